@@ -1,0 +1,44 @@
+/* YAML to one const struct made of the modules' own config structs; every
+ * value ranged, errors with file, line and column.
+ *
+ * Site file keys: home_networks, local_domains, mail_servers, allowed_relays
+ * (lists), thresholds (by rule name, detect/thresholds.def). A configuration
+ * file (--config) holds the same keys under `site:` and the program's options
+ * by their long names (workers, ports, filter, sessions, alerts, stats).
+ * Unknown keys are errors that name the nearest known key.
+ *
+ * Ownership: the config owns all lists; free with mt_config_destroy. Thread:
+ * built by one, then read-only. Limits: 1 MiB a file, 65536 list entries.
+ */
+#ifndef MT_CONFIG_CONFIG_H
+#define MT_CONFIG_CONFIG_H
+
+#include "base/site.h"
+#include "detect/detect.h"
+#include "session/session.h"
+
+struct mt_config {
+    struct mt_site site;
+    struct mt_detect_config detect;
+    /* program options of --config; NULL or 0 when not given */
+    uint32_t workers;
+    char *filter;
+    char *sessions_path;
+    char *alerts_path;
+    char *stats_path;
+    uint16_t ports[64];
+    uint32_t port_count;
+    struct mt_config_storage *storage; /* private */
+};
+
+/* Defaults: no site file, every threshold at its default. */
+void mt_config_init(struct mt_config *config);
+void mt_config_destroy(struct mt_config *config);
+
+/* Reads a file over config. -errno and a message in ret_error on failure:
+ *   site.yaml:3:1: unknown key "home_network"; did you mean "home_networks"?
+ * config is unchanged then. */
+int mt_config_read_site(struct mt_config *config, const char *path, char *ret_error, size_t error_size);
+int mt_config_read(struct mt_config *config, const char *path, char *ret_error, size_t error_size);
+
+#endif

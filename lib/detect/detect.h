@@ -1,0 +1,70 @@
+/* Observations to alerts: counts across sessions, thresholds, suppression.
+ *
+ * Observations arrive in packet order (struct mt_mark.number); then the alerts
+ * do not depend on the number of workers. Time is packet time.
+ *
+ * Ownership: the engine owns its tables, bounded at create; alerts are lent for
+ * the call. Thread: one (the collector). Limits: clients_max keys a table; the
+ * least recently seen gives way, counted (detect.evicted).
+ * Definitions: docs/detections.md.
+ */
+#ifndef MT_DETECT_DETECT_H
+#define MT_DETECT_DETECT_H
+
+#include "base/site.h"
+#include "record/observation.h"
+#include "record/record.h"
+#include "stats/stats.h"
+
+enum mt_level {
+    MT_LEVEL_INFORMATIONAL,
+    MT_LEVEL_LOW,
+    MT_LEVEL_MEDIUM,
+    MT_LEVEL_HIGH,
+    MT_LEVEL_CRITICAL,
+};
+
+enum mt_rule {
+#define MT_RULE(name, ...) MT_RULE_##name,
+#include "detect/rules.def"
+#undef MT_RULE
+    MT_RULE_COUNT,
+};
+
+const char *mt_level_name(enum mt_level level); /* "medium" */
+bool mt_level_parse(struct mt_span text, enum mt_level *ret_level);
+const char *mt_rule_name(enum mt_rule rule);
+const char *mt_rule_description(enum mt_rule rule);
+enum mt_level mt_rule_level(enum mt_rule rule); /* the least it is raised at */
+
+/* Thresholds, set from the site file: thresholds: {rule name: {member: value}}.
+ * One list (detect/thresholds.def) gives members, defaults, ranges. */
+struct mt_detect_config {
+#define MT_THRESHOLD(rule, member, key, fallback, low, high, meaning) uint32_t member;
+#include "detect/thresholds.def"
+#undef MT_THRESHOLD
+    uint32_t clients_max; /* 0: 65536 */
+};
+
+/* Every default of thresholds.def. */
+void mt_detect_config_init(struct mt_detect_config *config);
+
+struct mt_detect_events {
+    void (*alert)(void *ctx, const struct mt_record_alert *alert, enum mt_rule rule, enum mt_level level);
+};
+
+struct mt_detect;
+
+int mt_detect_create(const struct mt_detect_config *config, const struct mt_site *site,
+                     struct mt_span observer_name, const char *observer_version,
+                     const struct mt_detect_events *events, void *ctx, struct mt_stats *stats,
+                     struct mt_detect **ret_detect);
+void mt_detect_destroy(struct mt_detect *detect);
+
+void mt_detect_observe(struct mt_detect *detect, const struct mt_observation *observation);
+
+/* Inferred local domains so far (no site file): for the summary. Returns how
+ * many there are; stores at most count_max. */
+size_t mt_detect_inferred_domains(const struct mt_detect *detect, struct mt_span *ret_domains, size_t count_max);
+
+#endif

@@ -1,0 +1,115 @@
+/* Tuple to the slot of a connection: one worker's bounded table with a keyed
+ * hash, an embryo table for SYNs, and a lazy timing wheel.
+ *
+ * The hot line of a connection is 64 bytes. The caller looks up in stages over
+ * a burst: key and hash of all, prefetch of all buckets, prefetch of all
+ * lines, then one by one. Both directions of a connection have one key.
+ *
+ * Ownership: the table owns the lines; a flow pointer lives until remove or
+ * evict. Thread: one. Limits: flows_max; embryos_max; at most
+ * MT_FLOW_EXPIRE_MAX flows handed out per expire call.
+ */
+#ifndef MT_FLOW_FLOW_H
+#define MT_FLOW_FLOW_H
+
+#include "base/hash.h"
+#include "base/mark.h"
+#include "stats/stats.h"
+
+/* 16 bytes: an IPv4 tuple as it is, a keyed 128-bit digest of an IPv6 tuple. */
+struct mt_flow_key {
+    uint64_t word[2];
+};
+
+#define MT_FLOW_USER_SIZE 24
+#define MT_FLOW_EXPIRE_MAX 64
+
+struct mt_flow {
+    struct mt_flow_key key;
+    void *owner;          /* the caller's; NULL in a new flow */
+    uint32_t last_seen;   /* ticks of 2^20 ns since the table's first packet */
+    uint32_t wheel_next;  /* link in the wheel slot */
+    uint16_t flags;       /* the caller's */
+    uint16_t packets[2];  /* the caller's: packets before an owner exists */
+    uint16_t timeout;     /* ticks of 2^30 ns (about a second) */
+    _Alignas(8) uint8_t user[MT_FLOW_USER_SIZE]; /* the caller's: reassembly state */
+};
+MT_STATIC_ASSERT(sizeof(struct mt_flow) == MT_CACHE_LINE, "a flow's hot state is one cache line");
+
+struct mt_flow_table;
+
+struct mt_flow_config {
+    uint32_t flows_max;   /* 0: 1 Mi */
+    uint32_t embryos_max; /* 0: 256 Ki; rounded up to a power of two */
+    uint64_t seed;        /* for the hash; 0: from the kernel */
+};
+
+int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *stats,
+                         struct mt_flow_table **ret_table);
+void mt_flow_table_destroy(struct mt_flow_table *table);
+
+/* Key and hash of a tuple; ret_swapped says that src is the key's second end,
+ * so that a caller can tell directions apart by one bit. */
+uint64_t mt_flow_key_of(const struct mt_flow_table *table, const struct mt_tuple *tuple,
+                        struct mt_flow_key *ret_key, bool *ret_swapped);
+
+void mt_flow_prefetch_bucket(const struct mt_flow_table *table, uint64_t hash);
+void mt_flow_prefetch_line(const struct mt_flow_table *table, uint64_t hash);
+
+/* NULL when unknown. A flow whose timeout has passed by now is returned all
+ * the same: the caller asks mt_flow_is_expired and ends it first, so that what
+ * a packet does never depends on when the wheel turned. */
+struct mt_flow *mt_flow_find(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash);
+
+/* A new, zeroed flow with key set, in the wheel; NULL when the table is full. */
+struct mt_flow *mt_flow_add(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash,
+                            uint64_t now, uint32_t timeout_seconds);
+
+/* The least recently seen of some flows in the neighbourhood of hash (a bounded
+ * sample): the one to give up when the table is full. NULL when none qualifies. */
+struct mt_flow *mt_flow_victim(struct mt_flow_table *table, uint64_t hash, uint64_t now);
+
+void mt_flow_remove(struct mt_flow_table *table, struct mt_flow *flow);
+
+/* Seen at now; the wheel is not touched. */
+void mt_flow_touch(struct mt_flow_table *table, struct mt_flow *flow, uint64_t now, uint32_t timeout_seconds);
+bool mt_flow_is_expired(const struct mt_flow_table *table, const struct mt_flow *flow, uint64_t now);
+
+/* Turns the wheel to now and hands out flows whose timeout has passed, at most
+ * MT_FLOW_EXPIRE_MAX; they stay in the table until the caller removes them.
+ * Call again while it returns the maximum. Bounded work per call: the caller
+ * calls it once a burst. */
+size_t mt_flow_expire(struct mt_flow_table *table, uint64_t now, struct mt_flow **ret_flows);
+
+/* Walks all flows, in no particular order: for the end of a run. *cursor
+ * starts at 0; NULL at the end. Removing the returned flow is allowed. */
+struct mt_flow *mt_flow_next(struct mt_flow_table *table, size_t *cursor);
+
+size_t mt_flow_count(const struct mt_flow_table *table);
+
+/* --- embryos: SYNs without a flow ------------------------------------------
+ * A SYN costs one slot of a fixed two-choice table, never a flow, so a flood
+ * can't evict a session. */
+
+struct mt_embryo {
+    uint64_t fingerprint; /* 0: free */
+    uint64_t time;        /* first SYN, ns */
+    uint64_t number;      /* its frame */
+    uint32_t isn;
+    uint32_t bytes;       /* on the wire, all SYNs */
+    uint16_t packets;     /* SYNs seen */
+    uint16_t vlan;
+    uint8_t swapped;      /* the client is the key's second end */
+    uint8_t flags;        /* the caller's */
+    uint8_t spare[2];
+};
+
+/* The embryo of this key, made when absent (ret_new true). An expired one (5 s)
+ * counts as absent. Never fails: the older of two slots gives way, counted. */
+struct mt_embryo *mt_embryo_add(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash,
+                                uint64_t now, bool *ret_new);
+struct mt_embryo *mt_embryo_find(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash,
+                                 uint64_t now);
+void mt_embryo_remove(struct mt_flow_table *table, struct mt_embryo *embryo);
+
+#endif

@@ -1,0 +1,134 @@
+/* Joins both directions' events of one connection into one record, and
+ * computes facts: HELO findings, relay facts, verdicts, outcomes.
+ *
+ * Replies are bound to commands by one FIFO (DESIGN rule 2). What a command may
+ * do in which state is one default-deny table. Everything that a record needs
+ * is kept as tagged entries in a chain of arena blocks; the record is built
+ * once, at the end.
+ *
+ * Ownership: the engine owns its sessions; records and observations are lent
+ * for the call. Thread: one engine per worker. Limits: struct
+ * mt_session_limits; what they cut is named in smtp.truncated, counts stay
+ * exact.
+ */
+#ifndef MT_SESSION_SESSION_H
+#define MT_SESSION_SESSION_H
+
+#include "base/anomaly.h"
+#include "base/mark.h"
+#include "base/site.h"
+#include "memory/arena.h"
+#include "message/message.h"
+#include "record/observation.h"
+#include "record/record.h"
+#include "smtp/smtp.h"
+#include "stats/stats.h"
+
+struct mt_session_limits {
+    uint32_t transactions_max; /* 0: 256 kept per session */
+    uint32_t recipients_max;   /* 0: 128 kept per transaction */
+    uint32_t probes_max;       /* 0: 128 of VRFY and of EXPN */
+    uint32_t auths_max;        /* 0: 32 */
+    uint32_t outstanding_max;  /* 0: 1024 commands without a reply */
+    uint32_t text_max;         /* 0: 512 bytes kept of a reply or header text */
+    uint32_t bytes_max;        /* 0: 64 KiB kept per session */
+    uint32_t helo_threshold;   /* 0: 5 points: an observation is made from here on */
+};
+
+enum mt_session_end {
+    MT_SESSION_END_QUIT, /* made of FIN, RST or capture end after QUIT was answered */
+    MT_SESSION_END_FIN,
+    MT_SESSION_END_RST,
+    MT_SESSION_END_TIMEOUT,
+    MT_SESSION_END_EVICTED,
+    MT_SESSION_END_CAPTURE_END,
+};
+
+/* One line of the conversation, for `mailtap dialogue`. */
+enum mt_transcript_kind {
+    MT_TRANSCRIPT_LINE,    /* a command, a reply line or, with content wanted, a content line */
+    MT_TRANSCRIPT_SECRET,  /* an AUTH response: text is absent */
+    MT_TRANSCRIPT_CONTENT, /* count content octets were here */
+    MT_TRANSCRIPT_GAP,     /* count bytes are missing here */
+    MT_TRANSCRIPT_OPAQUE,  /* TLS from here on */
+    MT_TRANSCRIPT_ANOMALY, /* text is the anomaly's name */
+};
+
+struct mt_session;
+
+struct mt_session_events {
+    void (*record)(void *ctx, const struct mt_record_session *record);
+    void (*observation)(void *ctx, const struct mt_observation *observation);
+    /* NULL unless wanted. event_id names the session. */
+    void (*transcript)(void *ctx, const struct mt_session *session, enum mt_transcript_kind kind,
+                       enum mt_side side, struct mt_span text, uint64_t count, const struct mt_mark *mark);
+};
+
+struct mt_session_config {
+    struct mt_session_limits limits;
+    const struct mt_site *site;      /* borrowed */
+    struct mt_span observer_name;    /* borrowed */
+    const char *observer_version;
+    mt_message_convert *convert;     /* for RFC 2047 words; may be NULL */
+    void *convert_ctx;
+    uint32_t sessions_max; /* 0: 1 Mi */
+};
+
+struct mt_session_engine;
+
+int mt_session_engine_create(const struct mt_session_config *config, struct mt_arena *arena,
+                             const struct mt_session_events *events, void *ctx, struct mt_stats *stats,
+                             struct mt_session_engine **ret_engine);
+void mt_session_engine_destroy(struct mt_session_engine *engine);
+
+/* What is known when a connection gets its session. */
+struct mt_session_open {
+    struct mt_tuple tuple; /* src is the client */
+    struct mt_mark first;  /* the first packet, also one seen before the session was made */
+    bool is_midstream;
+    uint16_t vlan;          /* or MT_VLAN_NONE's value 0xffff */
+    const uint8_t *mac_src; /* of the client's side, NULL when unknown; copied */
+    const uint8_t *mac_dst;
+};
+
+/* NULL when sessions_max or the arena is exhausted. */
+struct mt_session *mt_session_open(struct mt_session_engine *engine, const struct mt_session_open *open);
+
+/* The first line that every packet touches: ask for it early. */
+static inline void mt_session_prefetch(const void *session)
+{
+    MT_PREFETCH(session);
+    MT_PREFETCH((const char *)session + MT_CACHE_LINE);
+}
+
+/* A frame of this side, whatever it carries. Called once a frame, before
+ * mt_session_data. */
+void mt_session_count(struct mt_session *session, enum mt_side side, uint32_t packets, uint64_t wire_bytes,
+                      const struct mt_mark *mark);
+
+/* In-order bytes of one side; returns how many were taken. Fewer than given
+ * means: what comes next depends on the other side's next reply (after DATA,
+ * STARTTLS); offer the rest again when it has moved. With is_forced everything
+ * is taken. is_queued: the bytes had waited, so the order in time between the
+ * two sides is not known. The other functions are those of mt_stream_sink. */
+size_t mt_session_data(struct mt_session_engine *engine, struct mt_session *session, enum mt_side side,
+                       struct mt_span bytes, const struct mt_mark *mark, bool is_forced, bool is_queued);
+void mt_session_gap(struct mt_session_engine *engine, struct mt_session *session, enum mt_side side,
+                    uint64_t size, const struct mt_mark *mark);
+void mt_session_anomaly(struct mt_session_engine *engine, struct mt_session *session,
+                        enum mt_anomaly anomaly, const struct mt_mark *mark);
+
+/* Writes the record (unless the connection never carried a payload byte and
+ * its handshake is incomplete) and frees the session. */
+void mt_session_close(struct mt_session_engine *engine, struct mt_session *session, enum mt_session_end end);
+
+/* Midstream only, before any command was parsed: the guess who is the client
+ * was wrong. Swaps addresses and counters. The pipeline calls it when the side
+ * taken for the client sends reply lines. */
+void mt_session_swap(struct mt_session *session);
+
+/* For the transcript. */
+struct mt_span mt_session_event_id(const struct mt_session *session);
+void mt_session_tuple(const struct mt_session *session, struct mt_tuple *ret_tuple);
+
+#endif
