@@ -92,17 +92,19 @@ size_t mt_flow_count(const struct mt_flow_table *table);
  * can't evict a session. */
 
 struct mt_embryo {
-    uint64_t fingerprint; /* 0: free */
-    uint64_t time;        /* first SYN, ns */
+    uint64_t fingerprint; /* 0: free; the table's, as is nothing else here */
+    uint64_t time;        /* of the first packet, ns */
     uint64_t number;      /* its frame */
-    uint32_t isn;
-    uint32_t bytes;       /* on the wire, all SYNs */
-    uint16_t packets;     /* SYNs seen */
+    uint32_t isn[2];      /* of client and server; the caller's, as all that follows */
+    uint32_t bytes[2];    /* on the wire */
+    uint16_t packets[2];
     uint16_t vlan;
-    uint8_t swapped;      /* the client is the key's second end */
-    uint8_t flags;        /* the caller's */
-    uint8_t spare[2];
+    uint8_t swapped; /* the client is the key's second end */
+    uint8_t flags;
+    uint8_t mac[2][6];
+    uint8_t spare[4];
 };
+MT_STATIC_ASSERT(sizeof(struct mt_embryo) == MT_CACHE_LINE, "an embryo is one cache line");
 
 /* The embryo of this key, made when absent (ret_new true). An expired one (5 s)
  * counts as absent. Never fails: the older of two slots gives way, counted. */
