@@ -175,12 +175,14 @@ struct mt_field_group {
 extern const struct mt_field_group mt_group_session;
 extern const struct mt_field_group mt_group_auth;
 extern const struct mt_field_group mt_group_probe;
+extern const struct mt_field_group mt_group_parameter;
 extern const struct mt_field_group mt_group_recipient;
 extern const struct mt_field_group mt_group_transaction;
+extern const struct mt_field_group mt_group_groupby;
 extern const struct mt_field_group mt_group_alert;
 
-/* The group of the items of a list type; NULL for scalar types and for lists
- * of scalars. */
+/* The group of the items of a list type (also of PARAMETERS and GROUPBYS, which
+ * are written as objects); NULL for scalar types and for lists of scalars. */
 const struct mt_field_group *mt_field_items(enum mt_field_type type);
 
 #endif
