@@ -1,0 +1,234 @@
+#include "base/scan.h"
+
+/* Every search is one question asked at every offset. Written once a vector
+ * width as a body that is inlined with a constant question, so that the loops
+ * hold no branch on it. */
+enum question {
+    QUESTION_BYTE,
+    QUESTION_LF_DOT, /* asks about two bytes: one offset fewer than bytes */
+    QUESTION_JSON,
+};
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+ALWAYS_INLINE bool matches(const uint8_t *p, enum question q, uint8_t byte)
+{
+    switch (q) {
+    case QUESTION_BYTE:
+        return *p == byte;
+    case QUESTION_LF_DOT:
+        return p[0] == '\n' && p[1] == '.';
+    case QUESTION_JSON:
+    default:
+        return *p < 0x20 || *p >= 0x7f || *p == '"' || *p == '\\';
+    }
+}
+
+ALWAYS_INLINE size_t scan_bytes(const uint8_t *p, size_t count, enum question q, uint8_t byte)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (matches(p + i, q, byte))
+            return i;
+    }
+    return count;
+}
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define AVX2 __attribute__((target("avx2")))
+
+/* Loads of 16, 8 and 4 bytes into the low end of a vector. */
+ALWAYS_INLINE __m128i load_low(const uint8_t *p, unsigned width)
+{
+    int four;
+
+    if (width == 16)
+        return _mm_loadu_si128((const __m128i *)p);
+    if (width == 8)
+        return _mm_loadl_epi64((const __m128i *)p);
+    memcpy(&four, p, sizeof(four));
+    return _mm_cvtsi32_si128(four);
+}
+
+/* JSON: as signed numbers, bytes above 127 are below 0x20 as well. */
+ALWAYS_INLINE uint32_t mask_sse2(const uint8_t *p, unsigned width, enum question q, uint8_t byte)
+{
+    __m128i v = load_low(p, width);
+    __m128i m;
+
+    if (q == QUESTION_BYTE) {
+        m = _mm_cmpeq_epi8(v, _mm_set1_epi8((char)byte));
+    } else if (q == QUESTION_LF_DOT) {
+        m = _mm_and_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\n')),
+                          _mm_cmpeq_epi8(load_low(p + 1, width), _mm_set1_epi8('.')));
+    } else {
+        m = _mm_or_si128(
+            _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)), _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))),
+            _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+    }
+    return (uint32_t)_mm_movemask_epi8(m) & (width == 16 ? 0xffffu : (1u << width) - 1);
+}
+
+/* width <= count <= 2 * width, by two loads that overlap: whatever the second
+ * sees again did not match before. */
+ALWAYS_INLINE size_t scan_pair(const uint8_t *p, size_t count, unsigned width, enum question q, uint8_t byte)
+{
+    uint32_t mask = mask_sse2(p, width, q, byte);
+    if (mask)
+        return (size_t)__builtin_ctz(mask);
+    mask = mask_sse2(p + count - width, width, q, byte);
+    return mask ? count - width + (size_t)__builtin_ctz(mask) : count;
+}
+
+ALWAYS_INLINE size_t scan_sse2(const uint8_t *p, size_t count, enum question q, uint8_t byte)
+{
+    size_t i = 0;
+
+    for (; i + 32 < count; i += 16) {
+        uint32_t mask = mask_sse2(p + i, 16, q, byte);
+        if (mask)
+            return i + (size_t)__builtin_ctz(mask);
+    }
+    size_t rest = count - i;
+    if (rest >= 16)
+        return i + scan_pair(p + i, rest, 16, q, byte);
+    if (rest >= 8)
+        return i + scan_pair(p + i, rest, 8, q, byte);
+    if (rest >= 4)
+        return i + scan_pair(p + i, rest, 4, q, byte);
+    return i + scan_bytes(p + i, rest, q, byte);
+}
+
+AVX2 ALWAYS_INLINE __m256i match_avx2(const uint8_t *p, enum question q, uint8_t byte)
+{
+    __m256i v = _mm256_loadu_si256((const __m256i *)p);
+
+    if (q == QUESTION_BYTE)
+        return _mm256_cmpeq_epi8(v, _mm256_set1_epi8((char)byte));
+    if (q == QUESTION_LF_DOT)
+        return _mm256_and_si256(
+            _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\n')),
+            _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + 1)), _mm256_set1_epi8('.')));
+    return _mm256_or_si256(_mm256_or_si256(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), v),
+                                           _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f))),
+                           _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('"')),
+                                           _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\'))));
+}
+
+AVX2 ALWAYS_INLINE uint32_t mask_avx2(const uint8_t *p, enum question q, uint8_t byte)
+{
+    return (uint32_t)_mm256_movemask_epi8(match_avx2(p, q, byte));
+}
+
+/* Where in 128 bytes, one of which matches. */
+AVX2 ALWAYS_INLINE size_t locate_avx2(__m256i m0, __m256i m1, __m256i m2, __m256i m3)
+{
+    uint64_t low = (uint32_t)_mm256_movemask_epi8(m0) | (uint64_t)(uint32_t)_mm256_movemask_epi8(m1) << 32;
+    if (low)
+        return (size_t)__builtin_ctzll(low);
+    uint64_t high = (uint32_t)_mm256_movemask_epi8(m2) | (uint64_t)(uint32_t)_mm256_movemask_epi8(m3) << 32;
+    return 64 + (size_t)__builtin_ctzll(high);
+}
+
+/* count >= 32. */
+AVX2 ALWAYS_INLINE size_t scan_avx2(const uint8_t *p, size_t count, enum question q, uint8_t byte)
+{
+    size_t i = 0;
+
+    for (; i + 128 <= count; i += 128) {
+        __m256i m0 = match_avx2(p + i, q, byte);
+        __m256i m1 = match_avx2(p + i + 32, q, byte);
+        __m256i m2 = match_avx2(p + i + 64, q, byte);
+        __m256i m3 = match_avx2(p + i + 96, q, byte);
+        __m256i any = _mm256_or_si256(_mm256_or_si256(m0, m1), _mm256_or_si256(m2, m3));
+        if (!_mm256_testz_si256(any, any))
+            return i + locate_avx2(m0, m1, m2, m3);
+    }
+    for (; i + 32 <= count; i += 32) {
+        uint32_t mask = mask_avx2(p + i, q, byte);
+        if (mask)
+            return i + (size_t)__builtin_ctz(mask);
+    }
+    if (i == count)
+        return count;
+    i = count - 32;
+    uint32_t mask = mask_avx2(p + i, q, byte);
+    return mask ? i + (size_t)__builtin_ctz(mask) : count;
+}
+
+AVX2 static size_t byte_avx2(const uint8_t *p, size_t count, uint8_t byte)
+{
+    return scan_avx2(p, count, QUESTION_BYTE, byte);
+}
+
+AVX2 static size_t lf_dot_avx2(const uint8_t *p, size_t count)
+{
+    return scan_avx2(p, count, QUESTION_LF_DOT, 0);
+}
+
+AVX2 static size_t json_avx2(const uint8_t *p, size_t count)
+{
+    return scan_avx2(p, count, QUESTION_JSON, 0);
+}
+
+/* Below one vector of 32 the narrow ones do, and no processor need be asked. */
+static inline bool use_avx2(size_t count)
+{
+    return count >= 32 && __builtin_cpu_supports("avx2");
+}
+
+static size_t search_byte(const uint8_t *p, size_t count, uint8_t byte)
+{
+    return use_avx2(count) ? byte_avx2(p, count, byte) : scan_sse2(p, count, QUESTION_BYTE, byte);
+}
+
+static size_t search_lf_dot(const uint8_t *p, size_t count)
+{
+    return use_avx2(count) ? lf_dot_avx2(p, count) : scan_sse2(p, count, QUESTION_LF_DOT, 0);
+}
+
+static size_t search_json(const uint8_t *p, size_t count)
+{
+    return use_avx2(count) ? json_avx2(p, count) : scan_sse2(p, count, QUESTION_JSON, 0);
+}
+
+#else
+
+static size_t search_byte(const uint8_t *p, size_t count, uint8_t byte)
+{
+    return scan_bytes(p, count, QUESTION_BYTE, byte);
+}
+
+static size_t search_lf_dot(const uint8_t *p, size_t count)
+{
+    return scan_bytes(p, count, QUESTION_LF_DOT, 0);
+}
+
+static size_t search_json(const uint8_t *p, size_t count)
+{
+    return scan_bytes(p, count, QUESTION_JSON, 0);
+}
+
+#endif
+
+size_t mt_scan_byte(struct mt_span s, uint8_t byte)
+{
+    return search_byte(s.ptr, s.size, byte);
+}
+
+size_t mt_scan_lf_dot(struct mt_span s)
+{
+    if (s.size < 2)
+        return s.size;
+
+    size_t count = s.size - 1;
+    size_t off = search_lf_dot(s.ptr, count);
+    return off < count ? off : s.size;
+}
+
+size_t mt_scan_json_special(struct mt_span s)
+{
+    return search_json(s.ptr, s.size);
+}
