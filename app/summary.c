@@ -1,0 +1,216 @@
+#include "summary.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define TOP_HOSTS 5
+
+void mt_notes_add(struct mt_alert_notes *notes, const struct mt_record_alert *alert, enum mt_rule rule,
+                  enum mt_level level)
+{
+    struct mt_alert_note *note = &notes->rules[rule];
+    note->count[level]++;
+    if (notes->total++ == 0 || level > notes->worst)
+        notes->worst = level;
+    if (note->is_set && level <= note->level)
+        return;
+    note->is_set = true;
+    note->level = level;
+    struct mt_buf text = mt_buf(note->message, sizeof(note->message) - 1);
+    mt_buf_put_escaped(&text, alert->message);
+    note->message[text.size] = '\0';
+}
+
+/* 1234567 as 1,234,567, in one of a few static-free buffers of the caller's. */
+static const char *grouped(uint64_t value, char text[32])
+{
+    char digits[32];
+    int size = snprintf(digits, sizeof(digits), "%" PRIu64, value);
+    int out = 0;
+    for (int i = 0; i < size; i++) {
+        if (i > 0 && (size - i) % 3 == 0)
+            text[out++] = ',';
+        text[out++] = digits[i];
+    }
+    text[out] = '\0';
+    return text;
+}
+
+static const char *bytes_text(uint64_t bytes, char text[32])
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    while (value >= 1000 && unit + 1 < MT_ARRAY_COUNT(units)) {
+        value /= 1000;
+        unit++;
+    }
+    snprintf(text, 32, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    return text;
+}
+
+static void print_time(uint64_t time)
+{
+    uint8_t text[40];
+    struct mt_buf b = mt_buf(text, sizeof(text));
+    mt_buf_put_time(&b, time);
+    /* to the second is enough for a person */
+    printf("%.19sZ", (const char *)text);
+}
+
+static void print_head(const struct mt_pipeline_result *result)
+{
+    char a[32];
+    char b[32];
+    printf("Read         %s frames, %s", grouped(mt_stats_get(&result->stats, MT_COUNTER_FRAMES), a),
+           bytes_text(mt_stats_get(&result->stats, MT_COUNTER_BYTES), b));
+    if (result->first_time != 0) {
+        fputs(", ", stdout);
+        print_time(result->first_time);
+        fputs(" to ", stdout);
+        print_time(result->last_time);
+    }
+    putchar('\n');
+}
+
+static void print_counts(const struct mt_tally *t)
+{
+    char a[32];
+    printf("Sessions     %s", grouped(t->sessions, a));
+    const struct {
+        uint64_t count;
+        const char *what;
+    } parts[] = {
+        {t->tls_established, "with TLS"},      {t->midstream, "picked up midstream"},
+        {t->one_way, "seen in one direction"}, {t->with_gaps, "with missing bytes"},
+        {t->truncated, "cut by a limit"},
+    };
+    for (size_t i = 0; i < MT_ARRAY_COUNT(parts); i++) {
+        if (parts[i].count > 0)
+            printf(", %s %s", grouped(parts[i].count, a), parts[i].what);
+    }
+    printf("\nTransactions %s", grouped(t->transactions, a));
+    for (int o = 0; o < MT_OUTCOME_COUNT; o++) {
+        if (t->outcomes[o] > 0 || o <= MT_OUTCOME_DEFERRED)
+            printf(", %s %s", grouped(t->outcomes[o], a), mt_outcome_name((enum mt_outcome)o));
+    }
+    printf("\nRecipients   %s\n", grouped(t->recipients, a));
+    printf("Content      %s\n", bytes_text(t->content_bytes, a));
+}
+
+static void print_hosts(const char *title, const struct mt_tally_hosts *hosts)
+{
+    const struct mt_tally_host *top[TOP_HOSTS];
+    size_t count = mt_tally_top(hosts, top, TOP_HOSTS);
+    if (count == 0)
+        return;
+    printf("\n%-42s %10s %13s\n", title, "sessions", "transactions");
+    for (size_t i = 0; i < count; i++) {
+        uint8_t text[48];
+        char a[32];
+        char b[32];
+        struct mt_buf ip = mt_buf(text, sizeof(text));
+        mt_buf_put_ip(&ip, &top[i]->ip);
+        printf("  %-40.*s %10s %13s\n", (int)ip.size, (const char *)text, grouped(top[i]->sessions, a),
+               grouped(top[i]->transactions, b));
+    }
+    if (hosts->count > count)
+        printf("  and %" PRIu32 " more\n", hosts->count - (uint32_t)count);
+}
+
+static void print_alerts(const struct mt_alert_notes *notes)
+{
+    char a[32];
+    printf("\nAlerts       %s\n", grouped(notes->total, a));
+    for (int level = MT_LEVEL_CRITICAL; level >= 0; level--) {
+        for (int rule = 0; rule < MT_RULE_COUNT; rule++) {
+            const struct mt_alert_note *note = &notes->rules[rule];
+            if (note->count[level] == 0)
+                continue;
+            printf("  %-13s %8s  %s\n", mt_level_name((enum mt_level)level), grouped(note->count[level], a),
+                   mt_rule_name((enum mt_rule)rule));
+            if (note->is_set && (int)note->level == level)
+                printf("  %24s %s\n", "", note->message);
+        }
+    }
+}
+
+static void print_anomalies(const struct mt_tally *t)
+{
+    bool any = false;
+    for (int i = 0; i < MT_ANOMALY_COUNT; i++) {
+        char a[32];
+        if (t->anomalies[i] == 0)
+            continue;
+        if (!any)
+            printf("\n%-42s %10s\n", "Anomalies", "sessions");
+        any = true;
+        printf("  %-40s %10s\n", mt_anomaly_name((enum mt_anomaly)i), grouped(t->anomalies[i], a));
+    }
+}
+
+/* What this run could not know, said once (detections D1). */
+static void print_site(const struct mt_options *options, const struct mt_pipeline_result *result)
+{
+    if (options->config.site.given && options->config.site.local_domain_count > 0)
+        return;
+    if (!options->config.site.given)
+        puts("\nSite         no site file: private address space counts as home");
+    else
+        puts("\nSite         the site file names no local_domains");
+    if (result->inferred_count == 0) {
+        puts("             no local domain could be inferred, so of the relay rules only probes are judged;\n"
+             "             give --site FILE with local_domains for the others");
+        return;
+    }
+    fputs("             local domains inferred from accepted mail:", stdout);
+    for (size_t i = 0; i < mt_min_u64(result->inferred_count, MT_ARRAY_COUNT(result->inferred)); i++) {
+        uint8_t text[300];
+        struct mt_buf b = mt_buf(text, sizeof(text));
+        mt_buf_put_escaped(&b, result->inferred[i]);
+        printf(" %.*s", (int)b.size, (const char *)text);
+    }
+    if (result->inferred_count > MT_ARRAY_COUNT(result->inferred))
+        printf(" and %" PRIu32 " more", result->inferred_count - (uint32_t)MT_ARRAY_COUNT(result->inferred));
+    putchar('\n');
+}
+
+static void print_losses(const struct mt_pipeline_result *result)
+{
+    static const struct {
+        enum mt_counter counter;
+        const char *what;
+    } losses[] = {
+        {MT_COUNTER_FLOWS_EVICTED, "sessions ended early because the table was full"},
+        {MT_COUNTER_FLOWS_REFUSED, "segments without a session because a table or the memory was full"},
+        {MT_COUNTER_FRAGMENTS_DROPPED, "IP fragments given up"},
+        {MT_COUNTER_STREAM_LIMIT, "segments beyond a reassembly limit"},
+        {MT_COUNTER_EXPORT_SHED, "records or alerts that could not be written"},
+        {MT_COUNTER_DETECT_EVICTED, "counts across sessions given up because a table was full"},
+    };
+    for (size_t i = 0; i < MT_ARRAY_COUNT(losses); i++) {
+        char a[32];
+        uint64_t count = mt_stats_get(&result->stats, losses[i].counter);
+        if (count > 0)
+            printf("Lost         %s %s\n", grouped(count, a), losses[i].what);
+    }
+}
+
+void mt_summary_print(const struct mt_options *options, const struct mt_pipeline_result *result,
+                      const struct mt_alert_notes *notes)
+{
+    print_head(result);
+    print_counts(&result->tally);
+    print_losses(result);
+    print_hosts("Top clients", &result->tally.clients);
+    print_hosts("Top servers", &result->tally.servers);
+    print_alerts(notes);
+    print_anomalies(&result->tally);
+    print_site(options, result);
+    if (options->sessions_path)
+        printf("\nSessions in  %s\n", options->sessions_path);
+    if (options->alerts_path)
+        printf("Alerts in    %s\n", options->alerts_path);
+    if (!options->sessions_path && !options->alerts_path)
+        puts("\nRecords were not written: --json prints them, --sessions FILE and --alerts FILE write them.");
+}

@@ -1,0 +1,33 @@
+/* The summary that `mailtap read` prints for a person.
+ *
+ * Ownership: borrows all. Thread: main (alerts are noted from the collector's
+ * thread while it runs, printed after it ended). Limits: MT_RULE_COUNT rules.
+ */
+#ifndef MT_APP_SUMMARY_H
+#define MT_APP_SUMMARY_H
+
+#include "options.h"
+
+#define MT_LEVEL_COUNT (MT_LEVEL_CRITICAL + 1)
+
+/* Alerts of one rule. */
+struct mt_alert_note {
+    uint64_t count[MT_LEVEL_COUNT];
+    char message[400]; /* of the worst, first one; escaped */
+    enum mt_level level;
+    bool is_set;
+};
+
+struct mt_alert_notes {
+    struct mt_alert_note rules[MT_RULE_COUNT];
+    uint64_t total;
+    enum mt_level worst;
+};
+
+void mt_notes_add(struct mt_alert_notes *notes, const struct mt_record_alert *alert, enum mt_rule rule,
+                  enum mt_level level);
+
+void mt_summary_print(const struct mt_options *options, const struct mt_pipeline_result *result,
+                      const struct mt_alert_notes *notes);
+
+#endif

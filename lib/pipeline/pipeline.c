@@ -1,0 +1,150 @@
+#include "pipeline/pipeline.h"
+
+#include "pipeline/threads_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const uint16_t default_ports[] = {25, 465, 587, 2525};
+
+#define FLOWS_MAX (1u << 20)
+#define MEMORY_MAX ((size_t)512 << 20)
+#define IDLE_TIMEOUT 630u
+
+static struct mt_pipeline_config config_filled(const struct mt_pipeline_config *given)
+{
+    struct mt_pipeline_config config = *given;
+    if (config.workers == 0)
+        config.workers = 1;
+    if (config.port_count == 0) {
+        config.port_count = MT_ARRAY_COUNT(default_ports);
+        memcpy(config.ports, default_ports, sizeof(default_ports));
+    }
+    if (config.flows_max == 0)
+        config.flows_max = FLOWS_MAX;
+    if (config.memory_max == 0)
+        config.memory_max = MEMORY_MAX;
+    if (config.idle_timeout == 0)
+        config.idle_timeout = IDLE_TIMEOUT;
+    if (!config.site)
+        config.site = &mt_site_default;
+    return config;
+}
+
+/* --- one worker, in the calling thread -------------------------------------- */
+
+static void direct_line(void *ctx, struct mt_span line, uint64_t number)
+{
+    (void)number;
+    mt_collector_line(ctx, line);
+}
+
+static void direct_observation(void *ctx, const struct mt_observation *observation)
+{
+    mt_collector_observe(ctx, observation);
+}
+
+static const struct mt_worker_output direct_output = {.line = direct_line, .observation = direct_observation};
+
+/* One burst: decode all, then the worker's stages over what is to be followed.
+ * A datagram put together from fragments ends a group, because its bytes live
+ * only until the next fragment. */
+static void run_burst(struct mt_front *front, struct mt_worker *worker, const struct mt_frame *frames,
+                      size_t count)
+{
+    struct mt_packet packets[MT_BURST_MAX];
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!mt_front_packet(front, &frames[i], &packets[kept]))
+            continue;
+        kept++;
+        if (MT_UNLIKELY(front->is_reassembled)) {
+            mt_worker_burst(worker, packets, kept, frames[i].mark.time);
+            kept = 0;
+        }
+    }
+    mt_worker_burst(worker, packets, kept, frames[count - 1].mark.time);
+}
+
+static int single_run(const struct mt_pipeline_config *config, struct mt_capture *capture,
+                      struct mt_front *front, struct mt_collector *collector,
+                      struct mt_pipeline_result *result)
+{
+    struct mt_worker *worker;
+    int rc =
+        mt_worker_create(config, 1, collector->sink, collector->sink_ctx, &direct_output, collector, &worker);
+    if (rc != 0)
+        return rc;
+    struct mt_frame frames[MT_BURST_MAX];
+    bool is_end = false;
+    while (!is_end && !(config->stop && atomic_load_explicit(config->stop, memory_order_relaxed))) {
+        size_t count = capture->ops->burst(capture, frames, MT_BURST_MAX, &is_end);
+        if (count > 0) {
+            if (result->first_time == 0)
+                result->first_time = frames[0].mark.time;
+            result->last_time = frames[count - 1].mark.time;
+            run_burst(front, worker, frames, count);
+        }
+        capture->ops->release(capture);
+    }
+    mt_worker_finish(worker, result->last_time);
+    mt_collector_flush(collector);
+    mt_stats_sum(&result->stats, &worker->stats);
+    result->tally = *worker->tally;
+    mt_worker_destroy(worker);
+    return 0;
+}
+
+static void result_inferred(struct mt_pipeline_result *result, const struct mt_collector *collector)
+{
+    size_t count_max = MT_ARRAY_COUNT(result->inferred);
+    struct mt_span domains[MT_ARRAY_COUNT(result->inferred)];
+    result->inferred_count = (uint32_t)mt_detect_inferred_domains(collector->detect, domains, count_max);
+    for (size_t i = 0; i < mt_min_u64(result->inferred_count, count_max); i++) {
+        size_t size = mt_min_u64(domains[i].size, sizeof(result->inferred_text[i]));
+        memcpy(result->inferred_text[i], domains[i].ptr, size);
+        result->inferred[i] = mt_span(result->inferred_text[i], size);
+    }
+}
+
+static int refuse(char *ret_reason, size_t reason_size, int rc, const char *what)
+{
+    snprintf(ret_reason, reason_size, "%s: %s", what, strerror(-rc));
+    return rc;
+}
+
+int mt_pipeline_run(const struct mt_pipeline_config *given, struct mt_capture *capture,
+                    const struct mt_pipeline_sink *sink, void *ctx, char *ret_reason, size_t reason_size,
+                    struct mt_pipeline_result *ret_result)
+{
+    struct mt_pipeline_config config = config_filled(given);
+    if (config.workers > MT_WORKERS_MAX)
+        return refuse(ret_reason, reason_size, -EINVAL, "too many workers");
+    if (sink->transcript || sink->record || !capture->persistent)
+        config.workers = 1;
+    struct mt_pipeline_result *result = ret_result;
+    memset(result, 0, sizeof(*result));
+    result->workers = config.workers;
+
+    struct mt_front front;
+    int rc = mt_front_init(&front, config.ports, config.port_count, capture->stats);
+    if (rc != 0)
+        return refuse(ret_reason, reason_size, rc, "can't set up the fragment table");
+    struct mt_collector *collector;
+    rc = mt_collector_create(&config, sink, ctx, &collector);
+    if (rc != 0) {
+        mt_front_fini(&front);
+        return refuse(ret_reason, reason_size, rc, "can't set up the rules");
+    }
+    rc = config.workers == 1 ? single_run(&config, capture, &front, collector, result)
+                             : mt_threads_run(&config, capture, &front, collector, result);
+    if (rc == 0) {
+        mt_stats_sum(&result->stats, capture->stats);
+        mt_stats_sum(&result->stats, &collector->stats);
+        result_inferred(result, collector);
+    }
+    mt_collector_destroy(collector);
+    mt_front_fini(&front);
+    return rc == 0 ? 0 : refuse(ret_reason, reason_size, rc, "the run could not be set up");
+}

@@ -1,0 +1,69 @@
+/* One run: frames from a capture source through every room to records, alerts
+ * and a tally. One worker runs in the calling thread; with more, the calling
+ * thread reads and deals packets by symmetric hash, each worker has a thread of
+ * its own, and a collector thread merges what they hand over in packet order.
+ *
+ * The set of records and alerts is the same for any number of workers.
+ *
+ * Ownership: the caller's structs are borrowed for the run. Thread: called from
+ * one; sink functions are called from the collector (with one worker: from the
+ * caller), never from two threads at a time. Limits: MT_WORKERS_MAX; a source
+ * whose bytes don't persist (a stream) is run with one worker.
+ */
+#ifndef MT_PIPELINE_PIPELINE_H
+#define MT_PIPELINE_PIPELINE_H
+
+#include "capture/capture.h"
+#include "detect/detect.h"
+#include "pipeline/tally.h"
+#include "session/session.h"
+#include "stream/stream.h"
+
+#define MT_WORKERS_MAX 64u
+#define MT_PORTS_MAX 64u
+
+struct mt_pipeline_config {
+    uint32_t workers; /* 0: 1 */
+    uint16_t ports[MT_PORTS_MAX];
+    uint32_t port_count;   /* 0: 25, 465, 587, 2525 */
+    uint32_t flows_max;    /* 0: 1 Mi in all */
+    size_t memory_max;     /* 0: 512 MiB for what sessions keep, in all */
+    uint32_t idle_timeout; /* 0: 630 s, RFC 5321 §4.5.3.2.6's ten minutes and some slack */
+    struct mt_stream_config stream;
+    struct mt_session_limits limits;
+    struct mt_detect_config detect;
+    const struct mt_site *site;
+    struct mt_span observer_name;
+    const char *observer_version;
+    const _Atomic bool *stop; /* when it turns true the run ends as at the end of the capture; may be NULL */
+};
+
+struct mt_pipeline_sink {
+    /* count NDJSON lines. NULL when nobody wants them: then they are not encoded. */
+    void (*sessions)(void *ctx, struct mt_span lines, uint64_t count);
+    void (*alert)(void *ctx, const struct mt_record_alert *alert, enum mt_rule rule, enum mt_level level);
+    /* One worker only; NULL unless wanted. See mt_session_events. */
+    void (*transcript)(void *ctx, const struct mt_session *session, enum mt_transcript_kind kind,
+                       enum mt_side side, struct mt_span text, uint64_t count, const struct mt_mark *mark);
+    /* One worker only; NULL unless wanted: each record as it is built. */
+    void (*record)(void *ctx, const struct mt_record_session *record);
+};
+
+struct mt_pipeline_result {
+    struct mt_stats stats;
+    struct mt_tally tally;
+    uint32_t workers; /* that really ran */
+    uint64_t first_time;
+    uint64_t last_time;
+    uint32_t inferred_count; /* local domains inferred without a site file; all of them */
+    struct mt_span inferred[16];
+    uint8_t inferred_text[16][256];
+};
+
+/* Runs the source to its end (or stop). 0, or -errno when it could not start;
+ * the sentence is in ret_reason. */
+int mt_pipeline_run(const struct mt_pipeline_config *config, struct mt_capture *capture,
+                    const struct mt_pipeline_sink *sink, void *ctx, char *ret_reason, size_t reason_size,
+                    struct mt_pipeline_result *ret_result);
+
+#endif

@@ -1,0 +1,139 @@
+#include "export/community_id.h"
+#include "export/json.h"
+#include "pipeline/worker_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* Room for any record: what a session may keep (64 KiB by default), six output
+ * bytes for each at worst, and the frame around it. Reserved, touched as used. */
+#define LINE_CAP ((size_t)4 << 20)
+
+/* A worker's share is a little more than its part: flows spread by hash, never
+ * evenly. */
+static uint32_t share_of(uint64_t total, uint32_t share)
+{
+    return (uint32_t)(share == 1 ? total : total / share + total / (8 * (uint64_t)share));
+}
+
+static void on_record(void *ctx, const struct mt_record_session *record)
+{
+    struct mt_worker *worker = ctx;
+    mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS, 1);
+    mt_stats_add(&worker->stats, MT_COUNTER_TRANSACTIONS, record->transactions_total);
+    mt_stats_add(&worker->stats, MT_COUNTER_ANOMALIES, record->anomalies.count);
+    mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS_TRUNCATED, record->truncated.count > 0);
+    mt_tally_add(worker->tally, record);
+    if (!worker->sink->sessions && !worker->sink->record)
+        return;
+    uint8_t community_id[MT_COMMUNITY_ID_SIZE];
+    struct mt_record_session with_id = *record;
+    struct mt_tuple tuple = {
+        .src = record->source_ip,
+        .dst = record->destination_ip,
+        .src_port = (uint16_t)record->source_port,
+        .dst_port = (uint16_t)record->destination_port,
+    };
+    mt_community_id(&tuple, community_id);
+    with_id.network_community_id = mt_span(community_id, sizeof(community_id));
+    if (worker->sink->record)
+        worker->sink->record(worker->sink_ctx, &with_id);
+    if (!worker->sink->sessions)
+        return;
+    struct mt_buf line = mt_buf(worker->line, worker->line_cap);
+    mt_json_put_session(&line, &with_id);
+    if (line.overflow) {
+        mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_SHED, 1);
+        return;
+    }
+    mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_RECORDS, 1);
+    worker->output->line(worker->output_ctx, mt_buf_span(&line), worker->now.number);
+}
+
+static void on_observation(void *ctx, const struct mt_observation *observation)
+{
+    struct mt_worker *worker = ctx;
+    mt_stats_add(&worker->stats, MT_COUNTER_OBSERVATIONS, 1);
+    worker->output->observation(worker->output_ctx, observation);
+}
+
+static void on_transcript(void *ctx, const struct mt_session *session, enum mt_transcript_kind kind,
+                          enum mt_side side, struct mt_span text, uint64_t count, const struct mt_mark *mark)
+{
+    struct mt_worker *worker = ctx;
+    worker->sink->transcript(worker->sink_ctx, session, kind, side, text, count, mark);
+}
+
+static int worker_rooms(struct mt_worker *worker, uint32_t share)
+{
+    const struct mt_pipeline_config *config = worker->config;
+    struct mt_flow_config flow_config = {.flows_max = share_of(config->flows_max, share)};
+    int rc = mt_flow_table_create(&flow_config, &worker->stats, &worker->flows);
+    if (rc == 0)
+        rc = mt_arena_create(config->memory_max / share, &worker->arena);
+    if (rc == 0)
+        rc = mt_stream_engine_create(&config->stream, worker->arena, &worker->stats, &worker->streams);
+    if (rc != 0)
+        return rc;
+    struct mt_session_config session_config = {
+        .limits = config->limits,
+        .site = config->site,
+        .observer_name = config->observer_name,
+        .observer_version = config->observer_version,
+        .convert = mt_charset_convert,
+        .convert_ctx = &worker->charsets,
+        .sessions_max = flow_config.flows_max,
+    };
+    struct mt_session_events events = {
+        .record = on_record,
+        .observation = on_observation,
+        .transcript = worker->sink->transcript ? on_transcript : NULL,
+    };
+    return mt_session_engine_create(&session_config, worker->arena, &events, worker, &worker->stats,
+                                    &worker->sessions);
+}
+
+int mt_worker_create(const struct mt_pipeline_config *config, uint32_t share,
+                     const struct mt_pipeline_sink *sink, void *sink_ctx,
+                     const struct mt_worker_output *output, void *output_ctx, struct mt_worker **ret_worker)
+{
+    struct mt_worker *worker = aligned_alloc(MT_CACHE_LINE, sizeof(*worker));
+    if (!worker)
+        return -ENOMEM;
+    memset(worker, 0, sizeof(*worker));
+    worker->config = config;
+    worker->sink = sink;
+    worker->sink_ctx = sink_ctx;
+    worker->output = output;
+    worker->output_ctx = output_ctx;
+    for (uint32_t i = 0; i < config->port_count; i++)
+        worker->ports[config->ports[i] >> 3] |= (uint8_t)(1u << (config->ports[i] & 7));
+    worker->tally = calloc(1, sizeof(*worker->tally));
+    worker->line_cap = LINE_CAP;
+    void *line =
+        mmap(NULL, LINE_CAP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    worker->line = line == MAP_FAILED ? NULL : line;
+    int rc = worker->tally && worker->line ? worker_rooms(worker, share) : -ENOMEM;
+    if (rc != 0) {
+        mt_worker_destroy(worker);
+        return rc;
+    }
+    *ret_worker = worker;
+    return 0;
+}
+
+void mt_worker_destroy(struct mt_worker *worker)
+{
+    if (!worker)
+        return;
+    mt_session_engine_destroy(worker->sessions);
+    mt_stream_engine_destroy(worker->streams);
+    mt_arena_destroy(worker->arena);
+    mt_flow_table_destroy(worker->flows);
+    mt_charset_cache_fini(&worker->charsets);
+    if (worker->line)
+        munmap(worker->line, worker->line_cap);
+    free(worker->tally);
+    free(worker);
+}

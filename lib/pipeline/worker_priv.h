@@ -1,0 +1,55 @@
+/* One worker: packets of a burst to flows, streams and sessions; finished
+ * records encoded into blocks, facts handed on.
+ *
+ * Ownership: the worker owns its tables, arenas and counters. Thread: one.
+ * Limits: shares of the run's flows and memory.
+ */
+#ifndef MT_PIPELINE_WORKER_PRIV_H
+#define MT_PIPELINE_WORKER_PRIV_H
+
+#include "flow/flow.h"
+#include "packet/packet.h"
+#include "pipeline/charset_priv.h"
+#include "pipeline/pipeline.h"
+
+/* Where a worker's results go: straight to the collector, or into blocks for
+ * its thread. */
+struct mt_worker_output {
+    void (*line)(void *ctx, struct mt_span line, uint64_t number);
+    void (*observation)(void *ctx, const struct mt_observation *observation);
+};
+
+struct mt_worker {
+    struct mt_stats stats;
+    struct mt_flow_table *flows;
+    struct mt_stream_engine *streams;
+    struct mt_session_engine *sessions;
+    struct mt_arena *arena;
+    const struct mt_pipeline_config *config;
+    const struct mt_pipeline_sink *sink;
+    void *sink_ctx;
+    const struct mt_worker_output *output;
+    void *output_ctx;
+    struct mt_mark now; /* the packet being processed */
+    struct mt_charset_cache charsets;
+    struct mt_tally *tally;
+    uint8_t *line; /* the record being encoded */
+    size_t line_cap;
+    uint8_t ports[65536 / 8];
+};
+
+/* share: how many workers the run's limits are split among. */
+int mt_worker_create(const struct mt_pipeline_config *config, uint32_t share,
+                     const struct mt_pipeline_sink *sink, void *sink_ctx,
+                     const struct mt_worker_output *output, void *output_ctx, struct mt_worker **ret_worker);
+void mt_worker_destroy(struct mt_worker *worker);
+
+/* At most MT_BURST_MAX packets, in packet order; then the wheel is turned to
+ * now (the time of the run's newest packet, which another worker may have). */
+void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, size_t count, uint64_t now);
+
+/* Ends every session: by timeout where it has passed at now, else as cut by the
+ * end of the capture. */
+void mt_worker_finish(struct mt_worker *worker, uint64_t now);
+
+#endif
