@@ -39,7 +39,8 @@ enum {
 
 struct mt_packet {
     struct mt_span payload; /* TCP payload as captured */
-    uint32_t payload_size;  /* TCP payload on the wire, by the IP length field; >= payload.size */
+    uint32_t payload_size;  /* TCP payload on the wire, by the IP length field; >= payload.size.
+                             * Of a fragment: ip_payload on the wire. */
     uint32_t seq;
     uint32_t ack; /* meaningful with MT_TCP_ACK */
     uint16_t window;

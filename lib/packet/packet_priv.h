@@ -1,0 +1,114 @@
+/* What the files of this module share: the layers between frame and TCP.
+ *
+ * Ownership: spans point into the frame or the fragment table's buffer.
+ * Thread: any; no state. Limits: those of packet/packet.h.
+ */
+#ifndef MT_PACKET_PACKET_PRIV_H
+#define MT_PACKET_PACKET_PRIV_H
+
+#include "base/endian.h"
+#include "packet/packet.h"
+
+enum {
+    MT_ETHERTYPE_IPV4 = 0x0800,
+    MT_ETHERTYPE_IPV6 = 0x86dd,
+    MT_ETHERTYPE_VLAN = 0x8100,     /* IEEE 802.1Q */
+    MT_ETHERTYPE_QINQ = 0x88a8,     /* IEEE 802.1ad */
+    MT_ETHERTYPE_QINQ_OLD = 0x9100, /* before 802.1ad */
+    MT_ETHERTYPE_ANY_IP = 0x10000,  /* not a wire value: the version nibble decides */
+};
+
+enum {
+    MT_PROTOCOL_HOP_BY_HOP = 0,
+    MT_PROTOCOL_TCP = 6,
+    MT_PROTOCOL_ROUTING = 43,
+    MT_PROTOCOL_FRAGMENT = 44,
+    MT_PROTOCOL_AH = 51,
+    MT_PROTOCOL_DESTINATION = 60,
+};
+
+#define MT_VLAN_DEPTH_MAX 4
+#define MT_IPV6_EXTENSIONS_MAX 8
+
+/* Bytes of one layer: what was captured of it and how long it was on the wire;
+ * bytes.size <= wire_size. */
+struct mt_layer {
+    struct mt_span bytes;
+    uint32_t wire_size;
+};
+
+static inline struct mt_layer mt_layer_from(struct mt_layer layer, uint32_t off)
+{
+    layer.bytes = mt_span_from(layer.bytes, off);
+    layer.wire_size -= off < layer.wire_size ? off : layer.wire_size;
+    return layer;
+}
+
+/* Cut to what the length field of the layer says. */
+static inline struct mt_layer mt_layer_limit(struct mt_layer layer, uint32_t wire_size)
+{
+    layer.bytes = mt_span_head(layer.bytes, wire_size);
+    layer.wire_size = wire_size;
+    return layer;
+}
+
+static inline enum mt_packet_verdict mt_packet_reject(struct mt_packet *packet, enum mt_reject reject)
+{
+    packet->reject = (uint8_t)reject;
+    return MT_PACKET_REJECT;
+}
+
+/* 16 bytes in one store: an IPv4 address leaves the other twelve zero. */
+static inline void mt_ip_set_v4(struct mt_ip *ip, const uint8_t *bytes)
+{
+    uint32_t address;
+    memcpy(&address, bytes, sizeof(address));
+    uint64_t words[2] = {address, 0};
+    memcpy(ip->bytes, words, sizeof(words));
+    ip->family = 4;
+}
+
+static inline void mt_ip_set_v6(struct mt_ip *ip, const uint8_t *bytes)
+{
+    memcpy(ip->bytes, bytes, 16);
+    ip->family = 6;
+}
+
+/* The TCP header at the start of layer (RFC 9293 §3.1). Options that the
+ * capture cut off do not matter: what follows them is then not captured
+ * either, and its size is known from the IP length. */
+static inline enum mt_packet_verdict mt_packet_tcp(struct mt_layer layer, struct mt_packet *packet)
+{
+    const uint8_t *tcp = layer.bytes.ptr;
+    if (MT_UNLIKELY(layer.bytes.size < 20))
+        return mt_packet_reject(packet, MT_REJECT_TCP_TRUNCATED);
+    uint32_t header_size = (uint32_t)(tcp[12] >> 4) * 4;
+    if (MT_UNLIKELY(header_size < 20 || header_size > layer.wire_size))
+        return mt_packet_reject(packet, MT_REJECT_TCP_HEADER);
+    packet->tuple.src_port = mt_load_be16(tcp);
+    packet->tuple.dst_port = mt_load_be16(tcp + 2);
+    packet->seq = mt_load_be32(tcp + 4);
+    packet->ack = mt_load_be32(tcp + 8);
+    packet->tcp_flags = tcp[13];
+    packet->window = mt_load_be16(tcp + 14);
+    packet->ip_protocol = MT_PROTOCOL_TCP;
+    packet->payload = mt_span_from(layer.bytes, header_size);
+    packet->payload_size = layer.wire_size - header_size;
+    return MT_PACKET_TCP;
+}
+
+/* Finds the network layer behind the link header: *ret_ethertype is an
+ * ethertype or MT_ETHERTYPE_ANY_IP, layer becomes what follows. False: rejected.
+ * Sets vlan and the MAC addresses. */
+bool mt_packet_link(const struct mt_frame *frame, struct mt_packet *packet, struct mt_layer *layer,
+                    uint32_t *ret_ethertype);
+
+enum mt_packet_verdict mt_packet_ipv4(struct mt_layer layer, struct mt_packet *packet);
+enum mt_packet_verdict mt_packet_ipv6(struct mt_layer layer, struct mt_packet *packet);
+
+/* What follows the fixed IP header: extension headers, then TCP, a fragment or
+ * something that is not ours. protocol names the first header of layer. */
+enum mt_packet_verdict mt_packet_ip_payload(struct mt_layer layer, uint8_t protocol,
+                                            struct mt_packet *packet);
+
+#endif
