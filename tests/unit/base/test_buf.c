@@ -169,9 +169,9 @@ static void utf8_passes_and_c1_and_broken_bytes_do_not(void **state)
                                 "31m"),
                    "\\xc2\\x9b31m"); /* CSI */
     assert_escaped(mt_span_cstr("\xff\xfe"), "\\xff\\xfe");
-    assert_escaped(mt_span_cstr("\xc0\xaf"), "\\xc0\\xaf");         /* overlong */
+    assert_escaped(mt_span_cstr("\xc0\xaf"), "\\xc0\\xaf");          /* overlong */
     assert_escaped(mt_span_cstr("\xed\xa0\x80"), "\\xed\\xa0\\x80"); /* surrogate */
-    assert_escaped(mt_span_cstr("end \xe2\x82"), "end \\xe2\\x82"); /* cut */
+    assert_escaped(mt_span_cstr("end \xe2\x82"), "end \\xe2\\x82");  /* cut */
 }
 
 static void an_escape_that_meets_the_end_stops_before_it(void **state)
