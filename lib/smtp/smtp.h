@@ -18,9 +18,9 @@
 #include "base/parse.h"
 #include "base/span.h"
 
-/* Longest line that is given out whole: RFC 4954 §4 asks 12288 octets for AUTH.
- * A longer one is given out cut, with its first MT_SMTP_LINE_MAX bytes, and the
- * rest is skipped to the next LF. */
+/* Longest line, with its line end, that is given out whole: RFC 4954 §4 asks
+ * 12288 octets for AUTH. A longer one is given out cut, with its first
+ * MT_SMTP_LINE_MAX bytes, and the rest is skipped to the next LF. */
 #define MT_SMTP_LINE_MAX 12288u
 /* ESMTP parameters reported of one MAIL or RCPT. */
 #define MT_SMTP_PARAMETERS_MAX 24u
@@ -70,7 +70,7 @@ enum mt_smtp_client_mode {
 /* 24 bytes */
 struct mt_smtp_client {
     uint64_t chunk_left;    /* octets of the current BDAT chunk still to come */
-    uint64_t content_bytes; /* octets of this content so far, after unstuffing, without the final dot line */
+    uint64_t content_bytes; /* given out of this DATA content or of this chunk so far */
     uint8_t mode;           /* enum mt_smtp_client_mode; set with mt_smtp_client_set_mode */
     uint8_t tail;           /* content: how much of CR LF . CR was seen at the end of the last span */
     uint8_t flags;
@@ -88,8 +88,10 @@ struct mt_smtp_command {
 };
 
 struct mt_smtp_client_events {
-    /* A whole command line. The callee may change the mode of the parser (to
-     * HOLD after DATA, to AUTH, ...); it holds from the next byte on. */
+    /* A whole command line, an empty one too (verb UNKNOWN), since servers
+     * answer each. The callee may change the mode of the parser (to HOLD after
+     * DATA, to AUTH, ...); it holds from the next byte on. Octets of a valid
+     * BDAT follow as content, unless the callee changes the mode. */
     void (*command)(void *ctx, const struct mt_smtp_command *command);
     /* A line in mode AUTH. The parser has gone back to MT_SMTP_COMMAND before
      * the call; the callee sets AUTH again if another 334 is expected. */
@@ -97,29 +99,42 @@ struct mt_smtp_client_events {
     /* Content octets: DATA content with stuffing dots removed and without the
      * final dot line, or octets of a BDAT chunk. */
     void (*content)(void *ctx, struct mt_span bytes);
-    /* CRLF.CRLF was seen (the parser is back in MT_SMTP_COMMAND), or the
-     * current chunk is complete. */
+    /* CRLF.CRLF was seen, or the current chunk is complete (at once for a chunk
+     * of size 0). The parser is back in MT_SMTP_COMMAND; the callee may change
+     * that. */
     void (*content_end)(void *ctx, bool is_chunk);
+    /* What the bytes alone show, before the command or content that it is
+     * about: line ends, odd bytes, blanks, unknown and obsolete verbs, missing
+     * and unexpected arguments, BDAT, look-alikes of the final dot. Not
+     * EIGHT_BIT in RCPT, which the parameters of MAIL allow or forbid. */
     void (*anomaly)(void *ctx, enum mt_anomaly anomaly);
 };
 
+/* Any mode but CHUNK, which a BDAT command alone can begin. CONTENT starts a
+ * new content at the start of a line. */
 void mt_smtp_client_set_mode(struct mt_smtp_client *client, enum mt_smtp_client_mode mode);
 
 /* is_forced: no more bytes will come and nothing may be left: a partial line is
- * given out as a line, HOLD is not honoured (bytes are dropped in silence:
- * the caller decides on evidence before it calls). */
+ * given out as a line (were there more of it, it would be skipped), HOLD is not
+ * honoured (bytes are dropped in silence: the caller decides on evidence before
+ * it calls). */
 struct mt_parse_result mt_smtp_client_parse(struct mt_smtp_client *client, struct mt_span bytes, bool is_forced,
                                             const struct mt_smtp_client_events *events, void *ctx);
 
-/* Bytes are missing here. In COMMAND mode the partial line is lost and
- * everything up to the next LF is skipped. In CHUNK mode size is counted off
- * chunk_left (what exceeds it belongs to commands: skip to the next LF). In
- * CONTENT mode the end of content may lie in the gap: the parser stays in
- * CONTENT and the session leaves it on evidence. */
+/* Bytes are missing here; the caller drops the tail that it kept. In COMMAND
+ * and AUTH mode the partial line is lost and everything up to the next LF is
+ * skipped. In HOLD that is decided by the mode that follows: CONTENT begins
+ * within a line then. In CHUNK mode size is counted off chunk_left (what
+ * exceeds it belongs to commands: skip to the next LF); no content_end is given
+ * out when the chunk ends so, the mode tells. In CONTENT mode the end of
+ * content may lie in the gap: the parser stays in CONTENT and the session
+ * leaves it on evidence. */
 void mt_smtp_client_gap(struct mt_smtp_client *client, uint64_t size);
 
-/* Does this look like the start of a command line rather than of content: a
- * known verb followed by a blank, ':' or line end? For evidence decisions. */
+/* Does this look like the start of a command line rather than of content: MAIL
+ * FROM: or RCPT TO:, a verb that takes no argument with its line end, another
+ * known verb followed by a blank or line end? A verb followed by ':' is a
+ * header field. False when bytes are too few to say so. For evidence decisions. */
 bool mt_smtp_looks_like_command(struct mt_span bytes);
 
 /* --- server --------------------------------------------------------------- */
@@ -148,7 +163,9 @@ struct mt_smtp_reply_line {
 };
 
 struct mt_smtp_server_events {
-    /* One line of a reply. The callee may set server->opaque. */
+    /* One line of a reply. The callee may set server->opaque. A line that is
+     * none is REPLY_MALFORMED, and inside a multi-line reply it is given out as
+     * text of that reply (its code, never the last line). */
     void (*reply_line)(void *ctx, const struct mt_smtp_reply_line *line);
     void (*anomaly)(void *ctx, enum mt_anomaly anomaly);
 };
@@ -184,7 +201,8 @@ struct mt_smtp_mailbox_argument {
 
 /* Argument of MAIL ("FROM:<...> ...") or RCPT ("TO:<...>"). Liberal: blanks
  * around the colon and missing brackets are anomalies, not errors. False when
- * not even an address can be made out; anomalies are reported either way. */
+ * not even an address can be made out; anomalies are reported either way, each
+ * once (events may be NULL). Linear in the argument. */
 bool mt_smtp_parse_mailbox(struct mt_span argument, bool is_mail, const struct mt_smtp_client_events *events,
                            void *ctx, struct mt_smtp_mailbox_argument *ret_argument);
 

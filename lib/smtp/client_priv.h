@@ -1,0 +1,34 @@
+/* What the two files of the client parser share.
+ *
+ * Ownership: the parser's state. Thread: one. Limits: none.
+ */
+#ifndef MT_SMTP_CLIENT_PRIV_H
+#define MT_SMTP_CLIENT_PRIV_H
+
+#include "smtp/smtp.h"
+
+/* mt_smtp_client.tail: what stands right before the next byte of content. The
+ * last dot of the two CRLF_DOT states and the CR behind it are held back:
+ * nobody knows yet whether they are content. */
+enum mt_smtp_tail {
+    MT_TAIL_TEXT, /* neither CR nor LF, nor a dot that follows one */
+    MT_TAIL_CR,
+    MT_TAIL_LF,   /* without CR before it */
+    MT_TAIL_CRLF, /* also at the start of content (RFC 5321 §4.1.1.4) */
+    MT_TAIL_BARE_DOT, /* a dot behind CR or LF alone: content, but others may take it for the end */
+    MT_TAIL_CRLF_DOT,
+    MT_TAIL_CRLF_DOT_CR,
+};
+
+/* mt_smtp_client.flags */
+enum {
+    MT_CLIENT_LINE_CUT = 1 << 0,  /* the rest of a line is still to be skipped, in any mode */
+    MT_CLIENT_LINE_LOST = 1 << 1, /* a gap: the next byte is no line start */
+};
+
+/* Content of bytes, from its start to the end of content or of bytes; returns
+ * how many were taken. */
+size_t mt_smtp_content_parse(struct mt_smtp_client *client, struct mt_span bytes,
+                             const struct mt_smtp_client_events *events, void *ctx);
+
+#endif

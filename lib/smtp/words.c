@@ -1,0 +1,116 @@
+/* Verbs and EHLO keywords: the two lists, and the way from a word on the wire
+ * to its code. */
+#include "smtp/smtp.h"
+
+/* Room for the longest wire form and at least one zero behind it, in words that
+ * are compared at once. */
+#define VERB_WORDS 2
+#define KEYWORD_WORDS 3
+
+struct verb {
+    union {
+        char wire[8 * VERB_WORDS];
+        uint64_t word[VERB_WORDS];
+    };
+    const char *field;
+    uint8_t size;
+    uint8_t flags;
+};
+
+struct keyword {
+    union {
+        char wire[8 * KEYWORD_WORDS];
+        uint64_t word[KEYWORD_WORDS];
+    };
+    uint8_t size;
+};
+
+#define ARG_NEEDED MT_VERB_ARG_NEEDED
+#define ARG_NONE MT_VERB_ARG_NONE
+#define OBSOLETE MT_VERB_OBSOLETE
+#define GROUP_END MT_VERB_GROUP_END
+
+static const struct verb verbs[] = {
+#define MT_VERB(name, text, member, bits) {.wire = text, .field = member, .size = sizeof(text) - 1, .flags = bits},
+#include "smtp/verbs.def"
+#undef MT_VERB
+};
+
+static const struct keyword keywords[] = {
+    {.wire = "", .size = 0},
+#define MT_KEYWORD(name, text) {.wire = text, .size = sizeof(text) - 1},
+#include "smtp/keywords.def"
+#undef MT_KEYWORD
+};
+
+#define MT_VERB(name, text, member, bits)                                                                    \
+    MT_STATIC_ASSERT(sizeof(text) <= 8 * VERB_WORDS, "verb " text " needs a wider table");
+#include "smtp/verbs.def"
+#undef MT_VERB
+#define MT_KEYWORD(name, text)                                                                               \
+    MT_STATIC_ASSERT(sizeof(text) <= 8 * KEYWORD_WORDS, "keyword " text " needs a wider table");
+#include "smtp/keywords.def"
+#undef MT_KEYWORD
+MT_STATIC_ASSERT(MT_VERB_UNKNOWN == MT_VERB_COUNT - 1, "UNKNOWN ends the list: it is what no other verb is");
+MT_STATIC_ASSERT(MT_KEYWORD_COUNT <= 64, "a session keeps its keywords in one 64-bit word");
+
+unsigned mt_smtp_verb_flags(enum mt_smtp_verb verb)
+{
+    return verbs[verb].flags;
+}
+
+const char *mt_smtp_verb_wire(enum mt_smtp_verb verb)
+{
+    return verbs[verb].wire;
+}
+
+const char *mt_smtp_verb_field(enum mt_smtp_verb verb)
+{
+    return verbs[verb].field;
+}
+
+const char *mt_smtp_keyword_wire(enum mt_smtp_keyword keyword)
+{
+    return keywords[keyword].wire;
+}
+
+/* The word in capitals, zero-padded, as the tables hold theirs. A NUL inside
+ * the word can't pass for padding: sizes are compared too. */
+static void fold_word(struct mt_span word, uint8_t *folded)
+{
+    for (size_t i = 0; i < word.size; i++)
+        folded[i] = mt_ascii_upper(word.ptr[i]);
+}
+
+/* The list is short and its common verbs stand first: two or three compares of
+ * 16 bytes are cheaper than any hash of the word. */
+enum mt_smtp_verb mt_smtp_verb_of(struct mt_span word)
+{
+    uint64_t folded[VERB_WORDS] = {0};
+
+    if (word.size == 0 || word.size >= sizeof(folded))
+        return MT_VERB_UNKNOWN;
+    fold_word(word, (uint8_t *)folded);
+    for (unsigned verb = 0; verb < MT_VERB_UNKNOWN; verb++) {
+        const struct verb *v = &verbs[verb];
+        if (v->word[0] == folded[0] && v->word[1] == folded[1] && v->size == word.size)
+            return (enum mt_smtp_verb)verb;
+    }
+    return MT_VERB_UNKNOWN;
+}
+
+enum mt_smtp_keyword mt_smtp_keyword_of(struct mt_span word)
+{
+    uint64_t folded[KEYWORD_WORDS] = {0};
+
+    if (word.size == 0 || word.size >= sizeof(folded))
+        return MT_KEYWORD_OTHER;
+    fold_word(word, (uint8_t *)folded);
+    for (unsigned keyword = 1; keyword < MT_KEYWORD_COUNT; keyword++) {
+        const struct keyword *k = &keywords[keyword];
+        if (k->word[0] == folded[0] && k->word[1] == folded[1] && k->word[2] == folded[2] &&
+            k->size == word.size)
+            return (enum mt_smtp_keyword)keyword;
+    }
+    return MT_KEYWORD_OTHER;
+}
