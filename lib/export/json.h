@@ -1,6 +1,7 @@
 /* Records to NDJSON in Elastic Common Schema form: nested objects, one line
  * each, absent fields left out. Any byte sequence in, valid UTF-8 JSON out:
- * bytes that are not UTF-8 become U+FFFD, control characters \u00NN.
+ * bytes that are not UTF-8 become U+FFFD, control characters (also DEL and C1)
+ * \u00NN or \t \n \r. A parameter given twice is SIZE and SIZE_2.
  *
  * Ownership: writes to the caller's buffer. Thread: any; no state. Limits: the
  * buffer; when the record does not fit whole, nothing stays and overflow is
