@@ -218,8 +218,9 @@ static bool must_skip(const struct mt_smtp_client *client)
     return (client->flags & MT_CLIENT_LINE_CUT) || ((client->flags & MT_CLIENT_LINE_LOST) && is_line_mode);
 }
 
-struct mt_parse_result mt_smtp_client_parse(struct mt_smtp_client *client, struct mt_span bytes, bool is_forced,
-                                            const struct mt_smtp_client_events *events, void *ctx)
+struct mt_parse_result mt_smtp_client_parse(struct mt_smtp_client *client, struct mt_span bytes,
+                                            bool is_forced, const struct mt_smtp_client_events *events,
+                                            void *ctx)
 {
     size_t at = 0;
 
@@ -293,7 +294,8 @@ bool mt_smtp_looks_like_command(struct mt_span bytes)
 {
     size_t size = 0;
 
-    while (size < bytes.size && !is_blank(bytes.ptr[size]) && bytes.ptr[size] != '\r' && bytes.ptr[size] != '\n')
+    while (size < bytes.size && !is_blank(bytes.ptr[size]) && bytes.ptr[size] != '\r' &&
+           bytes.ptr[size] != '\n')
         size++;
     enum mt_smtp_verb verb = mt_smtp_verb_of(mt_span_head(bytes, size));
     if (verb == MT_VERB_UNKNOWN || size == bytes.size)

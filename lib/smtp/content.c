@@ -108,7 +108,7 @@ static bool step(struct content *c, size_t at)
 static size_t skip_lines(struct content *c, size_t at)
 {
     struct mt_span rest = mt_span_from(c->bytes, at);
-    size_t found = mt_scan_lf_dot(rest);
+    size_t found = mt_scan_eol_dot(rest);
     size_t last = found < rest.size ? found : rest.size - 1;
 
     enum mt_smtp_tail before = last > 0 && rest.ptr[last - 1] == '\r' ? MT_TAIL_CR : MT_TAIL_TEXT;

@@ -314,7 +314,8 @@ static bool is_parameter(const struct mt_smtp_parameter *parameter)
     return true;
 }
 
-static void split_parameters(struct mt_span s, struct mt_smtp_mailbox_argument *argument, struct oddities *odd)
+static void split_parameters(struct mt_span s, struct mt_smtp_mailbox_argument *argument,
+                             struct oddities *odd)
 {
     if (s.size > 0 && !is_blank(s.ptr[0]))
         odd->parameter_malformed = true;

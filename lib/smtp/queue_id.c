@@ -7,7 +7,8 @@
 
 static bool is_id_byte(uint8_t byte)
 {
-    return mt_ascii_is_alpha(byte) || mt_ascii_is_digit(byte) || (byte != 0 && strchr("-_.+@/", byte) != NULL);
+    return mt_ascii_is_alpha(byte) || mt_ascii_is_digit(byte) ||
+           (byte != 0 && strchr("-_.+@/", byte) != NULL);
 }
 
 static bool is_alnum(uint8_t byte)

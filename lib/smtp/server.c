@@ -40,7 +40,7 @@ static struct mt_smtp_enhanced parse_enhanced(struct mt_span text, uint16_t code
     at += count;
     if (count == 0 || (at < text.size && text.ptr[at] != ' ' && text.ptr[at] != '\t'))
         return enhanced;
-    return (struct mt_smtp_enhanced){.class = (uint8_t)class, .subject = subject, .detail = detail};
+    return (struct mt_smtp_enhanced){.class = (uint8_t) class, .subject = subject, .detail = detail};
 }
 
 /* Three digits and a separator. False: no reply line. A tab is no separator by
@@ -66,7 +66,8 @@ static bool split_reply(struct mt_span line, struct mt_smtp_reply_line *ret_repl
     return true;
 }
 
-static void report_line(const struct mt_smtp_line *line, const struct mt_smtp_server_events *events, void *ctx)
+static void report_line(const struct mt_smtp_line *line, const struct mt_smtp_server_events *events,
+                        void *ctx)
 {
     if (line->is_cut)
         events->anomaly(ctx, MT_ANOMALY_LINE_TOO_LONG);
@@ -106,8 +107,9 @@ static void take_line(struct mt_smtp_server *server, struct mt_span line,
     events->reply_line(ctx, &reply);
 }
 
-struct mt_parse_result mt_smtp_server_parse(struct mt_smtp_server *server, struct mt_span bytes, bool is_forced,
-                                            const struct mt_smtp_server_events *events, void *ctx)
+struct mt_parse_result mt_smtp_server_parse(struct mt_smtp_server *server, struct mt_span bytes,
+                                            bool is_forced, const struct mt_smtp_server_events *events,
+                                            void *ctx)
 {
     size_t at = 0;
 

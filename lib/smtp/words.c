@@ -31,7 +31,8 @@ struct keyword {
 #define GROUP_END MT_VERB_GROUP_END
 
 static const struct verb verbs[] = {
-#define MT_VERB(name, text, member, bits) {.wire = text, .field = member, .size = sizeof(text) - 1, .flags = bits},
+#define MT_VERB(name, text, member, bits) \
+    {.wire = text, .field = member, .size = sizeof(text) - 1, .flags = bits},
 #include "smtp/verbs.def"
 #undef MT_VERB
 };
@@ -43,11 +44,11 @@ static const struct keyword keywords[] = {
 #undef MT_KEYWORD
 };
 
-#define MT_VERB(name, text, member, bits)                                                                    \
+#define MT_VERB(name, text, member, bits) \
     MT_STATIC_ASSERT(sizeof(text) <= 8 * VERB_WORDS, "verb " text " needs a wider table");
 #include "smtp/verbs.def"
 #undef MT_VERB
-#define MT_KEYWORD(name, text)                                                                               \
+#define MT_KEYWORD(name, text) \
     MT_STATIC_ASSERT(sizeof(text) <= 8 * KEYWORD_WORDS, "keyword " text " needs a wider table");
 #include "smtp/keywords.def"
 #undef MT_KEYWORD

@@ -54,6 +54,15 @@ static size_t lf_dot_reference(struct mt_span s)
     return s.size;
 }
 
+static size_t eol_dot_reference(struct mt_span s)
+{
+    for (size_t i = 0; i + 1 < s.size; i++) {
+        if ((s.ptr[i] == '\n' || s.ptr[i] == '\r') && s.ptr[i + 1] == '.')
+            return i;
+    }
+    return s.size;
+}
+
 static size_t json_reference(struct mt_span s)
 {
     size_t i = 0;
@@ -68,6 +77,7 @@ static void assert_all_agree(struct mt_span s)
     assert_int_equal(mt_scan_byte(s, 0), byte_reference(s, 0));
     assert_int_equal(mt_scan_byte(s, 0xff), byte_reference(s, 0xff));
     assert_int_equal(mt_scan_lf_dot(s), lf_dot_reference(s));
+    assert_int_equal(mt_scan_eol_dot(s), eol_dot_reference(s));
     assert_int_equal(mt_scan_json_special(s), json_reference(s));
 }
 
@@ -113,6 +123,10 @@ static void a_match_at_every_place_is_found(void **state)
             if (at + 1 < size) {
                 p[at + 1] = '.';
                 assert_int_equal(mt_scan_lf_dot(s), at);
+                assert_int_equal(mt_scan_eol_dot(s), at);
+                p[at] = '\r';
+                assert_int_equal(mt_scan_lf_dot(s), size);
+                assert_int_equal(mt_scan_eol_dot(s), at);
                 p[at + 1] = 'a';
             }
             p[at] = 'a';
