@@ -4,10 +4,15 @@
  * while it grows, so it is written in place; an existing file is replaced.
  * After the first write error (disk full) nothing more is written, a partial
  * last line is cut off again where the target allows it, and everything that
- * could not be written is counted (export.shed).
+ * could not be written is counted (export.shed). A file that is made can be
+ * read by owner and group only.
  *
- * Ownership: the writer owns its descriptor and buffer. Thread: one. Limits:
- * 1 MiB buffer.
+ * The program ignores SIGPIPE and SIGXFSZ: a reader that has gone and a file
+ * size limit are then write errors like any other.
+ *
+ * Ownership: the writer owns its descriptor and buffer; stats is borrowed and
+ * counts export.bytes and export.shed. Thread: one. Limits: 1 MiB buffer;
+ * longer lines go out by themselves.
  */
 #ifndef MT_EXPORT_WRITER_H
 #define MT_EXPORT_WRITER_H
