@@ -26,12 +26,12 @@ struct mt_flow_key {
 
 struct mt_flow {
     struct mt_flow_key key;
-    void *owner;          /* the caller's; NULL in a new flow */
-    uint32_t last_seen;   /* ticks of 2^20 ns since the table's first packet */
-    uint32_t wheel_next;  /* link in the wheel slot */
-    uint16_t flags;       /* the caller's */
-    uint16_t packets[2];  /* the caller's: packets before an owner exists */
-    uint16_t timeout;     /* ticks of 2^30 ns (about a second) */
+    void *owner;                                 /* the caller's; NULL in a new flow */
+    uint32_t last_seen;                          /* ticks of 2^20 ns since the table's first packet */
+    uint32_t wheel_next;                         /* link in the wheel slot */
+    uint16_t flags;                              /* the caller's */
+    uint16_t packets[2];                         /* the caller's: packets before an owner exists */
+    uint16_t timeout;                            /* ticks of 2^30 ns (about a second) */
     _Alignas(8) uint8_t user[MT_FLOW_USER_SIZE]; /* the caller's: reassembly state */
 };
 MT_STATIC_ASSERT(sizeof(struct mt_flow) == MT_CACHE_LINE, "a flow's hot state is one cache line");
@@ -61,17 +61,21 @@ void mt_flow_prefetch_line(const struct mt_flow_table *table, uint64_t hash);
  * a packet does never depends on when the wheel turned. */
 struct mt_flow *mt_flow_find(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash);
 
-/* A new, zeroed flow with key set, in the wheel; NULL when the table is full. */
+/* A new, zeroed flow with key set, in the wheel; NULL when the table is full
+ * (or, once in a very long while before, its neighbourhood is). The key must
+ * not be in the table. Counting flows is the caller's: only he knows why they
+ * begin and end. */
 struct mt_flow *mt_flow_add(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash,
                             uint64_t now, uint32_t timeout_seconds);
 
-/* The least recently seen of some flows in the neighbourhood of hash (a bounded
- * sample): the one to give up when the table is full. NULL when none qualifies. */
+/* Of some flows in the neighbourhood of hash (a bounded sample) the one that is
+ * closest to its timeout, which with equal timeouts is the least recently seen:
+ * the one to give up when the table is full. NULL when there is none near. */
 struct mt_flow *mt_flow_victim(struct mt_flow_table *table, uint64_t hash, uint64_t now);
 
 void mt_flow_remove(struct mt_flow_table *table, struct mt_flow *flow);
 
-/* Seen at now; the wheel is not touched. */
+/* Seen at now; the wheel is touched only when the timeout becomes shorter. */
 void mt_flow_touch(struct mt_flow_table *table, struct mt_flow *flow, uint64_t now, uint32_t timeout_seconds);
 bool mt_flow_is_expired(const struct mt_flow_table *table, const struct mt_flow *flow, uint64_t now);
 
@@ -106,8 +110,10 @@ struct mt_embryo {
 };
 MT_STATIC_ASSERT(sizeof(struct mt_embryo) == MT_CACHE_LINE, "an embryo is one cache line");
 
-/* The embryo of this key, made when absent (ret_new true). An expired one (5 s)
- * counts as absent. Never fails: the older of two slots gives way, counted. */
+/* The embryo of this key, made when absent (ret_new true): zeroed but for
+ * fingerprint and time. An expired one (5 s after .time) counts as absent, and
+ * in EMBRYOS_EXPIRED once its slot is looked at again. Never fails: the older
+ * of two slots gives way, counted in EMBRYOS_EVICTED. */
 struct mt_embryo *mt_embryo_add(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash,
                                 uint64_t now, bool *ret_new);
 struct mt_embryo *mt_embryo_find(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash,

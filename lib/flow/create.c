@@ -1,0 +1,81 @@
+#include "flow/flow_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#define FLOWS_DEFAULT (UINT32_C(1) << 20)
+#define FLOWS_LIMIT (UINT32_C(1) << 30)
+#define EMBRYOS_DEFAULT (UINT32_C(1) << 18)
+#define EMBRYOS_LIMIT (UINT32_C(1) << 28)
+
+/* Zeroed address space that costs memory only where it is touched. */
+static void *region_reserve(size_t size)
+{
+    void *region =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return region == MAP_FAILED ? NULL : region;
+}
+
+static void region_release(void *region, size_t size)
+{
+    if (region)
+        munmap(region, size);
+}
+
+static uint32_t power_of_two_from(uint32_t n)
+{
+    uint32_t power = 2;
+
+    while (power < n)
+        power *= 2;
+    return power;
+}
+
+int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *stats,
+                         struct mt_flow_table **ret_table)
+{
+    uint32_t flows_max = config->flows_max ? config->flows_max : FLOWS_DEFAULT;
+    uint32_t embryos_max = config->embryos_max ? config->embryos_max : EMBRYOS_DEFAULT;
+    uint64_t seed = config->seed;
+
+    if (flows_max > FLOWS_LIMIT || embryos_max > EMBRYOS_LIMIT)
+        return -EINVAL;
+    if (seed == 0 && getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+        return -errno;
+
+    struct mt_flow_table *table = calloc(1, sizeof(*table));
+    if (!table)
+        return -ENOMEM;
+    table->stats = stats;
+    table->seed = seed;
+    table->flows_max = flows_max;
+    table->bucket_count = flows_max / MT_FLOW_LOAD + 1;
+    table->embryo_mask = power_of_two_from(embryos_max) - 1;
+    table->base = MT_FLOW_NO_BASE;
+    table->line_free = MT_FLOW_NONE;
+    memset(table->wheel, 0xff, sizeof(table->wheel));
+    table->lines = region_reserve(flows_max * sizeof(*table->lines));
+    table->buckets = region_reserve(table->bucket_count * sizeof(*table->buckets));
+    table->wheel_prev = region_reserve(flows_max * sizeof(*table->wheel_prev));
+    table->embryos = region_reserve((table->embryo_mask + UINT64_C(1)) * sizeof(*table->embryos));
+    if (!table->lines || !table->buckets || !table->wheel_prev || !table->embryos) {
+        mt_flow_table_destroy(table);
+        return -ENOMEM;
+    }
+    *ret_table = table;
+    return 0;
+}
+
+void mt_flow_table_destroy(struct mt_flow_table *table)
+{
+    if (!table)
+        return;
+    region_release(table->lines, table->flows_max * sizeof(*table->lines));
+    region_release(table->buckets, table->bucket_count * sizeof(*table->buckets));
+    region_release(table->wheel_prev, table->flows_max * sizeof(*table->wheel_prev));
+    region_release(table->embryos, (table->embryo_mask + UINT64_C(1)) * sizeof(*table->embryos));
+    free(table);
+}
