@@ -65,6 +65,7 @@ void mt_detect_observe(struct mt_detect *detect, const struct mt_observation *ob
 
 /* Inferred local domains so far (no site file): for the summary. Returns how
  * many there are; stores at most count_max. */
-size_t mt_detect_inferred_domains(const struct mt_detect *detect, struct mt_span *ret_domains, size_t count_max);
+size_t mt_detect_inferred_domains(const struct mt_detect *detect, struct mt_span *ret_domains,
+                                  size_t count_max);
 
 #endif

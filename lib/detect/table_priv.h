@@ -1,0 +1,46 @@
+/* Bounded table of equal entries under 128-bit digests: open addressing over
+ * twice as many slots as entries, exact order of last use.
+ *
+ * The digests are keyed with a seed from the kernel, so that nobody can choose
+ * colliding keys; what is evicted depends on the order of use only, never on
+ * the seed, so that a run can be repeated.
+ *
+ * Ownership: the table owns its entries; a pointer is good until the next
+ * take. Thread: one. Limits: count_max entries, then the least recently used
+ * one gives way.
+ */
+#ifndef MT_DETECT_TABLE_PRIV_H
+#define MT_DETECT_TABLE_PRIV_H
+
+#include "base/hash.h"
+#include "memory/pool.h"
+
+/* First member of every entry. */
+struct mt_table_entry {
+    struct mt_hash128 key;
+    struct mt_table_entry *newer;
+    struct mt_table_entry *older;
+};
+
+struct mt_table {
+    struct mt_pool *pool;
+    struct mt_table_entry **slots;
+    size_t slot_mask;
+    size_t entry_size;
+    size_t count;
+    size_t count_max;
+    struct mt_table_entry *newest;
+    struct mt_table_entry *oldest;
+};
+
+int mt_table_init(struct mt_table *table, size_t entry_size, size_t count_max);
+void mt_table_fini(struct mt_table *table);
+
+/* NULL when there is none; makes it the most recently used. */
+void *mt_table_find(struct mt_table *table, struct mt_hash128 key);
+
+/* The entry under key, made and zeroed (but for its first member) when there
+ * was none. ret_evicted: another one had to go. Never NULL. */
+void *mt_table_take(struct mt_table *table, struct mt_hash128 key, bool *ret_evicted);
+
+#endif

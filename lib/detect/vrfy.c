@@ -1,0 +1,190 @@
+#include "detect/detect_priv.h"
+
+struct vrfy_client {
+    struct mt_table_entry entry;
+    struct mt_window arguments;
+    uint64_t confirmed; /* when an address was last answered 250 or 251, 0: never */
+    struct mt_step step;
+    struct mt_history history;
+};
+
+int mt_vrfy_init(struct mt_detect *detect, size_t count_max)
+{
+    return mt_table_init(&detect->vrfy_clients, sizeof(struct vrfy_client), count_max);
+}
+
+void mt_vrfy_fini(struct mt_detect *detect)
+{
+    mt_table_fini(&detect->vrfy_clients);
+}
+
+/* 252 says "cannot verify", which tells the asker nothing (RFC 5321 §3.5.3). */
+static bool is_confirmed(const struct mt_observation *o)
+{
+    return o->code == 250 || o->code == 251;
+}
+
+static const char *verb_of(const struct mt_observation *o)
+{
+    return o->is_expn ? "EXPN" : "VRFY";
+}
+
+static struct mt_span without_brackets(struct mt_span argument)
+{
+    argument = mt_span_trim(argument);
+    if (argument.size >= 2 && argument.ptr[0] == '<' && argument.ptr[argument.size - 1] == '>')
+        argument = mt_span(argument.ptr + 1, argument.size - 2);
+    return argument;
+}
+
+/* The argument in lower case, so that Root and ROOT are one. */
+static struct mt_span folded(const struct mt_observation *o, uint8_t storage[MT_OBSERVED_TEXT_MAX])
+{
+    struct mt_span argument = without_brackets(mt_observed_subject(o));
+
+    for (size_t i = 0; i < argument.size; i++)
+        storage[i] = mt_ascii_lower(argument.ptr[i]);
+    return mt_span(storage, argument.size);
+}
+
+/* The superuser and the two aliases of old sendmails that ran a program, as
+ * whole local parts, and the wish for everyone of a domain. */
+static bool is_sensitive_name(struct mt_span argument)
+{
+    static const char *const names[] = {"root", "decode", "uudecode"};
+    size_t at = 0;
+
+    if (mt_span_istarts(argument, "*@"))
+        return true;
+    while (at < argument.size && argument.ptr[at] != '@')
+        at++;
+    for (size_t i = 0; i < MT_ARRAY_COUNT(names); i++) {
+        if (mt_span_ieq_cstr(mt_span_head(argument, at), names[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_expansion(const struct mt_observation *o)
+{
+    return o->is_expn && o->code == 250 && o->reply_lines > 1;
+}
+
+static void put_question(struct mt_buf *b, const struct mt_observation *o)
+{
+    mt_buf_put_ip(b, &o->tuple.src);
+    mt_buf_put_cstr(b, " asked ");
+    mt_buf_put_ip(b, &o->tuple.dst);
+    mt_buf_put_cstr(b, " by ");
+    mt_buf_put_cstr(b, verb_of(o));
+    mt_buf_put_cstr(b, " for \"");
+    mt_buf_put_escaped(b, mt_observed_subject(o));
+    mt_buf_put_cstr(b, "\" and got ");
+    if (o->code == 0) {
+        mt_buf_put_cstr(b, "no answer");
+    } else {
+        mt_buf_put_cstr(b, "the answer ");
+        mt_buf_put_u64(b, o->code);
+    }
+}
+
+static void use(struct mt_detect *detect, const struct mt_observation *o)
+{
+    uint64_t count;
+    if (!mt_detect_repeat(detect, MT_RULE_VRFY_EXPN_USE, o, mt_span_none(), detect->config.vrfy_use_repeat,
+                          &count))
+        return;
+
+    struct mt_draft draft;
+    mt_draft_init(detect, o, MT_RULE_VRFY_EXPN_USE, &draft);
+    mt_draft_group_server(detect, o, &draft);
+    draft.confidence = "high";
+    draft.count = count;
+    draft.window = detect->config.vrfy_use_repeat;
+    put_question(&draft.message, o);
+    mt_detect_raise(detect, o, &draft);
+}
+
+static void sensitive(struct mt_detect *detect, const struct mt_observation *o, struct mt_span argument)
+{
+    uint64_t count;
+    if (!mt_detect_repeat(detect, MT_RULE_VRFY_SENSITIVE, o, argument, detect->config.vrfy_sensitive_repeat,
+                          &count))
+        return;
+
+    struct mt_draft draft;
+    mt_draft_init(detect, o, MT_RULE_VRFY_SENSITIVE, &draft);
+    mt_draft_group_server(detect, o, &draft);
+    mt_draft_group(&draft, o->is_expn ? "smtp.probes.expn.argument" : "smtp.probes.vrfy.argument",
+                   mt_observed_subject(o));
+    draft.confidence = "high";
+    draft.count = count;
+    draft.window = detect->config.vrfy_sensitive_repeat;
+    put_question(&draft.message, o);
+    if (is_expansion(o)) {
+        mt_buf_put_cstr(&draft.message, " with a list of ");
+        mt_buf_put_u64(&draft.message, o->reply_lines);
+        mt_buf_put_cstr(&draft.message, " lines");
+    }
+    mt_detect_raise(detect, o, &draft);
+}
+
+static void raise_probe(struct mt_detect *detect, const struct mt_observation *o,
+                        const struct vrfy_client *client, enum mt_level level, uint64_t count,
+                        uint64_t distinct)
+{
+    bool has_confirmed = level > mt_rule_level(MT_RULE_VRFY_PROBE);
+    struct mt_draft draft;
+    mt_draft_init(detect, o, MT_RULE_VRFY_PROBE, &draft);
+    draft.level = level;
+    draft.confidence = has_confirmed ? "high" : "medium";
+    draft.count = count;
+    draft.window = detect->config.vrfy_probe_window;
+    draft.history = &client->history;
+
+    struct mt_buf *b = &draft.message;
+    mt_buf_put_ip(b, &o->tuple.src);
+    mt_buf_put_cstr(b, " sent ");
+    mt_buf_put_u64(b, count);
+    mt_buf_put_cstr(b, " VRFY or EXPN commands for ");
+    mt_buf_put_u64(b, distinct);
+    mt_buf_put_cstr(b, " different names within ");
+    mt_buf_put_u64(b, draft.window);
+    mt_buf_put_cstr(b, " seconds, the last to ");
+    mt_buf_put_ip(b, &o->tuple.dst);
+    mt_buf_put_cstr(b, has_confirmed ? ", and learnt that at least one exists" : ", and none was confirmed");
+    mt_detect_raise(detect, o, &draft);
+}
+
+static void probe(struct mt_detect *detect, const struct mt_observation *o, struct mt_span argument)
+{
+    struct mt_hash128 key = mt_detect_key(detect, &o->tuple.src, NULL, mt_span_none());
+    struct vrfy_client *client = mt_detect_take(detect, &detect->vrfy_clients, key);
+    uint64_t span = detect->config.vrfy_probe_window * MT_SEC;
+    uint64_t now = detect->now;
+
+    mt_window_add(&client->arguments, span, now, mt_detect_item(argument));
+    if (is_confirmed(o))
+        client->confirmed = now;
+
+    uint64_t count = mt_window_count(&client->arguments, span, now);
+    uint64_t distinct = mt_window_distinct(&client->arguments, span, now);
+    bool has_confirmed = client->confirmed != 0 && now - client->confirmed < span;
+    enum mt_level level = has_confirmed ? MT_LEVEL_HIGH : mt_rule_level(MT_RULE_VRFY_PROBE);
+    bool is_met = count >= detect->config.vrfy_probe_count && distinct >= detect->config.vrfy_probe_distinct;
+
+    if (is_met && mt_detect_step(detect, &client->step, span, count, level))
+        raise_probe(detect, o, client, level, count, distinct);
+    mt_history_add(&client->history, o);
+}
+
+void mt_vrfy_probe(struct mt_detect *detect, const struct mt_observation *o)
+{
+    uint8_t storage[MT_OBSERVED_TEXT_MAX];
+    struct mt_span argument = folded(o, storage);
+
+    use(detect, o);
+    if (is_sensitive_name(argument) || is_expansion(o))
+        sensitive(detect, o, argument);
+    probe(detect, o, argument);
+}
