@@ -228,7 +228,8 @@ struct mt_flow *mt_flow_add(struct mt_flow_table *table, const struct mt_flow_ke
         return NULL;
     }
     if (MT_UNLIKELY(table->base == MT_FLOW_NO_BASE))
-        table->base = now;
+        /* whole ticks, so that ticks are the same in every worker */
+        table->base = now >> MT_FLOW_TICK_SHIFT << MT_FLOW_TICK_SHIFT;
     memset(flow, 0, sizeof(*flow));
     flow->key = *key;
     flow->last_seen = mt_flow_clock(table, now);
