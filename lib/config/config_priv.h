@@ -1,0 +1,47 @@
+/* What a configuration file changes, collected until the whole file has been
+ * read: a file with an error changes nothing.
+ *
+ * Ownership: the change owns its lists and texts until mt_config_apply takes
+ * them. Thread: one. Limits: those of the values.
+ */
+#ifndef MT_CONFIG_CONFIG_PRIV_H
+#define MT_CONFIG_CONFIG_PRIV_H
+
+#include "config/config.h"
+#include "config/values_priv.h"
+
+struct mt_config_storage {
+    struct mt_config_networks home_networks;
+    struct mt_config_networks mail_servers;
+    struct mt_config_networks allowed_relays;
+    struct mt_config_domains local_domains;
+};
+
+struct mt_config_change {
+    const struct mt_config_report *report;
+    struct mt_config_storage lists; /* items NULL: not given */
+    struct mt_detect_config detect; /* starts as it was */
+    bool has_site;
+    uint32_t workers;
+    char *filter;
+    char *sessions_path;
+    char *alerts_path;
+    char *stats_path;
+    uint16_t ports[64];
+    uint32_t port_count;
+};
+
+/* The members of a site file, or of `site:`. */
+int mt_config_take_site(struct mt_config_change *change, const char *name, const struct mt_yaml *map);
+
+enum mt_config_kind {
+    MT_CONFIG_SITE,    /* a site file */
+    MT_CONFIG_PROGRAM, /* a file for --config */
+};
+
+/* mt_config_read_site and mt_config_read on text instead of a file; path is
+ * only for the sentence. */
+int mt_config_read_text(struct mt_config *config, enum mt_config_kind kind, const char *path,
+                        struct mt_span text, char *ret_error, size_t error_size);
+
+#endif

@@ -1,0 +1,47 @@
+/* Values of a configuration file: YAML nodes to the program's types, ranged.
+ * name is the value's path in the file, for the sentence on failure.
+ *
+ * Ownership: results are the caller's; free() what was given out. Thread: one.
+ * Limits: MT_CONFIG_ITEMS_MAX a list.
+ */
+#ifndef MT_CONFIG_VALUES_PRIV_H
+#define MT_CONFIG_VALUES_PRIV_H
+
+#include "base/net.h"
+#include "config/yaml_priv.h"
+
+#define MT_CONFIG_ITEMS_MAX 65536u
+
+struct mt_config_networks {
+    struct mt_prefix *items; /* malloc */
+    size_t count;
+};
+
+struct mt_config_domains {
+    struct mt_span *items; /* malloc, texts behind the items */
+    size_t count;
+};
+
+/* All return 0, -EINVAL (reported) or -ENOMEM. */
+
+/* Every value of a mapping goes to one of keys; a function is called with the
+ * key's index. Unknown keys and keys given twice are errors. */
+typedef int mt_config_member(void *ctx, size_t key, const struct mt_yaml *value);
+int mt_config_map(const struct mt_config_report *report, const char *name, const struct mt_yaml *map,
+                  const char *const *keys, size_t count, mt_config_member *member, void *ctx);
+
+/* An empty list is an error with is_needed. */
+int mt_config_networks(const struct mt_config_report *report, const char *name, const struct mt_yaml *list,
+                       bool is_needed, struct mt_config_networks *ret_networks);
+int mt_config_domains(const struct mt_config_report *report, const char *name, const struct mt_yaml *list,
+                      struct mt_config_domains *ret_domains);
+/* What ret_numbers holds after a failure is undefined. */
+int mt_config_numbers(const struct mt_config_report *report, const char *name, const struct mt_yaml *list,
+                      uint32_t low, uint32_t high, size_t count_max, uint16_t *ret_numbers,
+                      uint32_t *ret_count);
+int mt_config_number(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                     uint32_t low, uint32_t high, uint32_t *ret_number);
+int mt_config_text(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                   char **ret_text);
+
+#endif

@@ -1,0 +1,44 @@
+/* YAML text to a tree of our own, with the place of every value. The only user
+ * of libfyaml. Anchors, aliases, tags and several documents have no meaning in a
+ * configuration and are errors.
+ *
+ * Ownership: the tree owns its nodes and texts; free with mt_yaml_free. Thread:
+ * one. Limits: MT_YAML_DEPTH_MAX levels, MT_YAML_NODES_MAX values.
+ */
+#ifndef MT_CONFIG_YAML_PRIV_H
+#define MT_CONFIG_YAML_PRIV_H
+
+#include "config/report_priv.h"
+
+#define MT_YAML_DEPTH_MAX 8u
+#define MT_YAML_NODES_MAX 300000u
+
+enum mt_yaml_kind {
+    MT_YAML_NOTHING, /* an absent value, ~ or null */
+    MT_YAML_TEXT,
+    MT_YAML_LIST,
+    MT_YAML_MAP,
+};
+
+struct mt_yaml {
+    enum mt_yaml_kind kind;
+    uint32_t line; /* from 1 */
+    uint32_t column;
+    struct mt_span text; /* TEXT; escapes and folding undone */
+    struct mt_yaml
+        *child; /* LIST: first item; MAP: first key, whose next is its value, whose next is the next key */
+    struct mt_yaml *next;
+    struct mt_yaml *older; /* the node made before this one: for mt_yaml_free */
+};
+
+/* The newest node of the tree, which frees them all, goes to ret_nodes also on
+ * failure; the root, NULL for a text without any value, to ret_root. -EINVAL
+ * (reported) or -ENOMEM. */
+int mt_yaml_parse(struct mt_span text, const struct mt_config_report *report, struct mt_yaml **ret_nodes,
+                  const struct mt_yaml **ret_root);
+void mt_yaml_free(struct mt_yaml *nodes);
+
+/* "nothing", "a list", "a mapping" or the text in quotes. */
+struct mt_config_quote mt_yaml_describe(const struct mt_yaml *node);
+
+#endif
