@@ -399,6 +399,10 @@ static struct mt_span parameters_line(const struct mt_record_parameter *paramete
     {                                                            \
         {(const uint8_t *)(keyword), sizeof(keyword) - 1}, value \
     }
+#define NO_VALUE \
+    {            \
+        NULL, 0  \
+    }
 #define VALUE(value)                                \
     {                                               \
         (const uint8_t *)(value), sizeof(value) - 1 \
@@ -408,8 +412,8 @@ static void a_parameter_given_twice_is_kept_under_a_name_of_its_own(void **state
 {
     (void)state;
     static const struct mt_record_parameter twice[] = {
-        PARAMETER("SIZE", VALUE("1")),    PARAMETER("BODY", VALUE("7BIT")), PARAMETER("SIZE", VALUE("2")),
-        PARAMETER("SMTPUTF8", {NULL, 0}), PARAMETER("SIZE", VALUE("3")),
+        PARAMETER("SIZE", VALUE("1")),   PARAMETER("BODY", VALUE("7BIT")), PARAMETER("SIZE", VALUE("2")),
+        PARAMETER("SMTPUTF8", NO_VALUE), PARAMETER("SIZE", VALUE("3")),
     };
     assert_text(parameters_line(twice, MT_ARRAY_COUNT(twice)),
                 "{\"SIZE\":\"1\",\"BODY\":\"7BIT\",\"SIZE_2\":\"2\",\"SMTPUTF8\":\"\",\"SIZE_3\":\"3\"}");
