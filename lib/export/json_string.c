@@ -78,16 +78,15 @@ static size_t put_special(struct mt_buf *b, struct mt_span text)
 void mt_json_append_string(struct mt_buf *b, struct mt_span text)
 {
     mt_buf_put_byte(b, '"');
-    for (;;) {
+    while (text.size > 0 && !b->overflow) {
         size_t plain = mt_scan_json_special(text);
         mt_buf_put(b, text.ptr, plain);
-        if (plain == text.size || b->overflow)
-            break;
         text = mt_span_from(text, plain);
-        /* a word of another script is many of them in a row */
-        do
+        if (text.size > 0)
             text = mt_span_from(text, put_special(b, text));
-        while (text.size > 0 && text.ptr[0] >= 0x80);
+        /* a word of another script is many of them in a row */
+        while (text.size > 0 && text.ptr[0] >= 0x80)
+            text = mt_span_from(text, put_special(b, text));
     }
     mt_buf_put_byte(b, '"');
 }
