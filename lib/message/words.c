@@ -24,12 +24,12 @@ struct decoder {
     /* The open run, of which nothing is in the output yet. */
     struct mt_span charset; /* absent: there is none */
     size_t run_start;       /* in value, with the blanks that were dropped before it */
-    size_t run_end;
-    struct mt_buf bytes; /* decoded, not converted */
+    struct mt_buf bytes;    /* decoded, not converted */
+    size_t given;           /* everything before it is in the output or in the open run */
 };
 
-/* The word at the start of s, which starts with '='. The text ends at its first '?', so that a
- * failure costs no more than the way to the next possible word. */
+/* The word at the start of s, which starts with '='. Its text ends at the first
+ * '?', so that a failure costs no more than the way to the next possible word. */
 static bool parse_word(struct mt_span s, struct word *ret_word)
 {
     size_t at = 2;
@@ -107,38 +107,41 @@ static bool put_word(struct mt_buf *b, const struct word *word)
 
 /* --- runs ------------------------------------------------------------------- */
 
-/* Puts the first size of the gathered bytes out as the open run. */
-static void end_run(struct decoder *d, size_t size)
+/* Puts the first size of the gathered bytes out as the open run, or else the
+ * value as it stood up to raw_end. */
+static void end_run(struct decoder *d, size_t size, size_t raw_end)
 {
     struct mt_span bytes = mt_span(d->bytes.ptr, size);
 
     if (d->charset.ptr != NULL &&
-        !mt_message_put_charset(d->out, d->charset, bytes, d->convert, d->convert_ctx))
-        mt_message_put_utf8(d->out, mt_span(d->value.ptr + d->run_start, d->run_end - d->run_start));
+        !mt_message_put_charset(d->out, d->charset, bytes, d->convert, d->convert_ctx)) {
+        mt_message_put_utf8(d->out, mt_span(d->value.ptr + d->run_start, raw_end - d->run_start));
+        d->given = raw_end;
+    }
     d->charset = mt_span_none();
     d->bytes.size -= size;
     memmove(d->bytes.ptr, d->bytes.ptr + size, d->bytes.size);
 }
 
-/* Puts the word at `at` into the open run, or into one of its own that begins
- * at run_start. False, and no run is open: it can't be decoded. */
-static bool add_word(struct decoder *d, size_t run_start, size_t at, const struct word *word)
+/* Puts the word at `at` into the open run, or into one of its own; whatever
+ * stands before it and was not given is blanks, which are dropped. A word
+ * that can't be decoded is left to be given as text, and no run is open then. */
+static void add_word(struct decoder *d, size_t at, const struct word *word)
 {
     size_t before = d->bytes.size;
 
     if (!put_word(&d->bytes, word)) {
-        end_run(d, before);
+        end_run(d, before, at);
         if (!put_word(&d->bytes, word))
-            return false;
+            return;
     } else if (d->charset.ptr != NULL && !mt_span_ieq(d->charset, word->charset)) {
-        end_run(d, before);
+        end_run(d, before, at);
     }
     if (d->charset.ptr == NULL) {
         d->charset = word->charset;
-        d->run_start = run_start;
+        d->run_start = d->given;
     }
-    d->run_end = at + word->size;
-    return true;
+    d->given = at + word->size;
 }
 
 static size_t find_word(struct mt_span value, size_t from, struct word *ret_word)
@@ -163,24 +166,22 @@ void mt_message_decode_words(struct mt_span value, mt_message_convert *convert, 
                         .convert = convert,
                         .convert_ctx = convert_ctx,
                         .bytes = mt_buf(storage, sizeof(storage))};
-    size_t given = 0; /* everything before it is in the output or in the open run */
-    size_t from = 0;  /* words are looked for from here on */
+    size_t from = 0; /* words are looked for from here on */
 
     while (!ret_utf8->overflow) {
-        struct word word;
+        struct word word = {0};
         size_t at = find_word(value, from, &word);
-        struct mt_span between = mt_span_head(mt_span_from(value, given), at - given);
+        struct mt_span between = mt_span_head(mt_span_from(value, d.given), at - d.given);
         bool is_behind_word = d.charset.ptr != NULL && mt_span_trim(between).size == 0;
 
         if (at == value.size || !is_behind_word) {
-            end_run(&d, d.bytes.size);
+            end_run(&d, d.bytes.size, d.given);
             mt_message_put_utf8(ret_utf8, between);
-            given = at;
+            d.given = at;
         }
         if (at == value.size)
             return;
+        add_word(&d, at, &word);
         from = at + word.size;
-        if (add_word(&d, given, at, &word))
-            given = from;
     }
 }
