@@ -1,0 +1,795 @@
+#include "frames.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { TCP = 6, UDP = 17 };
+
+static void assert_payload(const struct mt_packet *packet, const char *text)
+{
+    assert_int_equal(packet->payload.size, strlen(text));
+    assert_memory_equal(packet->payload.ptr, text, strlen(text));
+}
+
+static void assert_ip(const struct mt_ip *ip, const char *text)
+{
+    struct mt_ip expected;
+    assert_true(mt_ip_parse(mt_span_cstr(text), &expected));
+    assert_int_equal(ip->family, expected.family);
+    assert_memory_equal(ip->bytes, expected.bytes, sizeof(expected.bytes));
+}
+
+static void assert_rejected(const struct bytes *bytes, enum mt_link link, enum mt_reject reject)
+{
+    struct mt_packet packet;
+    assert_int_equal(decode(bytes, link, 0, &packet), MT_PACKET_REJECT);
+    if (packet.reject != reject)
+        fail_msg("rejected as %s, not %s", mt_reject_name(packet.reject), mt_reject_name(reject));
+}
+
+/* Everything that the builders of frames.h put into a TCP segment. */
+static void assert_segment(const struct mt_packet *packet, const char *payload)
+{
+    assert_int_equal(packet->tuple.src_port, 40000);
+    assert_int_equal(packet->tuple.dst_port, 25);
+    assert_int_equal(packet->seq, 1000);
+    assert_int_equal(packet->ack, 2000);
+    assert_int_equal(packet->tcp_flags, MT_TCP_PSH | MT_TCP_ACK);
+    assert_int_equal(packet->window, 512);
+    assert_int_equal(packet->ip_protocol, TCP);
+    assert_int_equal(packet->mark.time, 7);
+    assert_int_equal(packet->mark.number, 9);
+    assert_int_equal(packet->frame_flags, MT_FRAME_PERSISTENT);
+    assert_payload(packet, payload);
+}
+
+static void put_segment_v4(struct bytes *b, const char *payload)
+{
+    put_ipv4(b, (unsigned)(40 + strlen(payload)), 0, TCP);
+    put_tcp(b, 5);
+    put_text(b, payload);
+}
+
+static void put_segment_v6(struct bytes *b, const char *payload)
+{
+    put_ipv6(b, (unsigned)(20 + strlen(payload)), TCP);
+    put_tcp(b, 5);
+    put_text(b, payload);
+}
+
+/* --- Ethernet and IPv4 ----------------------------------------------------- */
+
+static void a_plain_segment_is_decoded_whole(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    bytes_init(&b);
+    put_ethernet(&b, 0x0800);
+    put_segment_v4(&b, "EHLO a\r\n");
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "EHLO a\r\n");
+    assert_ip(&packet.tuple.src, "192.0.2.1");
+    assert_ip(&packet.tuple.dst, "198.51.100.2");
+    assert_int_equal(packet.payload_size, 8);
+    assert_int_equal(packet.wire_size, 62);
+    assert_int_equal(packet.vlan, MT_VLAN_NONE);
+    assert_memory_equal(packet.mac_src, "\x02\0\0\0\0\x01", 6);
+    assert_memory_equal(packet.mac_dst, "\x02\0\0\0\0\x02", 6);
+}
+
+static void ip_options_and_tcp_options_are_stepped_over(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    bytes_init(&b);
+    put_ethernet(&b, 0x0800);
+    put_ipv4(&b, 20 + 8 + 32 + 4, 0, TCP);
+    b.storage[14] = 0x47;
+    put_zeros(&b, 8);
+    put_tcp(&b, 8);
+    put_text(&b, "NOOP");
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "NOOP");
+}
+
+static void ethernet_padding_is_no_payload(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    bytes_init(&b);
+    put_ethernet(&b, 0x0800);
+    put_segment_v4(&b, "");
+    put_zeros(&b, 6);
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "");
+    assert_int_equal(packet.payload_size, 0);
+    assert_int_equal(packet.wire_size, 60);
+    assert_non_null(packet.payload.ptr);
+}
+
+static void a_total_length_of_zero_means_the_frame(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    bytes_init(&b);
+    put_ethernet(&b, 0x0800);
+    put_ipv4(&b, 0, 0, TCP);
+    put_tcp(&b, 5);
+    put_text(&b, "DATA\r\n");
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "DATA\r\n");
+    assert_int_equal(packet.payload_size, 6);
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 54 + 65000, &packet), MT_PACKET_TCP);
+    assert_int_equal(packet.payload_size, 65000);
+
+    bytes_init(&b);
+    put_ethernet(&b, 0x86dd);
+    put_ipv6(&b, 0, TCP);
+    put_tcp(&b, 5);
+    put_text(&b, "DATA\r\n");
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "DATA\r\n");
+}
+
+static void a_frame_cut_by_the_snapshot_length_keeps_its_payload_size(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    bytes_init(&b);
+    put_ethernet(&b, 0x0800);
+    put_ipv4(&b, 1500, 0, TCP);
+    put_tcp(&b, 5);
+    put_text(&b, "MAIL");
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 1514, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "MAIL");
+    assert_int_equal(packet.payload_size, 1460);
+    assert_int_equal(packet.wire_size, 1514);
+}
+
+static void tcp_options_cut_off_by_the_capture_lose_only_bytes(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    bytes_init(&b);
+    put_ethernet(&b, 0x0800);
+    put_ipv4(&b, 20 + 32 + 100, 0, TCP);
+    put_tcp(&b, 8);
+    b.buf.size -= 8;
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 14 + 152, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "");
+    assert_int_equal(packet.payload_size, 100);
+}
+
+static void tcp_offsets_that_make_no_sense_are_rejected(void **state)
+{
+    (void)state;
+    struct bytes b;
+    for (unsigned words = 0; words < 5; words++) {
+        bytes_init(&b);
+        put_ethernet(&b, 0x0800);
+        put_ipv4(&b, 60, 0, TCP);
+        put_tcp(&b, words);
+        put_zeros(&b, 20);
+        assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_TCP_HEADER);
+    }
+    bytes_init(&b);
+    put_ethernet(&b, 0x0800);
+    put_ipv4(&b, 40 + 4, 0, TCP); /* one word of options at most */
+    put_tcp(&b, 7);
+    assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_TCP_HEADER);
+}
+
+static void ipv4_headers_that_make_no_sense_are_rejected(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t first;
+        unsigned total;
+        enum mt_reject reject;
+    } cases[] = {
+        {0x44, 44, MT_REJECT_IP_HEADER},    {0x55, 44, MT_REJECT_IP_HEADER},
+        {0x05, 44, MT_REJECT_IP_HEADER},    {0x45, 19, MT_REJECT_IP_LENGTH},
+        {0x46, 23, MT_REJECT_IP_LENGTH},    {0x45, 39, MT_REJECT_TCP_TRUNCATED},
+        {0x4f, 60, MT_REJECT_IP_TRUNCATED},
+    };
+    for (size_t i = 0; i < MT_ARRAY_COUNT(cases); i++) {
+        struct bytes b;
+        bytes_init(&b);
+        put_ethernet(&b, 0x0800);
+        put_ipv4(&b, cases[i].total, 0, TCP);
+        b.storage[14] = cases[i].first;
+        put_tcp(&b, 5);
+        put_text(&b, "QUIT");
+        assert_rejected(&b, MT_LINK_ETHERNET, cases[i].reject);
+    }
+}
+
+static void what_is_not_tcp_is_rejected_as_that(void **state)
+{
+    (void)state;
+    struct bytes b;
+    bytes_init(&b);
+    put_ethernet(&b, 0x0800);
+    put_ipv4(&b, 40, 0, UDP);
+    put_zeros(&b, 20);
+    assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_NOT_TCP);
+    /* an IPv6 extension header's number means nothing in IPv4 */
+    b.storage[14 + 9] = 60;
+    assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_NOT_TCP);
+
+    static const unsigned types[] = {0x0806, 0x88cc, 0x0026, 1500, 0x8847, 0x8864};
+    for (size_t i = 0; i < MT_ARRAY_COUNT(types); i++) {
+        bytes_init(&b);
+        put_ethernet(&b, types[i]);
+        put_zeros(&b, 46);
+        assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_NOT_IP);
+    }
+}
+
+/* --- VLAN ------------------------------------------------------------------ */
+
+static void up_to_four_vlan_tags_are_stepped_over(void **state)
+{
+    (void)state;
+    static const unsigned types[] = {0x88a8, 0x8100, 0x9100, 0x8100, 0x8100};
+    for (size_t depth = 1; depth <= MT_ARRAY_COUNT(types); depth++) {
+        struct bytes b;
+        struct mt_packet packet;
+        bytes_init(&b);
+        put_ethernet(&b, types[0]);
+        for (size_t i = 0; i < depth; i++) {
+            put16(&b, (unsigned)(0xe000 | (100 + i)));
+            put16(&b, i + 1 < depth ? types[i + 1] : 0x0800);
+        }
+        put_segment_v4(&b, "RSET");
+        if (depth <= 4) {
+            assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_TCP);
+            assert_segment(&packet, "RSET");
+            assert_int_equal(packet.vlan, 100);
+        } else {
+            assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_VLAN_DEPTH);
+        }
+    }
+}
+
+/* --- other links ----------------------------------------------------------- */
+
+static void raw_ip_goes_by_the_version_nibble(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    bytes_init(&b);
+    put_segment_v4(&b, "QUIT");
+    assert_int_equal(decode(&b, MT_LINK_RAW, 0, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "QUIT");
+    assert_null(packet.mac_src);
+    assert_null(packet.mac_dst);
+    bytes_init(&b);
+    put_segment_v6(&b, "QUIT");
+    assert_int_equal(decode(&b, MT_LINK_RAW, 0, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "QUIT");
+    b.storage[0] = 0x50;
+    assert_rejected(&b, MT_LINK_RAW, MT_REJECT_IP_HEADER);
+    bytes_init(&b);
+    assert_rejected(&b, MT_LINK_RAW, MT_REJECT_IP_TRUNCATED);
+}
+
+static void null_and_loop_take_the_family_in_either_byte_order(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t family;
+        bool is_v6;
+    } cases[] = {{2, false}, {10, true}, {23, true}, {24, true}, {28, true}, {30, true}};
+    for (size_t i = 0; i < MT_ARRAY_COUNT(cases) * 4; i++) {
+        struct bytes b;
+        struct mt_packet packet;
+        uint32_t family = cases[i / 4].family;
+        bytes_init(&b);
+        put32(&b, i & 1 ? family : __builtin_bswap32(family));
+        if (cases[i / 4].is_v6)
+            put_segment_v6(&b, "HELP");
+        else
+            put_segment_v4(&b, "HELP");
+        assert_int_equal(decode(&b, i & 2 ? MT_LINK_NULL : MT_LINK_LOOP, 0, &packet), MT_PACKET_TCP);
+        assert_segment(&packet, "HELP");
+    }
+    struct bytes b;
+    bytes_init(&b);
+    put32(&b, 7);
+    put_segment_v4(&b, "HELP");
+    assert_rejected(&b, MT_LINK_NULL, MT_REJECT_NOT_IP);
+}
+
+static void put_sll(struct bytes *b, unsigned mac_size, unsigned protocol)
+{
+    put16(b, 4);
+    put16(b, 1);
+    put16(b, mac_size);
+    mt_buf_put(&b->buf, "\x02\0\0\0\0\x05\0\0", 8);
+    put16(b, protocol);
+}
+
+static void put_sll2(struct bytes *b, unsigned mac_size, unsigned protocol)
+{
+    put16(b, protocol);
+    put16(b, 0);
+    put32(b, 3);
+    put16(b, 1);
+    put16(b, 4 << 8 | mac_size);
+    mt_buf_put(&b->buf, "\x02\0\0\0\0\x05\0\0", 8);
+}
+
+static void linux_cooked_frames_have_a_source_address_only(void **state)
+{
+    (void)state;
+    for (int version = 1; version <= 2; version++) {
+        enum mt_link link = version == 1 ? MT_LINK_LINUX_SLL : MT_LINK_LINUX_SLL2;
+        void (*put)(struct bytes *, unsigned, unsigned) = version == 1 ? put_sll : put_sll2;
+        struct bytes b;
+        struct mt_packet packet;
+        bytes_init(&b);
+        put(&b, 6, 0x0800);
+        put_segment_v4(&b, "VRFY a");
+        assert_int_equal(decode(&b, link, 0, &packet), MT_PACKET_TCP);
+        assert_segment(&packet, "VRFY a");
+        assert_memory_equal(packet.mac_src, "\x02\0\0\0\0\x05", 6);
+        assert_null(packet.mac_dst);
+
+        bytes_init(&b);
+        put(&b, 0, 0x8100);
+        put16(&b, 55);
+        put16(&b, 0x86dd);
+        put_segment_v6(&b, "VRFY a");
+        assert_int_equal(decode(&b, link, 0, &packet), MT_PACKET_TCP);
+        assert_segment(&packet, "VRFY a");
+        assert_null(packet.mac_src);
+        assert_int_equal(packet.vlan, 55);
+
+        bytes_init(&b);
+        put(&b, 6, 4); /* 802.2 */
+        put_zeros(&b, 30);
+        assert_rejected(&b, link, MT_REJECT_NOT_IP);
+    }
+}
+
+static void ppp_is_read_with_and_without_its_optional_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        size_t size;
+        bool is_v6;
+    } cases[] = {
+        {"\xff\x03\x00\x21", 4, false}, {"\x00\x21", 2, false},        {"\x21", 1, false},
+        {"\xff\x03\x21", 3, false},     {"\xff\x03\x00\x57", 4, true}, {"\x00\x57", 2, true},
+        {"\xff\x03\x57", 3, true},
+    };
+    for (size_t i = 0; i < MT_ARRAY_COUNT(cases); i++) {
+        struct bytes b;
+        struct mt_packet packet;
+        bytes_init(&b);
+        mt_buf_put(&b.buf, cases[i].header, cases[i].size);
+        if (cases[i].is_v6)
+            put_segment_v6(&b, "EXPN b");
+        else
+            put_segment_v4(&b, "EXPN b");
+        assert_int_equal(decode(&b, MT_LINK_PPP, 0, &packet), MT_PACKET_TCP);
+        assert_segment(&packet, "EXPN b");
+    }
+    struct bytes b;
+    bytes_init(&b);
+    mt_buf_put(&b.buf, "\xff\x03\xc0\x21", 4); /* LCP */
+    put_zeros(&b, 10);
+    assert_rejected(&b, MT_LINK_PPP, MT_REJECT_NOT_IP);
+}
+
+static void an_unknown_link_is_rejected_as_that(void **state)
+{
+    (void)state;
+    struct bytes b;
+    bytes_init(&b);
+    put_zeros(&b, 100);
+    assert_rejected(&b, MT_LINK_UNKNOWN, MT_REJECT_LINK_UNKNOWN);
+}
+
+/* --- IPv6 ------------------------------------------------------------------ */
+
+/* An extension header of size bytes (a multiple of 8) that names next. */
+static void put_extension(struct bytes *b, unsigned next, size_t size)
+{
+    put16(b, (unsigned)(next << 8 | (size / 8 - 1)));
+    put_zeros(b, size - 2);
+}
+
+static void ipv6_extension_headers_are_stepped_over(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    bytes_init(&b);
+    put_ethernet(&b, 0x86dd);
+    put_ipv6(&b, 8 + 24 + 16 + 12 + 20 + 4, 0);
+    put_extension(&b, 60, 8);  /* hop-by-hop, then destination options */
+    put_extension(&b, 43, 24); /* then routing */
+    put_extension(&b, 51, 16); /* then AH of 12 bytes */
+    put16(&b, TCP << 8 | 1);
+    put_zeros(&b, 10);
+    put_tcp(&b, 5);
+    put_text(&b, "ETRN");
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "ETRN");
+    assert_ip(&packet.tuple.src, "2001:db8::1");
+    assert_ip(&packet.tuple.dst, "2001:db8::2");
+}
+
+static void an_authentication_header_is_stepped_over_in_ipv4_too(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    bytes_init(&b);
+    put_ethernet(&b, 0x0800);
+    put_ipv4(&b, 20 + 24 + 20 + 4, 0, 51);
+    put16(&b, TCP << 8 | 4);
+    put_zeros(&b, 22);
+    put_tcp(&b, 5);
+    put_text(&b, "TURN");
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "TURN");
+}
+
+static void eight_extension_headers_are_the_limit(void **state)
+{
+    (void)state;
+    for (unsigned count = 8; count <= 9; count++) {
+        struct bytes b;
+        struct mt_packet packet;
+        bytes_init(&b);
+        put_ethernet(&b, 0x86dd);
+        put_ipv6(&b, count * 8 + 20, 60);
+        for (unsigned i = 0; i < count; i++)
+            put_extension(&b, i + 1 < count ? 60 : TCP, 8);
+        put_tcp(&b, 5);
+        if (count == 8)
+            assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_TCP);
+        else
+            assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_IP_EXTENSIONS);
+    }
+}
+
+static void an_extension_header_beyond_the_datagram_is_rejected(void **state)
+{
+    (void)state;
+    struct bytes b;
+    bytes_init(&b);
+    put_ethernet(&b, 0x86dd);
+    put_ipv6(&b, 16, 60);
+    put16(&b, TCP << 8 | 2); /* 24 bytes */
+    put_zeros(&b, 14 + 40);
+    assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_IP_EXTENSIONS);
+}
+
+static void no_next_header_and_esp_are_not_tcp(void **state)
+{
+    (void)state;
+    static const unsigned protocols[] = {59, 50, 58, UDP};
+    for (size_t i = 0; i < MT_ARRAY_COUNT(protocols); i++) {
+        struct bytes b;
+        bytes_init(&b);
+        put_ethernet(&b, 0x86dd);
+        put_ipv6(&b, 28, 60);
+        put_extension(&b, protocols[i], 8);
+        put_zeros(&b, 20);
+        assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_NOT_TCP);
+    }
+}
+
+static void a_routing_header_names_the_real_destination(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t type;
+        uint8_t segments_left;
+        const char *destination;
+    } cases[] = {
+        {0, 2, "2001:db8::bb"}, {0, 0, "2001:db8::2"},  {0, 3, "2001:db8::2"},
+        {4, 1, "2001:db8::aa"}, {2, 1, "2001:db8::bb"}, {77, 1, "2001:db8::2"},
+    };
+    for (size_t i = 0; i < MT_ARRAY_COUNT(cases); i++) {
+        struct bytes b;
+        struct mt_packet packet;
+        bytes_init(&b);
+        put_ethernet(&b, 0x86dd);
+        put_ipv6(&b, 40 + 20, 43);
+        put16(&b, TCP << 8 | 4);
+        put16(&b, (unsigned)(cases[i].type << 8 | cases[i].segments_left));
+        put32(&b, 0);
+        mt_buf_put(&b.buf, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\xaa", 16);
+        mt_buf_put(&b.buf, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\xbb", 16);
+        put_tcp(&b, 5);
+        assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_TCP);
+        assert_ip(&packet.tuple.dst, cases[i].destination);
+    }
+}
+
+static void put_jumbogram(struct bytes *b, uint32_t jumbo_size)
+{
+    bytes_init(b);
+    put_ethernet(b, 0x86dd);
+    put_ipv6(b, 0, 0);
+    put16(b, TCP << 8);
+    put16(b, 0xc204);
+    put32(b, jumbo_size);
+    put_tcp(b, 5);
+    put_text(b, "BDAT");
+}
+
+static void a_jumbogram_is_believed_up_to_its_frame(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    put_jumbogram(&b, 100000);
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 54 + 100000, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "BDAT");
+    assert_int_equal(packet.payload_size, 100000 - 28);
+    assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_IP_LENGTH); /* the frame holds 32 */
+    put_jumbogram(&b, 32);                                      /* RFC 2675: above 65535 or nothing */
+    assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_IP_LENGTH);
+    put_jumbogram(&b, 100000);
+    b.storage[14 + 40 + 2] = 0x05; /* some other option */
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 54 + 100000, &packet), MT_PACKET_REJECT);
+    assert_int_equal(packet.reject, MT_REJECT_IP_LENGTH);
+}
+
+/* --- fragments ------------------------------------------------------------- */
+
+static void a_fragment_carries_what_the_table_needs(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    bytes_init(&b);
+    put_ethernet(&b, 0x0800);
+    put_ipv4(&b, 20 + 16, 0x2000 | 10, TCP);
+    put_text(&b, "0123456789abcdef");
+    put_zeros(&b, 10);
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_FRAGMENT);
+    assert_int_equal(packet.fragment_id, 0x1234);
+    assert_int_equal(packet.fragment_off, 80);
+    assert_true(packet.fragment_more);
+    assert_int_equal(packet.ip_protocol, TCP);
+    assert_int_equal(packet.ip_payload.size, 16);
+    assert_int_equal(packet.payload_size, 16);
+    assert_ip(&packet.tuple.src, "192.0.2.1");
+
+    bytes_init(&b);
+    put_ethernet(&b, 0x86dd);
+    put_ipv6(&b, 8 + 5, 44);
+    put16(&b, TCP << 8);
+    put16(&b, 80);
+    put32(&b, 0xdeadbeef);
+    put_text(&b, "01234");
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_FRAGMENT);
+    assert_int_equal(packet.fragment_id, 0xdeadbeef);
+    assert_int_equal(packet.fragment_off, 80);
+    assert_false(packet.fragment_more);
+    assert_int_equal(packet.ip_payload.size, 5);
+}
+
+static void an_atomic_fragment_is_a_whole_datagram(void **state)
+{
+    (void)state;
+    struct bytes b;
+    struct mt_packet packet;
+    bytes_init(&b);
+    put_ethernet(&b, 0x86dd);
+    put_ipv6(&b, 8 + 20 + 4, 44);
+    put16(&b, TCP << 8);
+    put16(&b, 0);
+    put32(&b, 1);
+    put_tcp(&b, 5);
+    put_text(&b, "QUIT");
+    assert_int_equal(decode(&b, MT_LINK_ETHERNET, 0, &packet), MT_PACKET_TCP);
+    assert_segment(&packet, "QUIT");
+}
+
+static void fragments_of_other_protocols_are_not_tcp(void **state)
+{
+    (void)state;
+    struct bytes b;
+    bytes_init(&b);
+    put_ethernet(&b, 0x0800);
+    put_ipv4(&b, 20 + 16, 0x2000, UDP);
+    put_zeros(&b, 16);
+    assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_NOT_TCP);
+    bytes_init(&b);
+    put_ethernet(&b, 0x86dd);
+    put_ipv6(&b, 8 + 16, 44);
+    put16(&b, UDP << 8);
+    put16(&b, 1);
+    put_zeros(&b, 20);
+    assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_NOT_TCP);
+}
+
+static void fragment_offsets_and_lengths_that_make_no_sense_are_rejected(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned size;
+        unsigned fragment;
+    } cases[] = {
+        {15, 0x2000}, /* more to come, not a multiple of eight */
+        {0, 0x2000},  /* nothing */
+        {0, 0x0005},  /* nothing, at the end */
+        {16, 0x1fff}, /* beyond 65535 */
+    };
+    for (size_t i = 0; i < MT_ARRAY_COUNT(cases); i++) {
+        struct bytes b;
+        bytes_init(&b);
+        put_ethernet(&b, 0x0800);
+        put_ipv4(&b, 20 + cases[i].size, cases[i].fragment, TCP);
+        put_zeros(&b, 40);
+        assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_FRAGMENT_HEADER);
+    }
+}
+
+/* --- all of them, cut ------------------------------------------------------ */
+
+static void put_sample(struct bytes *b, int sample, enum mt_link *ret_link)
+{
+    bytes_init(b);
+    *ret_link = MT_LINK_ETHERNET;
+    switch (sample) {
+    case 0:
+        put_ethernet(b, 0x0800);
+        put_segment_v4(b, "MAIL FROM:<a@b>\r\n");
+        break;
+    case 1:
+        put_ethernet(b, 0x88a8);
+        put32(b, 0x00018100);
+        put32(b, 0x00020800);
+        put_segment_v4(b, "x");
+        break;
+    case 2:
+        put_jumbogram(b, 100000);
+        break;
+    case 3:
+        put_ethernet(b, 0x86dd);
+        put_ipv6(b, 40 + 16 + 20, 43);
+        put16(b, 51 << 8 | 4);
+        put16(b, 4 << 8 | 1);
+        put_zeros(b, 36);
+        put16(b, TCP << 8 | 2);
+        put_zeros(b, 14);
+        put_tcp(b, 5);
+        break;
+    case 4:
+        *ret_link = MT_LINK_LINUX_SLL2;
+        put_sll2(b, 6, 0x86dd);
+        put_segment_v6(b, "y");
+        break;
+    case 5:
+        *ret_link = MT_LINK_PPP;
+        put32(b, 0xff030021);
+        put_segment_v4(b, "z");
+        break;
+    default:
+        *ret_link = MT_LINK_NULL;
+        put32(b, 2);
+        put_ipv4(b, 60, 0x2000, TCP);
+        put_zeros(b, 40);
+        break;
+    }
+}
+
+/* The guard page behind the bytes is what would notice a read beyond them. */
+static void a_frame_cut_anywhere_is_never_read_beyond_its_end(void **state)
+{
+    (void)state;
+    /* what follows the fixed TCP header may be cut, nothing before it */
+    static const size_t segments_expected[] = {18, 2, 0, 1, 2, 2, 0};
+    for (int sample = 0; sample < 7; sample++) {
+        struct bytes b;
+        enum mt_link link;
+        put_sample(&b, sample, &link);
+        uint32_t whole = (uint32_t)b.buf.size;
+        size_t segments = 0;
+        for (uint32_t size = 0; size <= whole; size++) {
+            struct mt_packet packet;
+            b.buf.size = size;
+            enum mt_packet_verdict verdict = decode(&b, link, whole, &packet);
+            if (verdict == MT_PACKET_TCP) {
+                assert_true(packet.payload.size <= packet.payload_size);
+                segments++;
+            }
+            for (int i = 0; i < 8; i++) /* under other links too */
+                decode(&b, (enum mt_link)i, whole, &packet);
+        }
+        assert_int_equal(segments, segments_expected[sample]);
+    }
+}
+
+static void both_paths_decode_a_segment_alike(void **state)
+{
+    (void)state;
+    struct bytes plain;
+    struct bytes tagged;
+    struct mt_packet fast;
+    struct mt_packet slow;
+    for (unsigned words = 5; words < 16; words++) {
+        bytes_init(&plain);
+        put_ethernet(&plain, 0x0800);
+        bytes_init(&tagged);
+        put_ethernet(&tagged, 0x8100);
+        put16(&tagged, 1);
+        put16(&tagged, 0x0800);
+        for (int i = 0; i < 2; i++) {
+            struct bytes *b = i == 0 ? &plain : &tagged;
+            put_ipv4(b, 20 + words * 4 + 3, 0x4000, TCP);
+            put_tcp(b, words);
+            put_text(b, "abc");
+        }
+        assert_int_equal(decode(&plain, MT_LINK_ETHERNET, 0, &fast), MT_PACKET_TCP);
+        assert_segment(&fast, "abc"); /* before the guarded copy is overwritten */
+        assert_int_equal(decode(&tagged, MT_LINK_ETHERNET, 0, &slow), MT_PACKET_TCP);
+        assert_segment(&slow, "abc");
+        assert_memory_equal(&fast.tuple, &slow.tuple, sizeof(fast.tuple));
+        assert_int_equal(fast.payload_size, slow.payload_size);
+    }
+}
+
+static void every_reject_has_a_name_and_a_meaning(void **state)
+{
+    (void)state;
+    for (int i = 0; i < MT_REJECT_COUNT; i++) {
+        assert_memory_equal(mt_reject_name((enum mt_reject)i), "packet.reject.", 14);
+        assert_true(strlen(mt_reject_meaning((enum mt_reject)i)) > 5);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plain_segment_is_decoded_whole),
+        cmocka_unit_test(ip_options_and_tcp_options_are_stepped_over),
+        cmocka_unit_test(ethernet_padding_is_no_payload),
+        cmocka_unit_test(a_total_length_of_zero_means_the_frame),
+        cmocka_unit_test(a_frame_cut_by_the_snapshot_length_keeps_its_payload_size),
+        cmocka_unit_test(tcp_options_cut_off_by_the_capture_lose_only_bytes),
+        cmocka_unit_test(tcp_offsets_that_make_no_sense_are_rejected),
+        cmocka_unit_test(ipv4_headers_that_make_no_sense_are_rejected),
+        cmocka_unit_test(what_is_not_tcp_is_rejected_as_that),
+        cmocka_unit_test(up_to_four_vlan_tags_are_stepped_over),
+        cmocka_unit_test(raw_ip_goes_by_the_version_nibble),
+        cmocka_unit_test(null_and_loop_take_the_family_in_either_byte_order),
+        cmocka_unit_test(linux_cooked_frames_have_a_source_address_only),
+        cmocka_unit_test(ppp_is_read_with_and_without_its_optional_bytes),
+        cmocka_unit_test(an_unknown_link_is_rejected_as_that),
+        cmocka_unit_test(ipv6_extension_headers_are_stepped_over),
+        cmocka_unit_test(an_authentication_header_is_stepped_over_in_ipv4_too),
+        cmocka_unit_test(eight_extension_headers_are_the_limit),
+        cmocka_unit_test(an_extension_header_beyond_the_datagram_is_rejected),
+        cmocka_unit_test(no_next_header_and_esp_are_not_tcp),
+        cmocka_unit_test(a_routing_header_names_the_real_destination),
+        cmocka_unit_test(a_jumbogram_is_believed_up_to_its_frame),
+        cmocka_unit_test(a_fragment_carries_what_the_table_needs),
+        cmocka_unit_test(an_atomic_fragment_is_a_whole_datagram),
+        cmocka_unit_test(fragments_of_other_protocols_are_not_tcp),
+        cmocka_unit_test(fragment_offsets_and_lengths_that_make_no_sense_are_rejected),
+        cmocka_unit_test(a_frame_cut_anywhere_is_never_read_beyond_its_end),
+        cmocka_unit_test(both_paths_decode_a_segment_alike),
+        cmocka_unit_test(every_reject_has_a_name_and_a_meaning),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
