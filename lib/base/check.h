@@ -14,17 +14,17 @@
 /* Prints the place and the condition to standard error and aborts. */
 void mt_check_failed(const char *file, int line, const char *condition) __attribute__((noreturn, cold));
 
-#define MT_BUG_ON(cond)                                                                                      \
-    do {                                                                                                     \
-        if (MT_UNLIKELY(cond))                                                                               \
-            mt_check_failed(__FILE__, __LINE__, #cond);                                                      \
+#define MT_BUG_ON(cond)                                 \
+    do {                                                \
+        if (MT_UNLIKELY(cond))                          \
+            mt_check_failed(__FILE__, __LINE__, #cond); \
     } while (0)
 
 #ifdef MT_HOT_CHECKS
-#define MT_CHECK_HOT(cond)                                                                                   \
-    do {                                                                                                     \
-        if (MT_UNLIKELY(!(cond)))                                                                            \
-            mt_check_failed(__FILE__, __LINE__, #cond);                                                      \
+#define MT_CHECK_HOT(cond)                              \
+    do {                                                \
+        if (MT_UNLIKELY(!(cond)))                       \
+            mt_check_failed(__FILE__, __LINE__, #cond); \
     } while (0)
 #else
 #define MT_CHECK_HOT(cond) ((void)sizeof(!(cond)))

@@ -10,7 +10,7 @@
 #include "base/net.h"
 
 struct mt_site {
-    bool given;                  /* a site file was read */
+    bool given;                            /* a site file was read */
     const struct mt_prefix *home_networks; /* never empty: private space when not given */
     size_t home_network_count;
     const struct mt_prefix *mail_servers;

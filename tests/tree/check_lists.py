@@ -1,0 +1,128 @@
+"""Every entry of the .def lists is used somewhere, and names are unique.
+
+An anomaly that nothing raises, a counter that nothing counts or a field that
+nothing fills is a promise that is not kept. Entries that are meant for later
+stand in tests/tree/unused_entries.txt with the reason; an entry there that is
+in use is a complaint too, so the list can only shrink.
+"""
+
+import re
+
+import tree
+
+# list, macro, how a use of entry {0} looks, index of the name that people see
+LISTS = [
+    ("lib/base/anomalies.def", "MT_ANOMALY", r"\bMT_ANOMALY_{0}\b", 1),
+    ("lib/stats/counters.def", "MT_COUNTER", r"\bMT_COUNTER_{0}\b", 1),
+    ("lib/packet/rejects.def", "MT_REJECT", r"\bMT_REJECT_{0}\b", 1),
+    ("lib/detect/rules.def", "MT_RULE", r"\bMT_RULE_{0}\b", 1),
+    ("lib/record/helo_tests.def", "MT_HELO_TEST", r"\bHELO_{0}\b", 2),
+    ("lib/smtp/verbs.def", "MT_VERB", None, 1),
+    ("lib/smtp/keywords.def", "MT_KEYWORD", None, 1),
+]
+THRESHOLDS = "lib/detect/thresholds.def"
+FIELDS = "lib/record/fields.def"
+ALLOWED = "tests/tree/unused_entries.txt"
+
+# detect names a test's bit in its own enum; only who raises it counts.
+NOT_A_USE = {"lib/record/helo_tests.def": "lib/detect/"}
+
+
+def entries(root, path, macro):
+    """[(line, [arguments])] of each use of the macro in a list."""
+    text = tree.without_comments(tree.read(root / path))
+    for match in re.finditer(rf"^{macro}\((.*)\)\s*$", text, re.M):
+        arguments = re.findall(r'"(?:\\.|[^"\\])*"|[^,\s][^,]*', match.group(1))
+        yield text.count("\n", 0, match.start()) + 1, [a.strip().strip('"') for a in arguments]
+
+
+def sources(root):
+    for path in tree.files(root, ["lib", "app"], {".c", ".h"}):
+        yield str(path.relative_to(root)), tree.without_comments(tree.read(path))
+
+
+def is_used(code, pattern, but_not=None):
+    return any(re.search(pattern, text) for path, text in code if not (but_not and path.startswith(but_not)))
+
+
+def unused(root, code):
+    """(list, line, entry) of what nothing uses."""
+    for path, macro, use, _ in LISTS:
+        if use is None or not (root / path).is_file():
+            continue
+        for line, arguments in entries(root, path, macro):
+            if not is_used(code, use.format(re.escape(arguments[0])), NOT_A_USE.get(path)):
+                yield path, line, arguments[0]
+    for line, arguments in entries(root, THRESHOLDS, "MT_THRESHOLD"):
+        if not is_used(code, rf"(?:\.|->){arguments[1]}\b"):
+            yield THRESHOLDS, line, arguments[1]
+    for line, arguments in entries(root, FIELDS, r"MT_FIELD_[A-Z]+"):
+        if not is_used(code, rf"(?:\.|->){arguments[1]}\b", "lib/export/"):
+            yield FIELDS, line, arguments[1]
+
+
+def repeated(root):
+    for path, macro, _, index in LISTS:
+        if not (root / path).is_file():
+            continue
+        seen = set()
+        for line, arguments in entries(root, path, macro):
+            if arguments[index] in seen:
+                yield f'{path}:{line}: the name "{arguments[index]}" stands twice'
+            seen.add(arguments[index])
+
+
+def allowed(root):
+    """{(list, entry)}: `list entry: reason` a line."""
+    found = set()
+    if (root / ALLOWED).is_file():
+        for line in tree.read(root / ALLOWED).splitlines():
+            match = re.match(r"(\S+) (\w+): \S", line)
+            if match:
+                found.add(match.groups())
+    return found
+
+
+def check(root):
+    code = list(sources(root))
+    excused = allowed(root)
+    idle = set()
+    for path, line, entry in unused(root, code):
+        idle.add((path, entry))
+        if (path, entry) not in excused:
+            yield f"{path}:{line}: nothing uses {entry}"
+    for path, entry in sorted(excused - idle):
+        yield f"{ALLOWED}: {path} {entry} is in use or gone; take it off the list"
+    yield from repeated(root)
+
+
+GOOD = {
+    "lib/base/anomalies.def": 'MT_ANOMALY(GAP, "gap", "bytes, missing")\nMT_ANOMALY(BARE, "bare", "b")\n',
+    "lib/stats/counters.def": 'MT_COUNTER(FRAMES, "frames", "f")\n',
+    "lib/packet/rejects.def": 'MT_REJECT(SHORT, "short", "s")\n',
+    "lib/detect/rules.def": 'MT_RULE(PROBE, "probe", "id", LOW, "c", "d", "T1")\n',
+    "lib/detect/thresholds.def": 'MT_THRESHOLD("probe", probe_count, "count", 5, 1, 9, "m")\n',
+    "lib/record/helo_tests.def": 'MT_HELO_TEST(OWN, 1, "own", 6, "m")\n',
+    "lib/record/fields.def": 'MT_FIELD_SESSION(TEXT, from_address, "from.address", "m")\n',
+    "lib/smtp/verbs.def": 'MT_VERB(MAIL, "MAIL", "mail", 0)\n',
+    "lib/a.c": "MT_ANOMALY_GAP MT_ANOMALY_BARE MT_COUNTER_FRAMES MT_REJECT_SHORT MT_RULE_PROBE\n"
+    "config->probe_count MT_HELO_OWN HELO_OWN record.from_address\n",
+    ALLOWED: "# entries for later\n",
+}
+USES = GOOD["lib/a.c"]
+
+CASES = [
+    ("an anomaly that nothing raises", {"lib/a.c": USES.replace("MT_ANOMALY_BARE", "")}, "anomalies.def:2: nothing uses BARE"),
+    ("a counter that nothing counts", {"lib/a.c": USES.replace("FRAMES", "FRAMES_ALL")}, "nothing uses FRAMES"),
+    ("a reject only a comment names", {"lib/a.c": USES.replace("MT_REJECT_SHORT", "/* MT_REJECT_SHORT */")}, "SHORT"),
+    ("a rule that nothing raises", {"lib/a.c": USES.replace("MT_RULE_PROBE", "")}, "nothing uses PROBE"),
+    ("a threshold that nothing reads", {"lib/a.c": USES.replace("->", " ")}, "nothing uses probe_count"),
+    ("a test that only detect names", {"lib/a.c": USES.replace("HELO_OWN", ""), "lib/detect/h.c": "HELO_OWN"}, "nothing uses OWN"),
+    ("a field that only the encoder knows", {"lib/a.c": USES.replace(".from", "from"), "lib/export/j.c": "r.from_address"}, "nothing uses from_address"),
+    ("a name that stands twice", {"lib/smtp/verbs.def": 'MT_VERB(A, "X", "x", 0)\nMT_VERB(B, "X", "x", 0)\n'}, "stands twice"),
+    ("an excuse that is not needed", {ALLOWED: "lib/base/anomalies.def GAP: later\n"}, "take it off the list"),
+    ("an excuse without a reason", {"lib/a.c": USES.replace("MT_ANOMALY_GAP", ""), ALLOWED: "lib/base/anomalies.def GAP:\n"}, "nothing uses GAP"),
+]
+
+if __name__ == "__main__":
+    tree.main(check, GOOD, CASES)
