@@ -85,12 +85,12 @@ static void put_group(struct mt_buf *b, uint16_t group)
  * addresses end in dotted form. */
 static void put_ipv6(struct mt_buf *b, const struct mt_ip *ip)
 {
-    int groups = is_mapped(ip) ? 6 : 8;
-    int best_start = -1;
-    int best_count = 1;
+    size_t groups = is_mapped(ip) ? 6 : 8;
+    size_t best_start = 8; /* none */
+    size_t best_count = 1;
 
-    for (int i = 0; i < groups; i++) {
-        int count = 0;
+    for (size_t i = 0; i < groups; i++) {
+        size_t count = 0;
         while (i + count < groups && ip->bytes[2 * (i + count)] == 0 && ip->bytes[2 * (i + count) + 1] == 0)
             count++;
         if (count > best_count) {
@@ -99,7 +99,7 @@ static void put_ipv6(struct mt_buf *b, const struct mt_ip *ip)
         }
         i += count;
     }
-    for (int i = 0; i < groups; i++) {
+    for (size_t i = 0; i < groups; i++) {
         if (i == best_start) {
             mt_buf_put_cstr(b, "::");
             i += best_count - 1;

@@ -37,7 +37,7 @@ static inline struct mt_span mt_span_from(struct mt_span s, size_t off)
 {
     if (off > s.size)
         off = s.size;
-    return (struct mt_span){.ptr = s.ptr ? s.ptr + off : NULL, .size = s.size - off};
+    return (struct mt_span){.ptr = s.size > 0 ? s.ptr + off : s.ptr, .size = s.size - off};
 }
 
 /* The first size bytes, or all when there are fewer. */
