@@ -267,16 +267,19 @@ static struct mt_truth_recipient *ask_relay(struct mt_talk *talk, struct mt_trut
 
 static void probe_relay(struct mt_talk *talk)
 {
-    uint32_t forms = mt_random_permille(talk->random, 500) ? RELAY_FORMS : 1;
+    /* Three forms alert, and twice as many would again. */
+    uint32_t forms = mt_random_permille(talk->random, 500) ? RELAY_FORMS - 1 : 1;
+    uint32_t first = forms > 1 ? mt_random_below(talk->random, RELAY_FORMS) : RELAY_PLAIN;
     struct mt_truth_transaction *transaction;
 
     talk->truth->story =
         forms == 1 ? "relaying tried once, refused" : "relaying tried in many forms, refused";
     begin(talk);
     transaction = begin_mail(talk);
-    for (uint32_t form = 0; form < forms; form++) {
-        mt_mail_rcpt_answer(talk, ask_relay(talk, transaction, (enum relay_form)form), 554, "5.7.1",
-                            "Relay access denied");
+    for (uint32_t i = 0; i < forms; i++) {
+        enum relay_form form = (enum relay_form)((first + i) % RELAY_FORMS);
+
+        mt_mail_rcpt_answer(talk, ask_relay(talk, transaction, form), 554, "5.7.1", "Relay access denied");
         mt_talk_flush(talk, MT_PLAN_SERVER);
     }
     if (forms > 1)
@@ -389,11 +392,22 @@ static void ask_few(struct mt_talk *talk)
     leave(talk);
 }
 
+static bool is_confirmed(const struct mt_truth_probe *probes, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < count; i++)
+        if (probes[i].answer.code == 250)
+            return true;
+    return false;
+}
+
 static void ask_many(struct mt_talk *talk)
 {
-    uint32_t count = mt_random_range(talk->random, 5, 8);
+    /* Five alert, and ten would again; with what follows there are at most nine. */
+    uint32_t count = mt_random_range(talk->random, 5, 7);
+    struct mt_truth *truth = talk->truth;
+    uint32_t alerts = 1;
 
-    talk->truth->story = "VRFY and EXPN above the threshold";
+    truth->story = "VRFY and EXPN above the threshold";
     begin(talk);
     for (uint32_t i = 0; i < count; i++)
         ask_name(talk, NULL);
@@ -401,10 +415,14 @@ static void ask_many(struct mt_talk *talk)
         ask_list(talk);
     if (mt_random_permille(talk->random, 30)) {
         ask_name(talk, "root");
-        mt_truth_alert(talk->truth, MT_TRUTH_VRFY_SENSITIVE, 1, 1);
+        mt_truth_alert(truth, MT_TRUTH_VRFY_SENSITIVE, 1, 1);
     }
-    mt_truth_alert(talk->truth, MT_TRUTH_VRFY_USE, 1, 1);
-    mt_truth_alert(talk->truth, MT_TRUTH_VRFY_PROBE, 1, 1);
+    mt_truth_alert(truth, MT_TRUTH_VRFY_USE, 1, 1);
+    /* A name confirmed after the alert makes it more severe: it is raised again. */
+    if (!is_confirmed(truth->vrfy, 0, 5) &&
+        (is_confirmed(truth->vrfy, 5, truth->vrfy_count) || is_confirmed(truth->expn, 0, truth->expn_count)))
+        alerts++;
+    mt_truth_alert(truth, MT_TRUTH_VRFY_PROBE, alerts, alerts);
     leave(talk);
 }
 

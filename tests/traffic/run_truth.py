@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""mailtap against the truth: run_truth.py MAILTAP-TRAFFIC MAILTAP PROFILE SEED SESSIONS
+
+Makes a capture, lets mailtap read it with one worker and with two, and compares
+every record with the truth and both outputs with each other. With --keep FOLDER
+the files stay there."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import compare  # noqa: E402
+
+
+def check(folder, traffic, mailtap, profile, seed, sessions):
+    def path(name):
+        return os.path.join(folder, name)
+
+    subprocess.run(
+        [
+            traffic, "--profile", profile, "--seed", seed, "--sessions", sessions, "--mean-cap", "8000",
+            "--output", path("capture.pcap"), "--truth", path("truth.ndjson"), "--site", path("site.yaml"),
+        ],
+        check=True,
+    )  # fmt: skip
+    failed = 0
+    for workers in ("1", "2"):
+        outputs = path(f"sessions.{workers}"), path(f"alerts.{workers}")
+        done = subprocess.run(
+            [
+                mailtap, "read", "--workers", workers, "--site", path("site.yaml"),
+                "--sessions", outputs[0], "--alerts", outputs[1], path("capture.pcap"),
+            ],
+            stdout=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            print(f"mailtap ended with {done.returncode}, {workers} workers")
+            return 1
+        print(f"--- {workers} workers against the truth", flush=True)
+        failed |= compare.compare_truth(path("truth.ndjson"), *outputs)
+    for kind in ("sessions", "alerts"):
+        print(f"--- {kind} of 1 and of 2 workers", flush=True)
+        failed |= compare.compare_same(path(f"{kind}.1"), path(f"{kind}.2"))
+    return failed
+
+
+def main():
+    arguments = sys.argv[1:]
+    if len(arguments) == 7 and arguments[0] == "--keep":
+        os.makedirs(arguments[1], exist_ok=True)
+        return check(arguments[1], *arguments[2:])
+    if len(arguments) != 5:
+        print(__doc__, file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="mailtap-truth-") as folder:
+        return check(folder, *arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
