@@ -287,6 +287,8 @@ int mt_config_numbers(const struct mt_config_report *report, const char *name, c
     int rc = count_items(report, name, list, "a list of numbers", count_max, &count);
     uint32_t i = 0;
 
+    if (rc == 0 && count == 0)
+        return refuse(report, name, list, "at least one number");
     for (const struct mt_yaml *item = list->child; rc == 0 && item != NULL; item = item->next) {
         uint32_t number;
         rc = mt_config_number(report, name, item, low, high, &number);

@@ -459,6 +459,7 @@ static void a_program_option_that_is_wrong_is_told_with_what_was_expected(void *
         {"ports: 25\n", "site.yaml:1:8: ports: found \"25\", expected a list of numbers"},
         {"ports: [25, 65536]\n",
          "site.yaml:1:13: ports: found \"65536\", expected a whole number from 1 to 65535"},
+        {"ports: []\n", "site.yaml:1:8: ports: found a list, expected at least one number"},
         {"filter: [tcp]\n", "site.yaml:1:9: filter: found a list, expected a text"},
         {"filter: ''\n", "site.yaml:1:10: filter: found \"\", expected a text"},
         {"stats:\n", "site.yaml:1:1: stats: found nothing, expected a text"},
