@@ -19,6 +19,12 @@ static inline struct mt_embryo *slot_of(struct mt_flow_table *table, uint64_t ha
     return &table->embryos[second == first ? first ^ 1 : second];
 }
 
+void mt_embryo_prefetch(struct mt_flow_table *table, uint64_t hash)
+{
+    MT_PREFETCH(slot_of(table, hash, 0));
+    MT_PREFETCH(slot_of(table, hash, 1));
+}
+
 static inline bool is_live(const struct mt_embryo *embryo, uint64_t now)
 {
     return embryo->fingerprint != 0 && now <= embryo->time + EMBRYO_LIFE;

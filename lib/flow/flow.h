@@ -120,4 +120,7 @@ struct mt_embryo *mt_embryo_find(struct mt_flow_table *table, const struct mt_fl
                                  uint64_t now);
 void mt_embryo_remove(struct mt_flow_table *table, struct mt_embryo *embryo);
 
+/* For a packet without a flow, ahead of the functions above. */
+void mt_embryo_prefetch(struct mt_flow_table *table, uint64_t hash);
+
 #endif

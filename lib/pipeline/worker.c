@@ -402,8 +402,10 @@ void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, 
         mt_flow_prefetch_line(worker->flows, hashes[i]);
     for (size_t i = 0; i < count; i++) {
         struct mt_flow *flow = mt_flow_find(worker->flows, &keys[i], hashes[i]);
-        if (flow)
+        if (MT_LIKELY(flow != NULL))
             mt_session_prefetch(flow->owner);
+        else
+            mt_embryo_prefetch(worker->flows, hashes[i]);
     }
     for (size_t i = 0; i < count; i++)
         worker_packet(worker, &packets[i], &keys[i], hashes[i], swapped[i]);
