@@ -48,25 +48,39 @@ need_packages() {
     rm -f "${TMPDIR:-/tmp}/mailtap-apt.$$"
 }
 
-# need_build FOLDER [CC=...] OPTION...: configures once, again when the options
-# have changed, and builds; seconds when nothing is to be done.
-need_build() {
+# need_configured FOLDER [CC=...] OPTION...: sets a build folder up once, and
+# again when the options have changed.
+need_configured() {
     local folder=$1 compiler=gcc
     shift
-    case ${1:-} in CC=*) compiler=${1#CC=}; shift ;; esac
+    case ${1:-} in CC=*)
+        compiler=${1#CC=}
+        shift
+        ;;
+    esac
     local wanted="$compiler $*"
     local stamp=$folder/mailtap-options
     if [ -e "$folder/meson-private/coredata.dat" ] && [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         rm -rf "$folder/meson-private" "$folder/meson-info" "$folder/build.ninja"
     fi
-    if [ ! -e "$folder/build.ninja" ]; then
-        say "configuring $folder"
-        CC=$compiler meson setup "$folder" "$@" >"$folder.log" 2>&1 ||
-            { tail -n 20 "$folder.log" >&2; fail "meson setup $folder failed"; }
-        rm -f "$folder.log"
-        printf '%s' "$wanted" >"$stamp"
-    fi
+    [ ! -e "$folder/build.ninja" ] || return 0
+    say "configuring $folder"
+    CC=$compiler meson setup "$folder" "$@" >"$folder.log" 2>&1 || {
+        tail -n 20 "$folder.log" >&2
+        fail "meson setup $folder failed"
+    }
+    rm -f "$folder.log"
+    printf '%s' "$wanted" >"$stamp"
+}
+
+# built FOLDER [TARGET...]: everything, or these targets; seconds when nothing
+# is to be done.
+built() {
+    local folder=$1
+    shift
     say "building $folder"
-    ninja -C "$folder" >"$folder/ninja.log" 2>&1 ||
-        { grep -vE '^(\[|ninja: (Entering|no work))' "$folder/ninja.log" | head -n 40 >&2; fail "building $folder failed"; }
+    ninja -C "$folder" "$@" >"$folder/ninja.log" 2>&1 || {
+        grep -vE '^(\[|ninja: (Entering|no work))' "$folder/ninja.log" | head -n 40 >&2
+        fail "building $folder failed"
+    }
 }
