@@ -52,7 +52,7 @@ static void put_key(struct object *object, const struct mt_json_field *field)
     uint8_t *to = b->ptr + b->size;
     memcpy(to, "}}}}", 4); /* a key is longer than that: ,"a": */
     to += closed;
-    memcpy(to, field->text + start, field->size - start);
+    mt_json_copy_short(to, field->text + start, field->size - start);
     *to = ',';
     b->size += closed + field->size - start;
     object->objects = field->objects;

@@ -321,6 +321,33 @@ static void each_byte_that_is_not_utf8_becomes_a_replacement_character(void **st
     ASSERT_STRING("\xf4\x90\x80\x80", "\"" R R R R "\"");
 }
 
+/* Texts of every size around the widths that are looked at in one step, in
+ * memory that ends with them. */
+static void a_byte_to_escape_is_found_wherever_it_stands(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t byte;
+        const char *escaped;
+    } specials[] = {{'"', "\\\""},     {'\\', "\\\\"}, {0x1f, "\\u001f"},
+                    {0x7f, "\\u007f"}, {0x80, R},      {' ', " "}};
+    for (size_t size = 1; size <= 140; size++) {
+        uint8_t *text = malloc(size);
+        assert_non_null(text);
+        for (size_t at = 0; at < size; at++) {
+            for (size_t i = 0; i < MT_ARRAY_COUNT(specials); i++) {
+                char expected[160];
+                memset(text, '~', size);
+                text[at] = specials[i].byte;
+                snprintf(expected, sizeof(expected), "\"%.*s%s%.*s\"", (int)at, (const char *)text,
+                         specials[i].escaped, (int)(size - at - 1), (const char *)text + at + 1);
+                assert_string((const char *)text, size, expected);
+            }
+        }
+        free(text);
+    }
+}
+
 static void assert_clean(struct mt_span line)
 {
     struct mt_span text = assert_line(line);
@@ -513,6 +540,7 @@ int main(void)
         cmocka_unit_test(any_two_fields_alone_make_a_valid_line),
         cmocka_unit_test(strings_are_escaped_where_they_must_be_and_only_there),
         cmocka_unit_test(each_byte_that_is_not_utf8_becomes_a_replacement_character),
+        cmocka_unit_test(a_byte_to_escape_is_found_wherever_it_stands),
         cmocka_unit_test(any_three_bytes_make_a_clean_line),
         cmocka_unit_test(an_absent_text_is_left_out_and_an_empty_one_is_written),
         cmocka_unit_test(a_flag_tells_false_from_absent),
