@@ -69,11 +69,14 @@ static void covered_compare(struct mt_stream_work *work, struct mt_stream_range 
     size_t captured = mt_min_u64(size, segment->bytes.size);
 
     account->has_old = true;
-    /* A copy may acknowledge more than the original did; the least counts. */
-    if (!segment->has_ack)
-        range->has_ack = false;
-    else if (range->has_ack && mt_seq_lt(segment->ack, range->ack))
-        range->ack = segment->ack;
+    /* A copy may acknowledge more than the original did; the least that goes
+     * with the last byte counts for the range. */
+    if (off + size == range->size) {
+        if (!segment->has_ack)
+            range->has_ack = false;
+        else if (range->has_ack && mt_seq_lt(segment->ack, range->ack))
+            range->ack = segment->ack;
+    }
     if (range->kind != MT_RANGE_DATA || captured == 0 ||
         memcmp(range->bytes + off, segment->bytes.ptr, captured) == 0)
         return;
