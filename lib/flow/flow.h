@@ -27,7 +27,7 @@ struct mt_flow_key {
 struct mt_flow {
     struct mt_flow_key key;
     void *owner;                                 /* the caller's; NULL in a new flow */
-    uint32_t last_seen;                          /* ticks of 2^20 ns since the table's first packet */
+    uint32_t last_seen;                          /* ticks of 2^20 ns since that of the table's first packet */
     uint32_t wheel_next;                         /* link in the wheel slot */
     uint16_t flags;                              /* the caller's */
     uint16_t packets[2];                         /* the caller's: packets before an owner exists */

@@ -2,7 +2,7 @@
 
 #define TICK (UINT64_C(1) << 20)
 #define SLOT (UINT64_C(1) << 30)
-#define START (UINT64_C(1700000000) * MT_SEC)
+#define START (UINT64_C(1700000000) * MT_SEC / SLOT * SLOT)
 
 static struct mt_stats stats;
 
@@ -41,6 +41,29 @@ static void a_flow_expires_one_tick_after_its_timeout(void **state)
     assert_false(mt_flow_is_expired(table, flow, START + 380 * SLOT));
     assert_true(mt_flow_is_expired(table, flow, START + 380 * SLOT + TICK));
     assert_int_equal(flow->timeout, 280);
+    mt_flow_table_destroy(table);
+}
+
+/* Else the number of workers, whose tables start with different packets, would
+ * decide what is one connection and what are two. */
+static void tables_that_start_at_different_times_agree_on_every_tick(void **state)
+{
+    (void)state;
+    struct mt_flow_table *table = table_make(0, 0, &stats);
+    uint64_t random = 3;
+
+    assert_non_null(add_number(table, 0, START + 12345, 3600));
+    for (unsigned i = 0; i < 200; i++) {
+        struct mt_flow_table *other = table_make(16, 2, &stats);
+        uint64_t seen = START + random_next(&random) % SLOT;
+        struct mt_flow *a = add_number(table, 1, seen, 10);
+        struct mt_flow *b = add_number(other, 1, seen, 10);
+        uint64_t edge = (seen / TICK + 1) * TICK + 10 * SLOT;
+        for (uint64_t now = edge - 2; now <= edge + 2; now++)
+            assert_int_equal(mt_flow_is_expired(table, a, now), mt_flow_is_expired(other, b, now));
+        mt_flow_remove(table, a);
+        mt_flow_table_destroy(other);
+    }
     mt_flow_table_destroy(table);
 }
 
@@ -299,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flow_expires_one_tick_after_its_timeout),
+        cmocka_unit_test(tables_that_start_at_different_times_agree_on_every_tick),
         cmocka_unit_test(a_timeout_beyond_the_field_is_the_longest_there_is),
         cmocka_unit_test(time_before_the_first_packet_counts_as_its_time),
         cmocka_unit_test(nothing_is_handed_out_early_or_much_late),
