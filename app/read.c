@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static const char help[] =
     "mailtap read [OPTION...] FILE|DIR|- ...\n"
@@ -40,7 +41,8 @@ static const char help[] =
 struct run {
     struct mt_writer *sessions;
     struct mt_writer *alerts; /* may be the same as sessions */
-    struct mt_stats *stats;
+    struct mt_stats *stats;   /* of the capture */
+    struct mt_stats *written; /* of the writers, which go on after the pipeline has ended */
     struct mt_alert_notes *notes;
     uint8_t *alert_line;
 };
@@ -70,7 +72,7 @@ static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rul
     struct mt_buf line = mt_buf(run->alert_line, ALERT_LINE_CAP);
     mt_json_put_alert(&line, alert);
     if (line.overflow)
-        mt_stats_add(run->stats, MT_COUNTER_EXPORT_SHED, 1);
+        mt_stats_add(run->written, MT_COUNTER_EXPORT_SHED, 1);
     else
         mt_writer_put(run->alerts, mt_buf_span(&line), 1);
 }
@@ -83,7 +85,7 @@ static int open_writers(struct run *run, struct mt_options *options, char *reaso
         options->alerts_path = options->alerts_path ? options->alerts_path : "-";
     }
     if (options->sessions_path) {
-        int rc = mt_writer_open(options->sessions_path, run->stats, reason, reason_size, &run->sessions);
+        int rc = mt_writer_open(options->sessions_path, run->written, reason, reason_size, &run->sessions);
         if (rc != 0)
             return rc;
     }
@@ -91,7 +93,7 @@ static int open_writers(struct run *run, struct mt_options *options, char *reaso
         strcmp(options->alerts_path, options->sessions_path) == 0)
         run->alerts = run->sessions;
     else if (options->alerts_path)
-        return mt_writer_open(options->alerts_path, run->stats, reason, reason_size, &run->alerts);
+        return mt_writer_open(options->alerts_path, run->written, reason, reason_size, &run->alerts);
     return 0;
 }
 
@@ -157,12 +159,13 @@ static int run_capture(struct run *run, struct mt_options *options, struct mt_ca
         return MT_EXIT_START;
     }
     bool is_incomplete = report_damage(capture);
-    is_incomplete |= mt_stats_get(&result->stats, MT_COUNTER_EXPORT_SHED) > 0;
     if (atomic_load(&stop_wanted)) {
         fputs("mailtap: stopped by a signal before the end of the capture\n", stderr);
         is_incomplete = true;
     }
     is_incomplete |= !close_writers(run, options);
+    mt_stats_sum(&result->stats, run->written);
+    is_incomplete |= mt_stats_get(&result->stats, MT_COUNTER_EXPORT_SHED) > 0;
     if (options->stats_path)
         is_incomplete |= !mt_statistics_write(options->stats_path, &result->stats);
     bool is_stdout_taken = options->is_json ||
@@ -177,8 +180,30 @@ static int run_capture(struct run *run, struct mt_options *options, struct mt_ca
     return exit_code(options, run->notes, is_incomplete);
 }
 
+/* Writing over a capture that is being read would destroy it. */
+static bool is_output_an_input(const struct mt_options *options)
+{
+    const char *const outputs[] = {options->sessions_path, options->alerts_path, options->stats_path};
+    for (size_t o = 0; o < MT_ARRAY_COUNT(outputs); o++) {
+        struct stat output;
+        if (!outputs[o] || stat(outputs[o], &output) != 0 || !S_ISREG(output.st_mode))
+            continue;
+        for (size_t i = 0; i < options->path_count; i++) {
+            struct stat input;
+            if (stat(options->paths[i], &input) != 0 || input.st_dev != output.st_dev ||
+                input.st_ino != output.st_ino)
+                continue;
+            fprintf(stderr, "mailtap: %s is to be read and to be written; give another output\n", outputs[o]);
+            return true;
+        }
+    }
+    return false;
+}
+
 static int run_all(struct run *run, struct mt_options *options)
 {
+    if (is_output_an_input(options))
+        return MT_EXIT_USAGE;
     char reason[512];
     struct mt_capture_files_config files = {
         .paths = options->paths, .path_count = options->path_count, .filter = options->filter};
@@ -211,14 +236,15 @@ int mt_app_read(int argc, char **argv)
         struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
-        struct mt_stats *stats = aligned_alloc(MT_CACHE_LINE, sizeof(*stats));
+        struct mt_stats *stats = aligned_alloc(MT_CACHE_LINE, 2 * sizeof(*stats));
         struct run run = {
             .stats = stats,
+            .written = stats + 1,
             .notes = calloc(1, sizeof(struct mt_alert_notes)),
             .alert_line = malloc(ALERT_LINE_CAP),
         };
         if (stats && run.notes && run.alert_line) {
-            memset(stats, 0, sizeof(*stats));
+            memset(stats, 0, 2 * sizeof(*stats));
             code = run_all(&run, &options);
         } else {
             fputs("mailtap: out of memory\n", stderr);
