@@ -242,7 +242,7 @@ static size_t search_json(const uint8_t *p, size_t count)
 
 size_t mt_scan_byte(struct mt_span s, uint8_t byte)
 {
-    return search_byte(s.ptr, s.size, byte);
+    return s.size == 0 ? 0 : search_byte(s.ptr, s.size, byte);
 }
 
 size_t mt_scan_lf_dot(struct mt_span s)
@@ -267,5 +267,5 @@ size_t mt_scan_eol_dot(struct mt_span s)
 
 size_t mt_scan_json_special(struct mt_span s)
 {
-    return search_json(s.ptr, s.size);
+    return s.size == 0 ? 0 : search_json(s.ptr, s.size);
 }
