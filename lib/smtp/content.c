@@ -1,10 +1,11 @@
 /* DATA content: everything up to CRLF.CRLF, stuffing dots removed (RFC 5321
  * §4.5.2).
  *
- * Only CRLF ends a line here. Other servers see an end of content in other
- * sequences (CVE-2023-51764 and its kin): a line of one dot between line ends
- * that are not both CRLF stays content and is an anomaly, reported where its
- * second line end begins, however the bytes were split.
+ * Only CRLF ends a line here, so only a dot behind CRLF can be a stuffing dot.
+ * Other servers see an end of content in other sequences (CVE-2023-51764 and its
+ * kin): a line of one dot between line ends that are not both CRLF stays content
+ * and is an anomaly, reported where its second line end begins, however the
+ * bytes were split.
  *
  * A vector scan finds the next dot behind a line end; single bytes are looked
  * at only around it and at the start of a span. */
@@ -47,16 +48,13 @@ static enum mt_smtp_tail tail_after(enum mt_smtp_tail tail, uint8_t byte)
     }
 }
 
-/* The CR behind CRLF. was not the start of the final CRLF, so it is content.
- * When it came with an earlier span its bytes are gone; their value is known. */
-static void give_held_cr(struct content *c, size_t at)
+/* The CR behind CRLF. was not the start of the final CRLF, so it is content. It
+ * may have come with an earlier span: its bytes are gone, their value is known. */
+static void give_held_cr(struct content *c)
 {
     static const uint8_t cr[] = {'\r'};
 
-    if (at > 0)
-        c->given = at - 1;
-    else
-        give(c, mt_span(cr, sizeof(cr)));
+    give(c, mt_span(cr, sizeof(cr)));
 }
 
 /* One byte, at a place that the scan can't skip. True: it ended the content. */
@@ -87,7 +85,7 @@ static bool step(struct content *c, size_t at)
         if (byte == '\n')
             return true;
         c->events->anomaly(c->ctx, MT_ANOMALY_LF_DOT_LF);
-        give_held_cr(c, at);
+        give_held_cr(c);
         client->tail = MT_TAIL_CR;
         break;
     case MT_TAIL_BARE_DOT:

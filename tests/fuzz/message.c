@@ -1,0 +1,126 @@
+/* Content bytes as a message header, whole and in pieces: the events must be
+ * the same. Each value, and the whole input as a value, is split into mailboxes
+ * and decoded. The first bytes choose the pieces and the room for decoding. */
+#include "fuzz.h"
+
+#include "../unit/smtp/replay.h"
+#include "base/codec.h"
+
+#include <stdlib.h>
+
+#define MAILBOXES_MAX 8
+
+struct plan {
+    uint8_t pieces[4]; /* sizes less one, in turn */
+    uint8_t room[2];   /* for decoded words */
+    uint8_t charset;   /* bits: the callback converts, truly */
+    uint8_t spare;
+};
+
+static void require(bool is_true, const char *what)
+{
+    if (!is_true)
+        replay_broken("contract: %s", what);
+}
+
+static void check_mailboxes(struct mt_span value)
+{
+    struct mt_span mailboxes[MAILBOXES_MAX];
+    size_t count = mt_message_split_mailboxes(value, mailboxes, MAILBOXES_MAX);
+    const uint8_t *behind = value.ptr;
+
+    require(count <= value.size / 2 + 1, "no more mailboxes than separators allow");
+    for (size_t i = 0; i < count && i < MAILBOXES_MAX; i++) {
+        require(mailboxes[i].size > 0 && mailboxes[i].ptr >= behind, "mailboxes stand one behind the other");
+        behind = mailboxes[i].ptr + mailboxes[i].size;
+        require(behind <= value.ptr + value.size, "a mailbox lies within its list");
+        require(mt_span_trim(mailboxes[i]).size == mailboxes[i].size, "a mailbox is trimmed");
+    }
+}
+
+static bool convert(void *ctx, struct mt_span charset, struct mt_span bytes, struct mt_buf *ret_utf8)
+{
+    const struct plan *plan = ctx;
+
+    require(charset.size > 0, "a charset has a name");
+    mt_buf_put_span(ret_utf8, bytes);
+    return plan->charset & 1;
+}
+
+static void check_words(struct mt_span value, struct plan *plan)
+{
+    size_t room = plan->room[0] | (size_t)plan->room[1] << 8;
+    uint8_t *storage = malloc(room + 1);
+
+    require(storage != NULL, "memory");
+    struct mt_buf out = mt_buf(storage, room);
+    mt_message_decode_words(value, plan->charset & 2 ? convert : NULL, plan, &out);
+    require(out.size <= room && mt_utf8_valid(mt_buf_span(&out)), "decoded words are UTF-8");
+    free(storage);
+}
+
+struct log {
+    struct replay_text text;
+    struct plan *plan;
+};
+
+static void on_field(void *ctx, struct mt_span name, struct mt_span value, bool is_cut)
+{
+    struct log *log = ctx;
+
+    require(name.size > 0 && name.size + value.size < MT_MESSAGE_FIELD_MAX, "a field within its limit");
+    check_mailboxes(value);
+    check_words(value, log->plan);
+    replay_put_bytes(&log->text, name);
+    replay_put(&log->text, is_cut ? "!" : ":");
+    replay_put_bytes(&log->text, value);
+    replay_put(&log->text, "\n");
+}
+
+static void on_anomaly(void *ctx, enum mt_anomaly anomaly)
+{
+    struct log *log = ctx;
+    replay_put(&log->text, "%s\n", mt_anomaly_name(anomaly));
+}
+
+static const struct mt_message_events events = {.field = on_field, .anomaly = on_anomaly};
+
+static void parse(struct mt_span bytes, bool is_whole, struct log *log)
+{
+    struct mt_message_header header;
+    bool goes_on = true;
+
+    mt_message_header_start(&header);
+    for (size_t i = 0; bytes.size > 0 && goes_on; i++) {
+        size_t size = is_whole ? bytes.size : log->plan->pieces[i % sizeof(log->plan->pieces)] + 1u;
+        struct mt_span piece = mt_span_head(bytes, size);
+        uint8_t *copy = malloc(piece.size);
+        require(copy != NULL, "memory");
+        memcpy(copy, piece.ptr, piece.size);
+        goes_on = mt_message_header_parse(&header, mt_span(copy, piece.size), &events, log);
+        free(copy);
+        bytes = mt_span_from(bytes, size);
+    }
+    mt_message_header_finish(&header, &events, log);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct plan plan;
+
+    if (size < sizeof(plan))
+        return 0;
+    memcpy(&plan, data, sizeof(plan));
+    struct mt_span bytes = mt_span(data + sizeof(plan), size - sizeof(plan));
+    struct log whole = {.plan = &plan}, pieces = {.plan = &plan};
+
+    parse(bytes, true, &whole);
+    parse(bytes, false, &pieces);
+    require(mt_span_eq(mt_span(whole.text.ptr, whole.text.size), mt_span(pieces.text.ptr, pieces.text.size)),
+            "the same events whole and in pieces");
+    check_mailboxes(bytes);
+    check_words(bytes, &plan);
+    free(whole.text.ptr);
+    free(pieces.text.ptr);
+    return 0;
+}
