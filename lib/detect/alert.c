@@ -27,7 +27,7 @@ struct repeat {
     uint64_t held_back;
 };
 
-int mt_alert_init(struct mt_detect *detect, size_t count_max)
+int mt_alert_init(struct mt_detect *detect, uint32_t count_max)
 {
     detect->scratch = calloc(1, sizeof(*detect->scratch));
     if (!detect->scratch)

@@ -6,7 +6,7 @@
 
 #define CLIENTS_DEFAULT 65536
 
-static int init_rooms(struct mt_detect *detect, size_t count_max)
+static int init_rooms(struct mt_detect *detect, uint32_t count_max)
 {
     int rc = mt_alert_init(detect, count_max);
     if (rc == 0)

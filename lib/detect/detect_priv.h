@@ -138,24 +138,24 @@ struct mt_learnt {
     uint8_t text[255];
 };
 
-int mt_infer_init(struct mt_detect *detect, size_t count_max);
+int mt_infer_init(struct mt_detect *detect, uint32_t count_max);
 void mt_infer_fini(struct mt_detect *detect);
 void mt_infer_add(struct mt_detect *detect, const struct mt_observation *o);
 enum mt_standing mt_infer_standing(struct mt_detect *detect, const struct mt_ip *server,
                                    struct mt_span domain);
 
-int mt_relay_init(struct mt_detect *detect, size_t count_max);
+int mt_relay_init(struct mt_detect *detect, uint32_t count_max);
 void mt_relay_fini(struct mt_detect *detect);
 void mt_relay_rcpt(struct mt_detect *detect, const struct mt_observation *o);
 void mt_relay_message(struct mt_detect *detect, const struct mt_observation *o);
 
-int mt_vrfy_init(struct mt_detect *detect, size_t count_max);
+int mt_vrfy_init(struct mt_detect *detect, uint32_t count_max);
 void mt_vrfy_fini(struct mt_detect *detect);
 void mt_vrfy_probe(struct mt_detect *detect, const struct mt_observation *o);
 
 void mt_helo_greeting(struct mt_detect *detect, const struct mt_observation *o);
 
-int mt_alert_init(struct mt_detect *detect, size_t count_max);
+int mt_alert_init(struct mt_detect *detect, uint32_t count_max);
 void mt_alert_fini(struct mt_detect *detect);
 
 #endif

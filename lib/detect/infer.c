@@ -14,7 +14,7 @@ struct server {
     struct mt_table_entry entry;
 };
 
-int mt_infer_init(struct mt_detect *detect, size_t count_max)
+int mt_infer_init(struct mt_detect *detect, uint32_t count_max)
 {
     int rc = mt_table_init(&detect->candidates, sizeof(struct candidate), count_max);
     if (rc == 0)
@@ -66,7 +66,7 @@ void mt_infer_add(struct mt_detect *detect, const struct mt_observation *o)
     struct candidate *candidate = mt_detect_take(detect, &detect->candidates, key);
     uint64_t span = detect->config.relay_infer_window * MT_SEC;
     mt_window_add(&candidate->networks, span, detect->now, network_of(&o->tuple.src));
-    if (mt_window_distinct(&candidate->networks, span, detect->now) >= detect->config.relay_infer_networks)
+    if (mt_window_has_distinct(&candidate->networks, span, detect->now, detect->config.relay_infer_networks))
         learn(detect, &o->tuple.dst, domain);
 }
 
@@ -96,8 +96,8 @@ size_t mt_detect_inferred_domains(const struct mt_detect *detect, struct mt_span
     size_t count = 0;
     size_t distinct = 0;
 
-    for (const struct mt_table_entry *e = detect->learnt.newest; e; e = e->older)
-        sorted[count++] = (const struct mt_learnt *)e;
+    for (; count < detect->learnt.count; count++)
+        sorted[count] = mt_table_entry(&detect->learnt, (uint32_t)count);
     qsort(sorted, count, sizeof(*sorted), compare_learnt);
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && compare_learnt(&sorted[i - 1], &sorted[i]) == 0)

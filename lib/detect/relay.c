@@ -8,7 +8,7 @@ struct relay_client {
     struct mt_history history;
 };
 
-int mt_relay_init(struct mt_detect *detect, size_t count_max)
+int mt_relay_init(struct mt_detect *detect, uint32_t count_max)
 {
     return mt_table_init(&detect->relay_clients, sizeof(struct relay_client), count_max);
 }
@@ -172,12 +172,12 @@ static void tier_a(struct mt_detect *detect, const struct mt_observation *o)
     uint64_t forms = 0;
     for (size_t i = 0; i < MT_RELAY_FORM_COUNT; i++)
         forms += client->forms_seen[i] != 0 && now - client->forms_seen[i] < span;
-    uint64_t servers = mt_window_distinct(&client->servers, span, now);
+    bool is_met = forms >= detect->config.relay_probe_forms ||
+                  mt_window_has_distinct(&client->servers, span, now, detect->config.relay_probe_servers);
     uint64_t count = mt_window_count(&client->servers, span, now);
-    bool is_met = forms >= detect->config.relay_probe_forms || servers >= detect->config.relay_probe_servers;
 
     if (is_met && mt_detect_step(detect, &client->step, span, count, mt_rule_level(MT_RULE_OPEN_RELAY_PROBE)))
-        raise_probe(detect, o, client, count, forms, servers);
+        raise_probe(detect, o, client, count, forms, mt_window_distinct(&client->servers, span, now));
     mt_history_add(&client->history, o);
 }
 

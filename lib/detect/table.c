@@ -5,30 +5,33 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int mt_table_init(struct mt_table *table, size_t entry_size, size_t count_max)
+#define NONE UINT32_MAX
+
+int mt_table_init(struct mt_table *table, size_t entry_size, uint32_t count_max)
 {
-    struct mt_table t = {.entry_size = entry_size, .count_max = count_max};
+    struct mt_table t = {.entry_size = entry_size, .count_max = count_max, .newest = NONE, .oldest = NONE};
     size_t slot_count = 4;
 
-    while (slot_count < 2 * count_max)
+    while (slot_count < 2 * (size_t)count_max)
         slot_count *= 2;
     t.slot_mask = slot_count - 1;
-    t.slots = calloc(slot_count, sizeof(struct mt_table_entry *));
-    if (!t.slots)
-        return -ENOMEM;
-    int rc = mt_pool_create(entry_size, count_max, &t.pool);
-    if (rc != 0) {
-        free(t.slots);
-        return rc;
-    }
-    *table = t;
-    return 0;
+    t.slots = calloc(slot_count, sizeof(*t.slots));
+    t.links = calloc(count_max, sizeof(*t.links));
+    t.entries = calloc(count_max, sizeof(*t.entries));
+    int rc = t.slots && t.links && t.entries ? mt_pool_create(entry_size, count_max, &t.pool) : -ENOMEM;
+    if (rc != 0)
+        mt_table_fini(&t);
+    else
+        *table = t;
+    return rc;
 }
 
 void mt_table_fini(struct mt_table *table)
 {
     mt_pool_destroy(table->pool);
     free(table->slots);
+    free(table->links);
+    free(table->entries);
     *table = (struct mt_table){.pool = NULL};
 }
 
@@ -37,8 +40,8 @@ static size_t slot_of(const struct mt_table *table, struct mt_hash128 key)
 {
     size_t i = key.word[0] & table->slot_mask;
 
-    while (table->slots[i]) {
-        const struct mt_hash128 *other = &table->slots[i]->key;
+    while (table->slots[i] != 0) {
+        const struct mt_hash128 *other = &table->entries[table->slots[i] - 1]->key;
         if (other->word[0] == key.word[0] && other->word[1] == key.word[1])
             break;
         i = (i + 1) & table->slot_mask;
@@ -46,27 +49,19 @@ static size_t slot_of(const struct mt_table *table, struct mt_hash128 key)
     return i;
 }
 
-static void unlink_entry(struct mt_table *table, struct mt_table_entry *entry)
+static void unlink_index(struct mt_table *table, uint32_t index)
 {
-    if (entry->newer)
-        entry->newer->older = entry->older;
-    else
-        table->newest = entry->older;
-    if (entry->older)
-        entry->older->newer = entry->newer;
-    else
-        table->oldest = entry->newer;
+    struct mt_table_link link = table->links[index];
+
+    *(link.newer != NONE ? &table->links[link.newer].older : &table->newest) = link.older;
+    *(link.older != NONE ? &table->links[link.older].newer : &table->oldest) = link.newer;
 }
 
-static void link_newest(struct mt_table *table, struct mt_table_entry *entry)
+static void link_newest(struct mt_table *table, uint32_t index)
 {
-    entry->newer = NULL;
-    entry->older = table->newest;
-    if (table->newest)
-        table->newest->newer = entry;
-    else
-        table->oldest = entry;
-    table->newest = entry;
+    table->links[index] = (struct mt_table_link){.newer = NONE, .older = table->newest};
+    *(table->newest != NONE ? &table->links[table->newest].newer : &table->oldest) = index;
+    table->newest = index;
 }
 
 /* Empties a slot of a linear probing sequence: whoever behind it may sit
@@ -75,53 +70,62 @@ static void clear_slot(struct mt_table *table, size_t hole)
 {
     size_t mask = table->slot_mask;
 
-    for (size_t i = (hole + 1) & mask; table->slots[i]; i = (i + 1) & mask) {
-        size_t home = table->slots[i]->key.word[0] & mask;
+    for (size_t i = (hole + 1) & mask; table->slots[i] != 0; i = (i + 1) & mask) {
+        size_t home = table->entries[table->slots[i] - 1]->key.word[0] & mask;
         if (((i - home) & mask) < ((i - hole) & mask))
             continue;
         table->slots[hole] = table->slots[i];
         hole = i;
     }
-    table->slots[hole] = NULL;
+    table->slots[hole] = 0;
 }
 
-static void evict_oldest(struct mt_table *table)
+/* An entry to fill: a new one, or the one used longest ago. */
+static uint32_t spare_index(struct mt_table *table)
 {
-    struct mt_table_entry *entry = table->oldest;
-
-    clear_slot(table, slot_of(table, entry->key));
-    unlink_entry(table, entry);
-    mt_pool_put(table->pool, entry);
-    table->count--;
+    if (table->count < table->count_max) {
+        uint32_t index = table->count++;
+        table->entries[index] = mt_pool_get(table->pool);
+        MT_BUG_ON(!table->entries[index]);
+        return index;
+    }
+    uint32_t index = table->oldest;
+    clear_slot(table, slot_of(table, table->entries[index]->key));
+    unlink_index(table, index);
+    return index;
 }
 
 void *mt_table_find(struct mt_table *table, struct mt_hash128 key)
 {
-    struct mt_table_entry *entry = table->slots[slot_of(table, key)];
+    uint32_t slot = table->slots[slot_of(table, key)];
 
-    if (entry && table->newest != entry) {
-        unlink_entry(table, entry);
-        link_newest(table, entry);
+    if (slot == 0)
+        return NULL;
+    if (table->newest != slot - 1) {
+        unlink_index(table, slot - 1);
+        link_newest(table, slot - 1);
     }
-    return entry;
+    return table->entries[slot - 1];
 }
 
 void *mt_table_take(struct mt_table *table, struct mt_hash128 key, bool *ret_evicted)
 {
-    struct mt_table_entry *entry = mt_table_find(table, key);
-    bool is_full = table->count == table->count_max;
+    void *found = mt_table_find(table, key);
 
-    *ret_evicted = !entry && is_full;
-    if (entry)
-        return entry;
-    if (is_full)
-        evict_oldest(table);
-    entry = mt_pool_get(table->pool);
-    MT_BUG_ON(!entry);
+    *ret_evicted = !found && table->count == table->count_max;
+    if (found)
+        return found;
+    uint32_t index = spare_index(table);
+    struct mt_table_entry *entry = table->entries[index];
     memset(entry, 0, table->entry_size);
     entry->key = key;
-    table->slots[slot_of(table, key)] = entry;
-    link_newest(table, entry);
-    table->count++;
+    table->slots[slot_of(table, key)] = index + 1;
+    link_newest(table, index);
     return entry;
+}
+
+const void *mt_table_entry(const struct mt_table *table, uint32_t index)
+{
+    MT_BUG_ON(index >= table->count);
+    return table->entries[index];
 }

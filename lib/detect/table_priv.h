@@ -18,22 +18,29 @@
 /* First member of every entry. */
 struct mt_table_entry {
     struct mt_hash128 key;
-    struct mt_table_entry *newer;
-    struct mt_table_entry *older;
+};
+
+/* Beside the entries, which are large: to keep the order of use touches no
+ * entry but the one that is used. */
+struct mt_table_link {
+    uint32_t newer;
+    uint32_t older;
 };
 
 struct mt_table {
     struct mt_pool *pool;
-    struct mt_table_entry **slots;
+    uint32_t *slots; /* index of an entry plus one, 0: empty */
+    struct mt_table_link *links;
+    struct mt_table_entry **entries;
     size_t slot_mask;
     size_t entry_size;
-    size_t count;
-    size_t count_max;
-    struct mt_table_entry *newest;
-    struct mt_table_entry *oldest;
+    uint32_t count;
+    uint32_t count_max;
+    uint32_t newest;
+    uint32_t oldest;
 };
 
-int mt_table_init(struct mt_table *table, size_t entry_size, size_t count_max);
+int mt_table_init(struct mt_table *table, size_t entry_size, uint32_t count_max);
 void mt_table_fini(struct mt_table *table);
 
 /* NULL when there is none; makes it the most recently used. */
@@ -42,5 +49,8 @@ void *mt_table_find(struct mt_table *table, struct mt_hash128 key);
 /* The entry under key, made and zeroed (but for its first member) when there
  * was none. ret_evicted: another one had to go. Never NULL. */
 void *mt_table_take(struct mt_table *table, struct mt_hash128 key, bool *ret_evicted);
+
+/* The entries in no order of meaning: index below table->count. */
+const void *mt_table_entry(const struct mt_table *table, uint32_t index);
 
 #endif

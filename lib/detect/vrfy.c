@@ -8,7 +8,7 @@ struct vrfy_client {
     struct mt_history history;
 };
 
-int mt_vrfy_init(struct mt_detect *detect, size_t count_max)
+int mt_vrfy_init(struct mt_detect *detect, uint32_t count_max)
 {
     return mt_table_init(&detect->vrfy_clients, sizeof(struct vrfy_client), count_max);
 }
@@ -168,13 +168,13 @@ static void probe(struct mt_detect *detect, const struct mt_observation *o, stru
         client->confirmed = now;
 
     uint64_t count = mt_window_count(&client->arguments, span, now);
-    uint64_t distinct = mt_window_distinct(&client->arguments, span, now);
     bool has_confirmed = client->confirmed != 0 && now - client->confirmed < span;
     enum mt_level level = has_confirmed ? MT_LEVEL_HIGH : mt_rule_level(MT_RULE_VRFY_PROBE);
-    bool is_met = count >= detect->config.vrfy_probe_count && distinct >= detect->config.vrfy_probe_distinct;
+    bool is_met = count >= detect->config.vrfy_probe_count &&
+                  mt_window_has_distinct(&client->arguments, span, now, detect->config.vrfy_probe_distinct);
 
     if (is_met && mt_detect_step(detect, &client->step, span, count, level))
-        raise_probe(detect, o, client, level, count, distinct);
+        raise_probe(detect, o, client, level, count, mt_window_distinct(&client->arguments, span, now));
     mt_history_add(&client->history, o);
 }
 

@@ -1,7 +1,6 @@
 #include "detect/window_priv.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 static bool is_within(uint64_t time, uint64_t span, uint64_t now)
@@ -39,20 +38,29 @@ static void add_to_registers(uint8_t registers[MT_WINDOW_REGISTERS], uint64_t it
         *reg = rank;
 }
 
-static void add_to_items(struct mt_window *w, uint64_t now, uint64_t item)
+static bool holds_item(const struct mt_window *w, uint32_t item)
 {
-    size_t oldest = 0;
+    bool is_there = false;
 
-    for (size_t i = 0; i < MT_WINDOW_EXACT; i++) {
-        if (w->items_seen[i] != 0 && w->items[i] == item) {
-            w->items_seen[i] = now;
-            return;
-        }
-        if (w->items_seen[i] < w->items_seen[oldest])
-            oldest = i;
+    for (size_t i = 0; i < MT_WINDOW_EXACT; i++) /* no early end, so that it is done in vectors */
+        is_there |= w->items[i] == item;
+    return is_there;
+}
+
+/* The slot of this item, or the one that was seen longest ago. */
+static void add_to_items(struct mt_window *w, uint64_t now, uint32_t item)
+{
+    size_t at = 0;
+
+    if (holds_item(w, item)) {
+        while (w->items[at] != item)
+            at++;
+    } else {
+        for (size_t i = 1; i < MT_WINDOW_EXACT; i++)
+            at = w->items_seen[i] < w->items_seen[at] ? i : at;
     }
-    w->items[oldest] = item;
-    w->items_seen[oldest] = now;
+    w->items[at] = item;
+    w->items_seen[at] = now;
 }
 
 void mt_window_add(struct mt_window *w, uint64_t span, uint64_t now, uint64_t item)
@@ -62,16 +70,7 @@ void mt_window_add(struct mt_window *w, uint64_t span, uint64_t now, uint64_t it
     add_to_registers(w->registers[0], item);
     w->times[w->next] = now;
     w->next = (w->next + 1) % MT_WINDOW_EXACT;
-    add_to_items(w, now, item);
-}
-
-static uint64_t count_within(const uint64_t times[MT_WINDOW_EXACT], uint64_t span, uint64_t now)
-{
-    uint64_t count = 0;
-
-    for (size_t i = 0; i < MT_WINDOW_EXACT; i++)
-        count += is_within(times[i], span, now);
-    return count;
+    add_to_items(w, now, (uint32_t)(item >> 32));
 }
 
 /* Which buckets still count at now, when no event turned them. The bucket
@@ -83,14 +82,25 @@ static bool half_counts(const struct mt_window *w, unsigned half, uint64_t span,
 
 uint64_t mt_window_count(const struct mt_window *w, uint64_t span, uint64_t now)
 {
-    uint64_t exact = count_within(w->times, span, now);
-    uint64_t sum = 0;
+    uint64_t count = 0;
 
-    if (exact < MT_WINDOW_EXACT)
-        return exact;
+    if (!is_within(w->times[w->next], span, now)) {
+        while (is_within(w->times[(w->next - 1 - count) % MT_WINDOW_EXACT], span, now))
+            count++;
+        return count;
+    }
     for (unsigned half = 0; half < 2; half++)
-        sum += half_counts(w, half, span, now) ? w->counts[half] : 0;
-    return mt_max_u64(exact, sum);
+        count += half_counts(w, half, span, now) ? w->counts[half] : 0;
+    return mt_max_u64(MT_WINDOW_EXACT, count);
+}
+
+static uint64_t exact_distinct(const struct mt_window *w, uint64_t span, uint64_t now)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < MT_WINDOW_EXACT; i++)
+        count += is_within(w->items_seen[i], span, now);
+    return count;
 }
 
 /* Flajolet et al. 2007, with linear counting where registers are still empty
@@ -112,16 +122,29 @@ static uint64_t estimate(const uint8_t registers[MT_WINDOW_REGISTERS])
     return (uint64_t)(raw + 0.5);
 }
 
-uint64_t mt_window_distinct(const struct mt_window *w, uint64_t span, uint64_t now)
+static uint64_t estimated_distinct(const struct mt_window *w, uint64_t span, uint64_t now)
 {
-    uint64_t exact = count_within(w->items_seen, span, now);
     uint8_t merged[MT_WINDOW_REGISTERS] = {0};
 
-    if (exact < MT_WINDOW_EXACT)
-        return exact;
     for (unsigned half = 0; half < 2; half++) {
-        for (size_t i = 0; half_counts(w, half, span, now) && i < MT_WINDOW_REGISTERS; i++)
+        if (!half_counts(w, half, span, now))
+            continue;
+        for (size_t i = 0; i < MT_WINDOW_REGISTERS; i++)
             merged[i] = w->registers[half][i] > merged[i] ? w->registers[half][i] : merged[i];
     }
-    return mt_max_u64(exact, estimate(merged));
+    return estimate(merged);
+}
+
+uint64_t mt_window_distinct(const struct mt_window *w, uint64_t span, uint64_t now)
+{
+    uint64_t exact = exact_distinct(w, span, now);
+
+    return exact < MT_WINDOW_EXACT ? exact : mt_max_u64(exact, estimated_distinct(w, span, now));
+}
+
+bool mt_window_has_distinct(const struct mt_window *w, uint64_t span, uint64_t now, uint64_t least)
+{
+    uint64_t exact = exact_distinct(w, span, now);
+
+    return exact >= least || (exact == MT_WINDOW_EXACT && estimated_distinct(w, span, now) >= least);
 }

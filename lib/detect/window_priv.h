@@ -15,6 +15,8 @@
 
 #include "base/compiler.h"
 
+#include <stdbool.h>
+
 #define MT_WINDOW_EXACT 32
 #define MT_WINDOW_REGISTERS 128
 
@@ -22,10 +24,10 @@ struct mt_window {
     uint64_t half_start;
     uint64_t counts[2]; /* of the half that runs, of the one before */
     uint8_t registers[2][MT_WINDOW_REGISTERS];
-    uint64_t times[MT_WINDOW_EXACT]; /* ring; 0 is "none" */
-    uint64_t items[MT_WINDOW_EXACT];
+    uint64_t times[MT_WINDOW_EXACT];      /* ring; 0 is "none" */
+    uint32_t next;                        /* in times; the oldest is there */
+    uint32_t items[MT_WINDOW_EXACT];      /* upper halves of their hashes */
     uint64_t items_seen[MT_WINDOW_EXACT]; /* 0 is "none" */
-    uint32_t next;
 };
 
 /* An event at now (ns, never running backwards between calls, not 0) in a
@@ -35,5 +37,8 @@ void mt_window_add(struct mt_window *window, uint64_t span, uint64_t now, uint64
 /* Events and different items less than span ns before now. */
 uint64_t mt_window_count(const struct mt_window *window, uint64_t span, uint64_t now);
 uint64_t mt_window_distinct(const struct mt_window *window, uint64_t span, uint64_t now);
+
+/* mt_window_distinct() >= least, without an estimate where none is needed. */
+bool mt_window_has_distinct(const struct mt_window *window, uint64_t span, uint64_t now, uint64_t least);
 
 #endif
