@@ -136,7 +136,7 @@ static bool open_next(struct files *files)
 static void close_current(struct files *files)
 {
     struct mt_capture_source *source = files->current;
-    files->bytes_before += source->size;
+    files->bytes_before += mt_capture_input_done(source->file->input);
     files->current = NULL;
     if (!files->capture.persistent) {
         mt_capture_file_close(source->file);

@@ -34,6 +34,12 @@ static inline struct record load_record(const uint8_t *p, bool is_swapped)
     };
 }
 
+/* No frame was ever captured like this; empty ones have a time or a size. */
+static inline bool is_blank(const struct record *record)
+{
+    return (record->second | record->wire_size | record->size | record->fraction) == 0;
+}
+
 bool mt_pcap_open(struct mt_pcap *pcap, const uint8_t *header)
 {
     uint32_t magic = mt_load_le32(header);
@@ -70,7 +76,7 @@ static inline __attribute__((always_inline)) size_t take_records(const struct mt
     for (; count < count_max && end - p >= RECORD_SIZE; count++) {
         struct record record = load_record(p, is_swapped);
         size_t left = (size_t)(end - p) - RECORD_SIZE;
-        if (MT_UNLIKELY(record.size > MT_CAPTURE_RECORD_MAX || record.size > left))
+        if (MT_UNLIKELY(record.size > MT_CAPTURE_RECORD_MAX || record.size > left || is_blank(&record)))
             break;
         if (is_mapped)
             mt_walk_fetch(p, RECORD_SIZE + record.size);
@@ -167,16 +173,21 @@ static void describe(const struct mt_pcap *pcap, uint64_t next_off, bool is_foun
     fault->off = pcap->damaged_off;
     fault->is_end = !is_found;
     struct mt_buf text = mt_buf(fault->reason, sizeof(fault->reason) - 1);
-    if (pcap->is_cut && !is_found) {
+    if (pcap->damage == MT_PCAP_CUT && !is_found) {
         mt_buf_put_cstr(&text, "the file ends inside a record (");
         mt_buf_put_u64(&text, pcap->damaged_left);
         mt_buf_put_cstr(&text, " of ");
         mt_buf_put_u64(&text, (uint64_t)pcap->damaged_size + RECORD_SIZE);
         mt_buf_put_cstr(&text, " bytes)");
     } else {
+        static const char *const whys[] = {
+            [MT_PCAP_TOO_LARGE] = " bytes, beyond the limit)",
+            [MT_PCAP_CUT] = " bytes, beyond the end)",
+            [MT_PCAP_BLANK] = " everywhere)",
+        };
         mt_buf_put_cstr(&text, "damaged record (");
         mt_buf_put_u64(&text, pcap->damaged_size);
-        mt_buf_put_cstr(&text, pcap->is_cut ? " bytes, beyond the end)" : " bytes, beyond the limit)");
+        mt_buf_put_cstr(&text, whys[pcap->damage]);
         mt_walk_put_lost(&text, pcap->damaged_off, next_off, is_found);
     }
     fault->reason[text.size] = '\0';
@@ -204,10 +215,10 @@ static enum mt_walk_status search(struct mt_pcap *pcap, struct mt_window *window
 }
 
 static enum mt_walk_status start_search(struct mt_pcap *pcap, struct mt_window *window, uint32_t size,
-                                        bool is_cut, struct mt_walk_fault *fault)
+                                        enum mt_pcap_damage damage, struct mt_walk_fault *fault)
 {
     pcap->is_searching = true;
-    pcap->is_cut = is_cut;
+    pcap->damage = (uint8_t)damage;
     pcap->damaged_off = mt_window_off(window);
     pcap->damaged_left = (uint32_t)mt_min_u64(mt_window_left(window), UINT32_MAX);
     pcap->damaged_size = size;
@@ -234,10 +245,12 @@ static enum mt_walk_status look_closer(struct mt_pcap *pcap, struct mt_window *w
     }
     struct record record = load_record(mt_window_at(window), pcap->is_swapped);
     if (record.size > MT_CAPTURE_RECORD_MAX)
-        return start_search(pcap, window, record.size, false, fault);
+        return start_search(pcap, window, record.size, MT_PCAP_TOO_LARGE, fault);
+    if (is_blank(&record))
+        return start_search(pcap, window, 0, MT_PCAP_BLANK, fault);
     if (!window->is_last)
         return mt_window_more(window, RECORD_SIZE + record.size);
-    return start_search(pcap, window, record.size, true, fault);
+    return start_search(pcap, window, record.size, MT_PCAP_CUT, fault);
 }
 
 size_t mt_pcap_walk(struct mt_pcap *pcap, struct mt_window *window, struct mt_frame *ret_frames,

@@ -20,13 +20,19 @@
 
 #define MT_PCAP_HEADER_SIZE 24
 
+enum mt_pcap_damage {
+    MT_PCAP_TOO_LARGE, /* beyond MT_CAPTURE_RECORD_MAX */
+    MT_PCAP_CUT,       /* beyond the end of the file */
+    MT_PCAP_BLANK,     /* zeros, as a file system leaves them after a crash */
+};
+
 struct mt_pcap {
     uint16_t link_type;
     uint8_t link; /* enum mt_link */
     bool is_swapped;
     bool has_time;
     bool is_searching;
-    bool is_cut;            /* searching because a record reaches beyond the end */
+    uint8_t damage;         /* enum mt_pcap_damage: why it is searching */
     uint32_t fraction_unit; /* ns: 1000 or 1 */
     uint32_t first_second;  /* what later records are held against when one is damaged */
     uint32_t last_second;
