@@ -19,47 +19,11 @@ void mt_relay_fini(struct mt_detect *detect)
 }
 
 /* Forms that hide the target in the local part: percent hack, quotes, two at
- * signs, bang path. Source routes name it as their last domain. */
+ * signs, bang path. To a server that does not know them they are strange names. */
 static bool hides_target(uint8_t form)
 {
     return form >= MT_RELAY_PERCENT_AT_IP && form != MT_RELAY_ROUTE_IP && form != MT_RELAY_ROUTE_NAME &&
            form < MT_RELAY_FORM_COUNT;
-}
-
-static struct mt_span local_part(struct mt_span address, struct mt_span domain)
-{
-    if (domain.size == 0 || address.size <= domain.size)
-        return address;
-    size_t at = address.size - domain.size - 1;
-    if (address.ptr[at] != '@' || !mt_span_ieq(mt_span_from(address, at + 1), domain))
-        return address;
-    return mt_span_head(address, at);
-}
-
-/* "user%target", "user@target" or "target!user", with or without quotes. */
-static struct mt_span hidden_target(struct mt_span local)
-{
-    if (local.size >= 2 && local.ptr[0] == '"' && local.ptr[local.size - 1] == '"')
-        local = mt_span(local.ptr + 1, local.size - 2);
-    for (size_t i = local.size; i-- > 0;) {
-        if (local.ptr[i] == '%' || local.ptr[i] == '@')
-            return mt_span_from(local, i + 1);
-    }
-    for (size_t i = 0; i < local.size; i++) {
-        if (local.ptr[i] == '!')
-            return mt_span_head(local, i);
-    }
-    return mt_span_none();
-}
-
-/* The domain that the mail would leave for. */
-static struct mt_span target_of(const struct mt_observation *o)
-{
-    struct mt_span domain = mt_observed_domain(o);
-
-    if (hides_target(o->form))
-        return hidden_target(local_part(mt_observed_subject(o), domain));
-    return domain;
 }
 
 /* "[192.0.2.25]" or "[IPv6:2001:db8::25]" of the server itself or of another
@@ -79,15 +43,13 @@ static bool is_home_literal(const struct mt_detect *detect, const struct mt_ip *
 /* A recipient without a domain is the server's own. */
 static enum mt_standing standing_of(struct mt_detect *detect, const struct mt_observation *o)
 {
-    struct mt_span target = target_of(o);
+    struct mt_span target = mt_observed_domain(o);
 
     if (target.size == 0 || is_home_literal(detect, &o->tuple.dst, target))
         return MT_STANDING_LOCAL;
     if (detect->site->local_domain_count == 0)
         return mt_infer_standing(detect, &o->tuple.dst, target);
-    bool is_local =
-        hides_target(o->form) ? mt_site_is_local_domain(detect->site, target) : o->is_local_domain;
-    return is_local ? MT_STANDING_LOCAL : MT_STANDING_FOREIGN;
+    return o->is_local_domain ? MT_STANDING_LOCAL : MT_STANDING_FOREIGN;
 }
 
 static bool enhanced_is(const struct mt_observation *o, const char *text)

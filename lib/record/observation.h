@@ -75,7 +75,7 @@ struct mt_observation {
     uint16_t queue_id_size;
     uint8_t evidence_count;
     uint8_t subject[MT_OBSERVED_TEXT_MAX]; /* recipient, VRFY argument, HELO name */
-    uint8_t domain[256];                   /* RCPT, MESSAGE: recipient's domain, lower case */
+    uint8_t domain[256];                   /* RCPT, MESSAGE: where the mail would go, lower case */
     uint8_t queue_id[64];
     struct mt_evidence evidence[MT_EVIDENCE_MAX];
 };

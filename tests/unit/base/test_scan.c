@@ -193,6 +193,15 @@ static void every_byte_value_is_judged_as_json_judges_it(void **state)
     }
 }
 
+static void an_absent_span_holds_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(mt_scan_byte(mt_span_none(), 'a'), 0);
+    assert_int_equal(mt_scan_lf_dot(mt_span_none()), 0);
+    assert_int_equal(mt_scan_eol_dot(mt_span_none()), 0);
+    assert_int_equal(mt_scan_json_special(mt_span_none()), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +211,7 @@ int main(void)
         cmocka_unit_test(nothing_outside_the_span_is_read),
         cmocka_unit_test(what_lies_outside_the_span_does_not_count),
         cmocka_unit_test(every_byte_value_is_judged_as_json_judges_it),
+        cmocka_unit_test(an_absent_span_holds_nothing),
     };
     return cmocka_run_group_tests(tests, map_guarded, unmap_guarded);
 }
