@@ -62,9 +62,9 @@ void mt_helo_greeting(struct mt_detect *detect, const struct mt_observation *o)
     mt_buf_put_escaped(b, mt_observed_subject(o));
     mt_buf_put_cstr(b, "\", which scores ");
     mt_buf_put_u64(b, o->score);
-    mt_buf_put_cstr(b, " of the ");
+    mt_buf_put_cstr(b, " points where ");
     mt_buf_put_u64(b, detect->config.helo_score);
-    mt_buf_put_cstr(b, " points that make a forgery");
+    mt_buf_put_cstr(b, " make a forgery");
     put_findings(b, o->findings);
     mt_detect_raise(detect, o, &draft);
 }

@@ -282,10 +282,10 @@ static void a_greeting_at_the_score_is_forged(void **state)
     const struct seen_alert *a = world_last(w, MT_RULE_HELO_FORGED);
     assert_int_equal(a->level, MT_LEVEL_MEDIUM);
     assert_string_equal(a->group_by, "source.ip=203.0.113.5 event.id=eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee");
-    assert_string_equal(
-        a->message, "203.0.113.5 greeted 192.168.0.25 as \"10.0.0.1\", which scores 7 of the 5 points that "
-                    "make a forgery: bare_ip (an address without brackets (RFC 5321 §4.1.3)), "
-                    "literal_mismatch (an address literal that is not the client's address)");
+    assert_string_equal(a->message,
+                        "203.0.113.5 greeted 192.168.0.25 as \"10.0.0.1\", which scores 7 points where 5 "
+                        "make a forgery: bare_ip (an address without brackets (RFC 5321 §4.1.3)), "
+                        "literal_mismatch (an address literal that is not the client's address)");
     assert_string_equal(a->confidence, "medium");
 }
 
