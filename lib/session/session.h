@@ -66,10 +66,10 @@ struct mt_session_events {
 
 struct mt_session_config {
     struct mt_session_limits limits;
-    const struct mt_site *site;      /* borrowed */
-    struct mt_span observer_name;    /* borrowed */
+    const struct mt_site *site;   /* borrowed */
+    struct mt_span observer_name; /* borrowed */
     const char *observer_version;
-    mt_message_convert *convert;     /* for RFC 2047 words; may be NULL */
+    mt_message_convert *convert; /* for RFC 2047 words; may be NULL */
     void *convert_ctx;
     uint32_t sessions_max; /* 0: 1 Mi */
 };
@@ -115,8 +115,8 @@ size_t mt_session_data(struct mt_session_engine *engine, struct mt_session *sess
                        struct mt_span bytes, const struct mt_mark *mark, bool is_forced, bool is_queued);
 void mt_session_gap(struct mt_session_engine *engine, struct mt_session *session, enum mt_side side,
                     uint64_t size, const struct mt_mark *mark);
-void mt_session_anomaly(struct mt_session_engine *engine, struct mt_session *session,
-                        enum mt_anomaly anomaly, const struct mt_mark *mark);
+void mt_session_anomaly(struct mt_session_engine *engine, struct mt_session *session, enum mt_anomaly anomaly,
+                        const struct mt_mark *mark);
 
 /* Writes the record (unless the connection never carried a payload byte and
  * its handshake is incomplete) and frees the session. */

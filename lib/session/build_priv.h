@@ -1,0 +1,58 @@
+/* The scratch in which records are built, and the parts that build them.
+ *
+ * Ownership: the engine's; a record borrows it for the call that hands it over.
+ * Thread: the engine's. Limits: sized by struct mt_session_limits.
+ */
+#ifndef MT_SESSION_BUILD_PRIV_H
+#define MT_SESSION_BUILD_PRIV_H
+
+#include "session/parts_priv.h"
+
+/* Where a transaction's lists start in the build's arrays, and their sizes. */
+struct mt_build_slot {
+    const struct mt_entry_mail *mail;
+    uint32_t recipients_off;
+    uint32_t recipients;
+    uint32_t unanswered; /* recipients without a reply */
+    uint32_t texts_off[MT_HEADER_LISTS];
+    uint32_t texts[MT_HEADER_LISTS];
+};
+
+/* Scratch for one record. Sized at create, so that everything that a session
+ * may keep finds room; what does not is cut and named. */
+struct mt_build {
+    struct mt_record_transaction *transactions;
+    struct mt_build_slot *slots;
+    struct mt_record_recipient *recipients;
+    struct mt_record_parameter *parameters;
+    struct mt_record_auth *auths;
+    struct mt_record_probe *probes[2]; /* VRFY, EXPN */
+    struct mt_span *texts;
+    uint8_t *text;
+    size_t transactions_cap;
+    size_t recipients_cap;
+    size_t parameters_cap;
+    size_t texts_cap;
+    size_t text_cap;
+    size_t parameters_used;
+    size_t texts_used;
+    struct mt_buf b; /* text */
+    struct mt_count counts[MT_KEY_COUNT];
+    struct mt_code_count codes[MT_KEY_VERB];
+    struct mt_verb_count verbs[MT_VERB_COUNT];
+    const char *anomalies[MT_ANOMALY_COUNT];
+    const char *findings[32];
+    const char *cuts[MT_CUT_COUNT];
+};
+
+/* Texts that the entries do not hold as they are. Absent when there is no room. */
+struct mt_span mt_build_lower(struct mt_build *build, struct mt_span text);
+struct mt_span mt_build_enhanced(struct mt_build *build, uint32_t reply);
+void mt_build_join(struct mt_build *build, struct mt_span *text, struct mt_span line);
+
+void mt_build_transactions(struct mt_run *run, enum mt_session_end end, struct mt_record_session *record);
+/* create.c */
+int mt_build_create(const struct mt_session_limits *limits, struct mt_build **ret_build);
+void mt_build_destroy(struct mt_build *build);
+
+#endif

@@ -1,0 +1,285 @@
+/* The message: its header's fields, its size, its end. */
+#include "session/parts_priv.h"
+
+/* Kept of each address field, and of Received, in one message. */
+#define MAILBOXES_MAX 64u
+#define RECEIVED_MAX 64u
+
+static const struct {
+    const char *name;
+    uint8_t kind;
+} fields[] = {
+    {"From", MT_HEADER_FROM},
+    {"To", MT_HEADER_TO},
+    {"Cc", MT_HEADER_CC},
+    {"Reply-To", MT_HEADER_REPLY_TO},
+    {"Received", MT_HEADER_RECEIVED},
+    {"Subject", MT_HEADER_SUBJECT},
+    {"Date", MT_HEADER_DATE},
+    {"Message-ID", MT_HEADER_MESSAGE_ID},
+    {"In-Reply-To", MT_HEADER_IN_REPLY_TO},
+    {"User-Agent", MT_HEADER_USER_AGENT},
+    {"X-Mailer", MT_HEADER_USER_AGENT},
+};
+
+static enum mt_field_kind kind_of(struct mt_span name)
+{
+    for (size_t i = 0; i < MT_ARRAY_COUNT(fields); i++) {
+        if (mt_span_ieq_cstr(name, fields[i].name))
+            return fields[i].kind;
+    }
+    return MT_HEADER_COUNT;
+}
+
+/* --- fields ----------------------------------------------------------------- */
+
+/* At most max bytes of text that was valid UTF-8, and still is. */
+static struct mt_span cut_utf8(struct mt_run *run, struct mt_span text, size_t max)
+{
+    struct mt_span kept = mt_keep(run, text, max, MT_CUT_MESSAGE);
+
+    if (kept.size == text.size)
+        return kept;
+    while (kept.size > 0 && (text.ptr[kept.size] & 0xc0) == 0x80)
+        kept.size--;
+    return kept;
+}
+
+static void keep_field(struct mt_run *run, enum mt_field_kind kind, struct mt_span text)
+{
+    struct mt_entry_field *entry = mt_store_put(run, MT_TAG_FIELD, sizeof(*entry), text, false);
+
+    if (entry == NULL) {
+        mt_cut(run, MT_CUT_MESSAGE);
+        return;
+    }
+    entry->kind = (uint8_t)kind;
+    entry->back = run->session->extra->back;
+}
+
+static void keep_decoded(struct mt_run *run, enum mt_field_kind kind, struct mt_span value)
+{
+    struct mt_session_engine *engine = run->engine;
+    struct mt_buf decoded = mt_buf(engine->scratch, sizeof(engine->scratch));
+
+    mt_message_decode_words(value, engine->convert, engine->convert_ctx, &decoded);
+    keep_field(run, kind, cut_utf8(run, mt_buf_span(&decoded), engine->limits.text_max));
+}
+
+static void keep_mailboxes(struct mt_run *run, enum mt_field_kind kind, struct mt_span value)
+{
+    struct mt_span mailboxes[MAILBOXES_MAX];
+    size_t count = mt_message_split_mailboxes(value, mailboxes, MAILBOXES_MAX);
+
+    if (count > MAILBOXES_MAX)
+        mt_cut(run, MT_CUT_MESSAGE);
+    for (size_t i = 0; i < count && i < MAILBOXES_MAX; i++)
+        keep_decoded(run, kind, mailboxes[i]);
+}
+
+static void take_field(void *ctx, struct mt_span name, struct mt_span value, bool is_cut)
+{
+    struct mt_run *run = ctx;
+    struct mt_extra *extra = run->session->extra;
+    enum mt_field_kind kind = kind_of(name);
+    size_t max = run->engine->limits.text_max;
+
+    if (kind == MT_HEADER_COUNT)
+        return;
+    /* RFC 5322 §3.6: all of these but Received once; the first counts. */
+    if (kind != MT_HEADER_RECEIVED && (extra->header_seen & 1u << kind))
+        return;
+    if (kind == MT_HEADER_RECEIVED && extra->received == RECEIVED_MAX) {
+        mt_cut(run, MT_CUT_MESSAGE);
+        return;
+    }
+    extra->header_seen |= (uint16_t)(1u << kind);
+    if (is_cut)
+        mt_cut(run, MT_CUT_MESSAGE);
+    switch (kind) {
+    case MT_HEADER_FROM:
+    case MT_HEADER_TO:
+    case MT_HEADER_CC:
+    case MT_HEADER_REPLY_TO:
+        keep_mailboxes(run, kind, value);
+        break;
+    case MT_HEADER_SUBJECT:
+        keep_decoded(run, kind, value);
+        break;
+    case MT_HEADER_RECEIVED:
+        extra->received++;
+        keep_field(run, kind, mt_keep(run, value, max, MT_CUT_MESSAGE));
+        break;
+    default:
+        keep_field(run, kind, mt_keep(run, value, max, MT_CUT_MESSAGE));
+        break;
+    }
+}
+
+static void take_anomaly(void *ctx, enum mt_anomaly anomaly)
+{
+    mt_anomaly(ctx, anomaly);
+}
+
+static const struct mt_message_events message_events = {.field = take_field, .anomaly = take_anomaly};
+
+/* --- the header ------------------------------------------------------------- */
+
+static void begin_header(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+    struct mt_extra *extra = mt_extra(run);
+
+    if (session->tx == NULL || extra == NULL)
+        return;
+    if (extra->header == NULL)
+        extra->header = mt_arena_get(run->engine->arena, sizeof(*extra->header));
+    if (extra->header == NULL) {
+        mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
+        mt_cut(run, MT_CUT_MESSAGE);
+        return;
+    }
+    mt_message_header_start(extra->header);
+    extra->header_seen = 0;
+    extra->received = 0;
+    session->flags |= MT_S_HEADER;
+}
+
+void mt_content_drop_header(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+    struct mt_extra *extra = session->extra;
+
+    if (!(session->flags & MT_S_HEADER))
+        return;
+    session->flags &= ~MT_S_HEADER;
+    mt_arena_put(run->engine->arena, extra->header, sizeof(*extra->header));
+    extra->header = NULL;
+}
+
+static void finish_header(struct mt_run *run)
+{
+    if (!(run->session->flags & MT_S_HEADER))
+        return;
+    mt_message_header_finish(run->session->extra->header, &message_events, run);
+    mt_content_drop_header(run);
+}
+
+static MT_NOINLINE void feed_header(struct mt_run *run, struct mt_span bytes)
+{
+    if (!mt_message_header_parse(run->session->extra->header, bytes, &message_events, run))
+        mt_content_drop_header(run);
+}
+
+/* Behind the header content is only counted, which the parser does. */
+void mt_content_take(void *ctx, struct mt_span bytes)
+{
+    struct mt_run *run = ctx;
+
+    if (MT_UNLIKELY(run->session->flags & MT_S_HEADER))
+        feed_header(run, bytes);
+}
+
+/* --- begin ------------------------------------------------------------------ */
+
+void mt_content_begin(struct mt_run *run, struct mt_entry_mail *tx)
+{
+    struct mt_session *session = run->session;
+    bool is_behind_gap = session->flags & MT_S_GAP_CLIENT;
+
+    mt_smtp_client_set_mode(&session->client, MT_SMTP_CONTENT);
+    session->flags &= ~(MT_S_GUESS | MT_S_CONTENT_GAP | MT_S_EARLY_REFUSAL);
+    if (tx == NULL && !(session->flags & MT_S_TX_UNKEPT)) {
+        mt_tx_anonymous(run); /* a server that takes content without MAIL */
+        tx = session->tx;
+    }
+    session->tx = tx;
+    session->state = MT_STATE_DATA;
+    if (tx != NULL)
+        tx->flags |= MT_TX_DATA | MT_TX_CONTENT;
+    if (!is_behind_gap) {
+        begin_header(run);
+        return;
+    }
+    session->flags |= MT_S_CONTENT_GAP;
+    if (tx != NULL)
+        tx->flags |= MT_TX_GAP;
+}
+
+void mt_content_chunk(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+    struct mt_entry_mail *tx = session->tx;
+
+    if (tx == NULL || (tx->flags & MT_TX_BDAT))
+        return;
+    tx->flags |= MT_TX_BDAT | MT_TX_CONTENT;
+    begin_header(run);
+}
+
+/* --- end -------------------------------------------------------------------- */
+
+static void leave_content(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+
+    if (session->tx != NULL)
+        session->tx->flags |= MT_TX_CONTENT_END;
+    mt_tx_leave(session);
+    if (session->state != MT_STATE_QUIT)
+        session->state = mt_state_idle(session);
+}
+
+void mt_content_chunk_done(struct mt_run *run)
+{
+    if (!(run->session->flags & MT_S_CHUNK_LAST))
+        return;
+    finish_header(run);
+    leave_content(run);
+}
+
+static void data_done(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+    bool is_refused = session->flags & MT_S_EARLY_REFUSAL;
+
+    finish_header(run);
+    if (session->flags & MT_S_GUESS)
+        mt_tx_anonymous(run);
+    struct mt_entry_mail *tx = session->tx;
+    struct mt_entry_done *done = mt_tx_done(run, tx);
+    if (done != NULL)
+        done->bytes = session->client.content_bytes;
+    if (tx != NULL)
+        tx->flags |= MT_TX_DATA | MT_TX_CONTENT;
+    mt_expect_push(run, MT_WHAT_CONTENT_END, tx, 0, mt_tx_replies(session, tx));
+    leave_content(run);
+    session->flags &= ~(MT_S_GUESS | MT_S_CONTENT_GAP | MT_S_EARLY_REFUSAL);
+    /* The early answer may have been the only one. */
+    if (is_refused)
+        session->flags |= MT_S_LOST_SERVER;
+}
+
+void mt_content_end(void *ctx, bool is_chunk)
+{
+    struct mt_run *run = ctx;
+
+    mt_transcript(run, MT_TRANSCRIPT_CONTENT, mt_span_none(), run->session->client.content_bytes);
+    if (is_chunk)
+        mt_content_chunk_done(run);
+    else
+        data_done(run);
+}
+
+void mt_content_force_end(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+    enum mt_side side = run->side;
+
+    mt_anomaly(run, MT_ANOMALY_CONTENT_END_FORCED);
+    mt_content_drop_header(run);
+    run->side = MT_CLIENT;
+    mt_content_end(run, false);
+    run->side = side;
+    session->client = (struct mt_smtp_client){0};
+}

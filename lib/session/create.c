@@ -1,0 +1,126 @@
+/* The engine and its scratch: all that is ever allocated here. */
+#include "session/build_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define SESSIONS_MAX (1u << 20)
+/* How far limits may be raised; what a block's and a queue's 16-bit fields hold. */
+#define BYTES_MAX (1u << 20)
+#define TEXT_MAX 2000u
+#define LIST_MAX 65535u
+
+static uint32_t limit(uint32_t given, uint32_t fallback, uint32_t most)
+{
+    if (given == 0)
+        return fallback;
+    return given < most ? given : most;
+}
+
+static struct mt_session_limits resolve(const struct mt_session_limits *given)
+{
+    return (struct mt_session_limits){
+        .transactions_max = limit(given->transactions_max, 256, LIST_MAX),
+        .recipients_max = limit(given->recipients_max, 128, LIST_MAX),
+        .probes_max = limit(given->probes_max, 128, LIST_MAX),
+        .auths_max = limit(given->auths_max, 32, UINT8_MAX),
+        /* the queue behind its head is one arena block */
+        .outstanding_max = limit(given->outstanding_max, 1024, MT_ARENA_BLOCK_MAX / sizeof(struct mt_expect)),
+        .text_max = limit(given->text_max, 512, TEXT_MAX),
+        .bytes_max = limit(given->bytes_max, 64 * 1024, BYTES_MAX),
+        .helo_threshold = limit(given->helo_threshold, 5, UINT16_MAX),
+    };
+}
+
+/* --- scratch ---------------------------------------------------------------- */
+
+/* Entries of each kind have a least size, so what a session may keep bounds
+ * every list; address space that no record needs is never touched. */
+static bool allocate(struct mt_build *build, const struct mt_session_limits *limits)
+{
+    build->transactions_cap = limits->transactions_max;
+    build->recipients_cap = limits->bytes_max / sizeof(struct mt_entry_rcpt) + 1;
+    build->parameters_cap = limits->bytes_max / 2 + 1;
+    build->texts_cap = limits->bytes_max;
+    build->text_cap = 8 * (size_t)limits->bytes_max;
+    build->transactions = calloc(build->transactions_cap, sizeof(*build->transactions));
+    build->slots = calloc(build->transactions_cap, sizeof(*build->slots));
+    build->recipients = calloc(build->recipients_cap, sizeof(*build->recipients));
+    build->parameters = calloc(build->parameters_cap, sizeof(*build->parameters));
+    build->auths = calloc(limits->auths_max, sizeof(*build->auths));
+    build->probes[0] = calloc(limits->probes_max, sizeof(*build->probes[0]));
+    build->probes[1] = calloc(limits->probes_max, sizeof(*build->probes[1]));
+    build->texts = calloc(build->texts_cap, sizeof(*build->texts));
+    build->text = calloc(build->text_cap, 1);
+    return build->transactions && build->slots && build->recipients && build->parameters && build->auths &&
+           build->probes[0] && build->probes[1] && build->texts && build->text;
+}
+
+void mt_build_destroy(struct mt_build *build)
+{
+    if (build == NULL)
+        return;
+    free(build->transactions);
+    free(build->slots);
+    free(build->recipients);
+    free(build->parameters);
+    free(build->auths);
+    free(build->probes[0]);
+    free(build->probes[1]);
+    free(build->texts);
+    free(build->text);
+    free(build);
+}
+
+int mt_build_create(const struct mt_session_limits *limits, struct mt_build **ret_build)
+{
+    struct mt_build *build = calloc(1, sizeof(*build));
+
+    if (build == NULL || !allocate(build, limits)) {
+        mt_build_destroy(build);
+        return -ENOMEM;
+    }
+    *ret_build = build;
+    return 0;
+}
+
+/* --- the engine ------------------------------------------------------------- */
+
+int mt_session_engine_create(const struct mt_session_config *config, struct mt_arena *arena,
+                             const struct mt_session_events *events, void *ctx, struct mt_stats *stats,
+                             struct mt_session_engine **ret_engine)
+{
+    struct mt_session_engine *engine = calloc(1, sizeof(*engine));
+
+    if (engine == NULL)
+        return -ENOMEM;
+    engine->limits = resolve(&config->limits);
+    engine->site = config->site != NULL ? config->site : &mt_site_default;
+    engine->arena = arena;
+    engine->stats = stats;
+    engine->events = *events;
+    engine->ctx = ctx;
+    engine->observer_name = config->observer_name;
+    engine->observer_version = config->observer_version;
+    engine->convert = config->convert;
+    engine->convert_ctx = config->convert_ctx;
+    int rc = mt_pool_create(sizeof(struct mt_session),
+                            config->sessions_max ? config->sessions_max : SESSIONS_MAX, &engine->pool);
+    if (rc == 0)
+        rc = mt_build_create(&engine->limits, &engine->build);
+    if (rc != 0) {
+        mt_session_engine_destroy(engine);
+        return rc;
+    }
+    *ret_engine = engine;
+    return 0;
+}
+
+void mt_session_engine_destroy(struct mt_session_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    mt_build_destroy(engine->build);
+    mt_pool_destroy(engine->pool);
+    free(engine);
+}

@@ -1,0 +1,177 @@
+/* What a recipient says about relaying (detections D1): the shapes that make a
+ * server pass mail on to somebody else, and where that would go. */
+#include "session/parts_priv.h"
+
+/* The parts of a recipient that decide. */
+struct recipient {
+    struct mt_span route; /* "@a,@b:", absent when there is none */
+    struct mt_span local; /* without its quotes */
+    struct mt_span domain;
+    bool is_quoted;
+};
+
+static size_t last_of(struct mt_span s, uint8_t byte)
+{
+    size_t at = s.size;
+
+    while (at > 0 && s.ptr[at - 1] != byte)
+        at--;
+    return at == 0 ? s.size : at - 1;
+}
+
+static struct mt_span unquote(struct mt_span local, bool *ret_is_quoted)
+{
+    *ret_is_quoted = local.size >= 2 && local.ptr[0] == '"' && local.ptr[local.size - 1] == '"';
+    return *ret_is_quoted ? mt_span(local.ptr + 1, local.size - 2) : local;
+}
+
+static struct recipient recipient_of(const struct mt_smtp_path *path)
+{
+    struct recipient r = {.domain = path->domain};
+
+    if (path->has_route)
+        r.route = mt_span_head(path->address, path->address.size - path->mailbox.size);
+    r.local = unquote(path->local, &r.is_quoted);
+    return r;
+}
+
+enum shape {
+    SHAPE_PLAIN,
+    SHAPE_ROUTE,
+    SHAPE_DOUBLE_AT,
+    SHAPE_PERCENT,
+    SHAPE_BANG,
+};
+
+/* ret_target: the domain that the mail would go to. */
+static enum shape shape_of(const struct recipient *r, struct mt_span *ret_target)
+{
+    size_t at = last_of(r->local, '@');
+    size_t percent = last_of(r->local, '%');
+    const uint8_t *bang = r->local.size > 0 ? memchr(r->local.ptr, '!', r->local.size) : NULL;
+
+    *ret_target = r->domain;
+    if (r->route.ptr != NULL)
+        return SHAPE_ROUTE;
+    if (at + 1 < r->local.size) {
+        *ret_target = mt_span_from(r->local, at + 1);
+        return SHAPE_DOUBLE_AT;
+    }
+    if (percent > 0 && percent + 1 < r->local.size) {
+        *ret_target = mt_span_from(r->local, percent + 1);
+        return SHAPE_PERCENT;
+    }
+    if (bang != NULL && bang > r->local.ptr && bang + 1 < r->local.ptr + r->local.size) {
+        *ret_target = mt_span(r->local.ptr, (size_t)(bang - r->local.ptr));
+        return SHAPE_BANG;
+    }
+    return SHAPE_PLAIN;
+}
+
+bool mt_relay_is_route(const struct mt_smtp_path *path)
+{
+    struct recipient r = recipient_of(path);
+    struct mt_span target;
+    enum shape shape = shape_of(&r, &target);
+
+    return shape == SHAPE_ROUTE || shape == SHAPE_PERCENT || shape == SHAPE_BANG;
+}
+
+bool mt_relay_speaks_of(struct mt_span text)
+{
+    return mt_span_icontains(text, "relay") || mt_span_icontains(text, "authenticat");
+}
+
+static bool is_literal(struct mt_span domain)
+{
+    return domain.size > 0 && domain.ptr[0] == '[';
+}
+
+bool mt_relay_is_own_ip(const struct mt_session *session, struct mt_span domain)
+{
+    struct mt_ip server, ip;
+
+    if (domain.size < 3 || domain.ptr[0] != '[' || domain.ptr[domain.size - 1] != ']')
+        return false;
+    struct mt_span inner = mt_span(domain.ptr + 1, domain.size - 2);
+    if (mt_span_istarts(inner, "IPv6:"))
+        inner = mt_span_from(inner, 5);
+    mt_session_address(session, MT_SERVER, &server);
+    return mt_ip_parse(inner, &ip) && mt_ip_eq(&ip, &server);
+}
+
+/* The sender decides when the recipient is plain and not ours. */
+static enum mt_relay_form form_of_sender(const struct mt_run *run, const struct mt_entry_mail *tx,
+                                         struct mt_span target)
+{
+    const struct mt_site *site = run->engine->site;
+
+    if (target.size == 0 || mt_site_is_local_domain(site, target) || mt_relay_is_own_ip(run->session, target))
+        return MT_RELAY_NONE;
+    struct mt_span address = mt_place_address(&tx->place, mt_entry_text(tx));
+    struct mt_span domain = mt_place_domain(&tx->place, mt_entry_text(tx));
+    struct mt_span host = mt_banner_host(run->session);
+    if (address.ptr == NULL)
+        return MT_RELAY_NONE;
+    if (address.size == 0)
+        return MT_RELAY_NULL_SENDER;
+    if (mt_relay_is_own_ip(run->session, domain))
+        return MT_RELAY_SENDER_AT_SERVER_IP;
+    if (host.ptr != NULL && mt_span_ieq(domain, host))
+        return MT_RELAY_SENDER_AT_SERVER_NAME;
+    return domain.size == 0 || mt_site_is_local_domain(site, domain) ? MT_RELAY_NONE
+                                                                     : MT_RELAY_FOREIGN_FOREIGN;
+}
+
+static enum mt_relay_form form_of_shape(const struct recipient *r, enum shape shape)
+{
+    bool has_domain = r->domain.size > 0;
+    bool is_at_ip = is_literal(r->domain);
+
+    switch (shape) {
+    case SHAPE_ROUTE:
+        return is_literal(mt_span_from(r->route, 1)) ? MT_RELAY_ROUTE_IP : MT_RELAY_ROUTE_NAME;
+    case SHAPE_DOUBLE_AT:
+        if (!has_domain)
+            return MT_RELAY_QUOTED;
+        if (is_at_ip)
+            return r->is_quoted ? MT_RELAY_QUOTED_AT_IP : MT_RELAY_DOUBLE_AT_IP;
+        return MT_RELAY_DOUBLE_AT_NAME;
+    case SHAPE_PERCENT:
+        if (!has_domain)
+            return MT_RELAY_QUOTED_PERCENT;
+        return is_at_ip ? MT_RELAY_PERCENT_AT_IP : MT_RELAY_PERCENT_AT_NAME;
+    case SHAPE_BANG:
+        if (!has_domain)
+            return MT_RELAY_BANG;
+        return is_at_ip ? MT_RELAY_BANG_AT_IP : MT_RELAY_BANG_AT_NAME;
+    case SHAPE_PLAIN:
+        break;
+    }
+    return MT_RELAY_NONE;
+}
+
+/* Behind the word and its blanks. */
+static struct mt_span argument_of(struct mt_span line)
+{
+    size_t size = 0;
+
+    line = mt_span_trim(line);
+    while (size < line.size && line.ptr[size] != ' ' && line.ptr[size] != '\t')
+        size++;
+    return mt_span_trim(mt_span_from(line, size));
+}
+
+enum mt_relay_form mt_relay_form(const struct mt_run *run, const struct mt_entry_mail *tx,
+                                 const struct mt_entry_rcpt *rcpt, struct mt_span *ret_target)
+{
+    struct mt_smtp_mailbox_argument argument;
+
+    *ret_target = mt_span_none();
+    if (rcpt->place.size == MT_PLACE_NONE ||
+        !mt_smtp_parse_mailbox(argument_of(mt_entry_text(rcpt)), false, NULL, NULL, &argument))
+        return MT_RELAY_NONE;
+    struct recipient r = recipient_of(&argument.path);
+    enum shape shape = shape_of(&r, ret_target);
+    return shape == SHAPE_PLAIN ? form_of_sender(run, tx, *ret_target) : form_of_shape(&r, shape);
+}

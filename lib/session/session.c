@@ -1,0 +1,293 @@
+/* Begin and end of a session, and the small things that all files use. */
+#include "base/hash.h"
+#include "session/parts_priv.h"
+
+/* Any constant, as long as it stays: event ids are compared between runs. */
+#define EVENT_ID_SEED UINT64_C(0x6d61696c746170)
+
+/* --- addresses -------------------------------------------------------------- */
+
+static struct mt_entry_tuple6 *tuple6(const struct mt_session *session)
+{
+    struct mt_cursor cursor = mt_store_begin(session);
+    struct mt_entry *entry = mt_store_next(&cursor);
+
+    MT_BUG_ON(entry == NULL || entry->tag != MT_TAG_TUPLE6);
+    return (struct mt_entry_tuple6 *)entry;
+}
+
+void mt_session_address(const struct mt_session *session, enum mt_side side, struct mt_ip *ret_ip)
+{
+    struct mt_ip ip = {.family = session->family};
+
+    if (session->family == 4)
+        memcpy(ip.bytes, session->address[side], 4);
+    else if (session->family == 6)
+        memcpy(ip.bytes, tuple6(session)->address[side], 16);
+    *ret_ip = ip;
+}
+
+void mt_session_tuple(const struct mt_session *session, struct mt_tuple *ret_tuple)
+{
+    struct mt_tuple tuple = {.src_port = session->port[MT_CLIENT], .dst_port = session->port[MT_SERVER]};
+
+    mt_session_address(session, MT_CLIENT, &tuple.src);
+    mt_session_address(session, MT_SERVER, &tuple.dst);
+    *ret_tuple = tuple;
+}
+
+struct mt_span mt_session_event_id(const struct mt_session *session)
+{
+    struct mt_tuple tuple;
+    uint8_t bytes[64];
+    struct mt_buf b = mt_buf(bytes, sizeof(bytes));
+
+    mt_session_tuple(session, &tuple);
+    uint16_t ports[2] = {__builtin_bswap16(tuple.src_port), __builtin_bswap16(tuple.dst_port)};
+    uint64_t first = __builtin_bswap64(session->first);
+    mt_buf_put(&b, tuple.src.bytes, sizeof(tuple.src.bytes));
+    mt_buf_put(&b, tuple.dst.bytes, sizeof(tuple.dst.bytes));
+    mt_buf_put(&b, ports, sizeof(ports));
+    mt_buf_put(&b, &first, sizeof(first));
+
+    struct mt_hash128 hash = mt_hash_bytes128(EVENT_ID_SEED, mt_buf_span(&b));
+    uint64_t words[2] = {__builtin_bswap64(hash.word[0]), __builtin_bswap64(hash.word[1])};
+    struct mt_buf hex = mt_buf(session->engine->event_id, sizeof(session->engine->event_id));
+    mt_buf_put_hex(&hex, mt_span(words, sizeof(words)));
+    return mt_buf_span(&hex);
+}
+
+static void judge_addresses(struct mt_session *session)
+{
+    const struct mt_site *site = session->engine->site;
+    struct mt_tuple tuple;
+
+    mt_session_tuple(session, &tuple);
+    bool is_outside = !mt_site_is_home(site, &tuple.src);
+    bool is_inbound = is_outside && mt_site_is_home(site, &tuple.dst) && !mt_site_may_relay(site, &tuple.src);
+    session->flags &= ~(MT_S_OUTSIDE | MT_S_INBOUND);
+    session->flags |= (is_outside ? MT_S_OUTSIDE : 0) | (is_inbound ? MT_S_INBOUND : 0);
+}
+
+static bool keep_addresses(struct mt_run *run, const struct mt_tuple *tuple)
+{
+    struct mt_session *session = run->session;
+
+    session->family = tuple->src.family;
+    session->port[MT_CLIENT] = tuple->src_port;
+    session->port[MT_SERVER] = tuple->dst_port;
+    if (tuple->src.family == 4) {
+        memcpy(session->address[MT_CLIENT], tuple->src.bytes, 4);
+        memcpy(session->address[MT_SERVER], tuple->dst.bytes, 4);
+        return true;
+    }
+    struct mt_entry_tuple6 *entry = mt_store_put(run, MT_TAG_TUPLE6, sizeof(*entry), mt_span_none(), true);
+    if (entry == NULL)
+        return false;
+    memcpy(entry->address[MT_CLIENT], tuple->src.bytes, 16);
+    memcpy(entry->address[MT_SERVER], tuple->dst.bytes, 16);
+    return true;
+}
+
+/* --- open and close --------------------------------------------------------- */
+
+static void keep_mac(struct mt_session *session, enum mt_side side, const uint8_t *mac)
+{
+    if (mac == NULL)
+        return;
+    memcpy(session->mac[side], mac, sizeof(session->mac[side]));
+    session->flags |= UINT64_C(1) << (MT_S_MAC_SHIFT + side);
+}
+
+struct mt_session *mt_session_open(struct mt_session_engine *engine, const struct mt_session_open *open)
+{
+    struct mt_session *session = mt_pool_get(engine->pool);
+
+    if (session == NULL)
+        return NULL;
+    memset(session, 0, sizeof(*session));
+    session->engine = engine;
+    session->first = open->first.time;
+    session->last = open->first;
+    session->vlan = open->vlan;
+    keep_mac(session, MT_CLIENT, open->mac_src);
+    keep_mac(session, MT_SERVER, open->mac_dst);
+
+    struct mt_run run = {.engine = engine, .session = session, .mark = &open->first};
+    if (!keep_addresses(&run, &open->tuple)) {
+        mt_pool_put(engine->pool, session);
+        return NULL;
+    }
+    judge_addresses(session);
+    session->flags |= MT_S_LOOK_CLIENT | MT_S_LOOK_SERVER;
+    if (open->is_midstream) {
+        session->flags |= MT_S_MIDSTREAM | MT_S_LOST_CLIENT | MT_S_GAP_CLIENT | MT_S_GAP_SERVER;
+        session->state = MT_STATE_LOST;
+    } else {
+        mt_expect_push(&run, MT_WHAT_GREETING, NULL, 0, 0);
+    }
+    return session;
+}
+
+/* A connection that nobody spoke on is one when its handshake was seen. */
+static bool deserves_record(const struct mt_session *session)
+{
+    if (session->flags & (MT_S_PAYLOAD_CLIENT | MT_S_PAYLOAD_SERVER))
+        return true;
+    return !(session->flags & MT_S_MIDSTREAM) && session->packets[MT_CLIENT] >= 2 &&
+           session->packets[MT_SERVER] >= 1;
+}
+
+/* Who closes the connection does not wait for the reply to QUIT, and a chunk that
+ * was broken off has none. */
+static void judge_outstanding(struct mt_run *run, enum mt_session_end end)
+{
+    const struct mt_session *session = run->session;
+    bool has_ended = end == MT_SESSION_END_FIN || end == MT_SESSION_END_RST || end == MT_SESSION_END_QUIT;
+    bool is_broken_off = session->client.mode == MT_SMTP_CHUNK;
+
+    if (!has_ended || !mt_can_judge(run) || mt_has_anomaly(session, MT_ANOMALY_GAP))
+        return;
+    for (unsigned i = 0; i + is_broken_off < session->expected; i++) {
+        if (mt_expect_at(session, i)->what != MT_VERB_QUIT)
+            mt_anomaly(run, MT_ANOMALY_REPLY_MISSING);
+    }
+}
+
+void mt_session_close(struct mt_session_engine *engine, struct mt_session *session, enum mt_session_end end)
+{
+    struct mt_mark last = session->last;
+    struct mt_run run = {.engine = engine, .session = session, .mark = &last};
+
+    if (deserves_record(session)) {
+        mt_feed_finish(&run);
+        if (session->flags & MT_S_RESET_PENDING)
+            mt_reset_apply(&run);
+        judge_outstanding(&run, end);
+        mt_expect_drop(&run, session->expected);
+        mt_helo_at_close(&run);
+        mt_build_record(&run, end);
+    }
+    mt_store_free(engine, session);
+    mt_pool_put(engine->pool, session);
+}
+
+void mt_session_count(struct mt_session *session, enum mt_side side, uint32_t packets, uint64_t wire_bytes,
+                      const struct mt_mark *mark)
+{
+    session->packets[side] += packets;
+    session->bytes[side] += wire_bytes;
+    if (mark->time >= session->last.time)
+        session->last = *mark;
+}
+
+/* --- midstream: the other way round ----------------------------------------- */
+
+static void swap_bytes(void *a, void *b, size_t size)
+{
+    uint8_t kept[16];
+
+    memcpy(kept, a, size);
+    memcpy(a, b, size);
+    memcpy(b, kept, size);
+}
+
+static void swap_sides(struct mt_session *session)
+{
+    uint64_t flags = session->flags;
+    unsigned macs = (unsigned)(flags >> MT_S_MAC_SHIFT) & 3;
+
+    swap_bytes(&session->packets[0], &session->packets[1], sizeof(session->packets[0]));
+    swap_bytes(&session->bytes[0], &session->bytes[1], sizeof(session->bytes[0]));
+    swap_bytes(&session->port[0], &session->port[1], sizeof(session->port[0]));
+    swap_bytes(session->mac[0], session->mac[1], sizeof(session->mac[0]));
+    if (session->family == 4) {
+        swap_bytes(session->address[0], session->address[1], 4);
+    } else if (session->family == 6) {
+        struct mt_entry_tuple6 *entry = tuple6(session);
+        swap_bytes(entry->address[0], entry->address[1], 16);
+    }
+    if (session->extra != NULL)
+        swap_bytes(&session->extra->missing[0], &session->extra->missing[1], sizeof(uint64_t));
+
+    flags &= ~((UINT64_C(3) << MT_S_MAC_SHIFT) | MT_S_PAYLOAD_CLIENT | MT_S_PAYLOAD_SERVER);
+    flags |= (uint64_t)(macs >> 1 | (macs & 1) << 1) << MT_S_MAC_SHIFT;
+    flags |= session->flags & MT_S_PAYLOAD_CLIENT ? MT_S_PAYLOAD_SERVER : 0;
+    flags |= session->flags & MT_S_PAYLOAD_SERVER ? MT_S_PAYLOAD_CLIENT : 0;
+    session->flags = flags;
+}
+
+void mt_session_swap(struct mt_session *session)
+{
+    swap_sides(session);
+    mt_carry_free(session->engine, session, MT_CLIENT);
+    mt_carry_free(session->engine, session, MT_SERVER);
+    session->client = (struct mt_smtp_client){0};
+    session->server = (struct mt_smtp_server){0};
+    session->flags |= MT_S_LOOK_CLIENT | MT_S_LOOK_SERVER;
+    judge_addresses(session);
+}
+
+/* --- for all files ---------------------------------------------------------- */
+
+size_t mt_session_data(struct mt_session_engine *engine, struct mt_session *session, enum mt_side side,
+                       struct mt_span bytes, const struct mt_mark *mark, bool is_forced, bool is_queued)
+{
+    struct mt_run run = {
+        .engine = engine,
+        .session = session,
+        .mark = mark,
+        .side = side,
+        .is_forced = is_forced,
+        .is_queued = is_queued,
+    };
+
+    if (bytes.size == 0)
+        return 0;
+    session->flags |= side == MT_CLIENT ? MT_S_PAYLOAD_CLIENT : MT_S_PAYLOAD_SERVER;
+    return side == MT_CLIENT ? mt_feed_client(&run, bytes) : mt_feed_server(&run, bytes);
+}
+
+void mt_session_anomaly(struct mt_session_engine *engine, struct mt_session *session, enum mt_anomaly anomaly,
+                        const struct mt_mark *mark)
+{
+    struct mt_run run = {.engine = engine, .session = session, .mark = mark};
+
+    mt_anomaly(&run, anomaly);
+}
+
+bool mt_has_anomaly(const struct mt_session *session, enum mt_anomaly anomaly)
+{
+    return session->extra != NULL && session->extra->anomalies[anomaly / 64] >> (anomaly % 64) & 1;
+}
+
+MT_COLD void mt_anomaly(struct mt_run *run, enum mt_anomaly anomaly)
+{
+    struct mt_extra *extra = mt_extra(run);
+
+    if (extra == NULL || mt_has_anomaly(run->session, anomaly))
+        return;
+    extra->anomalies[anomaly / 64] |= UINT64_C(1) << (anomaly % 64);
+    mt_transcript(run, MT_TRANSCRIPT_ANOMALY, mt_span_cstr(mt_anomaly_name(anomaly)), 0);
+}
+
+void mt_transcript(struct mt_run *run, enum mt_transcript_kind kind, struct mt_span text, uint64_t count)
+{
+    const struct mt_session_events *events = &run->engine->events;
+
+    if (MT_UNLIKELY(events->transcript != NULL))
+        events->transcript(run->engine->ctx, run->session, kind, run->side, text, count, run->mark);
+}
+
+bool mt_can_judge(const struct mt_run *run)
+{
+    uint64_t both = MT_S_PAYLOAD_CLIENT | MT_S_PAYLOAD_SERVER;
+
+    return !run->is_queued && !run->is_forced && (run->session->flags & both) == both &&
+           !(run->session->flags & MT_S_RESYNC);
+}
+
+bool mt_is_one_way(const struct mt_session *session)
+{
+    return session->packets[MT_CLIENT] == 0 || session->packets[MT_SERVER] == 0;
+}

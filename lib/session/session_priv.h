@@ -1,0 +1,251 @@
+/* The session, its rarely needed extra, and the engine.
+ *
+ * Ownership: a session owns its arena blocks. Thread: the engine's. Limits:
+ * struct mt_session_limits.
+ */
+#ifndef MT_SESSION_SESSION_PRIV_H
+#define MT_SESSION_SESSION_PRIV_H
+
+#include "base/check.h"
+#include "memory/pool.h"
+#include "session/entries_priv.h"
+#include "session/session.h"
+
+enum mt_state {
+    MT_STATE_CONNECTED, /* the greeting has not been seen */
+    MT_STATE_GREETED,
+    MT_STATE_REFUSED, /* greeted with a refusal */
+    MT_STATE_READY,
+    MT_STATE_MAIL,
+    MT_STATE_RCPT,
+    MT_STATE_DATA, /* from the command to the end of content */
+    MT_STATE_BDAT,
+    MT_STATE_QUIT,
+    MT_STATE_LOST, /* commands are missing: anything may be right */
+    MT_STATE_COUNT,
+};
+
+/* mt_session.flags */
+#define MT_S_MIDSTREAM (UINT64_C(1) << 0)
+#define MT_S_PAYLOAD_CLIENT (UINT64_C(1) << 1)
+#define MT_S_PAYLOAD_SERVER (UINT64_C(1) << 2)
+#define MT_S_OUTSIDE (UINT64_C(1) << 3) /* the client is not home */
+#define MT_S_INBOUND (UINT64_C(1) << 4) /* OUTSIDE, and the server is home, and the client may not relay */
+#define MT_S_LMTP (UINT64_C(1) << 5)
+#define MT_S_HELO_SENT (UINT64_C(1) << 6)
+#define MT_S_HELO_OK (UINT64_C(1) << 7)
+#define MT_S_EHLO_OK (UINT64_C(1) << 8) /* since the start, STARTTLS or AUTH */
+#define MT_S_EHLO_ANSWERED (UINT64_C(1) << 9)
+#define MT_S_PIPELINING (UINT64_C(1) << 10) /* offered */
+#define MT_S_STARTTLS_OFFERED (UINT64_C(1) << 11)
+#define MT_S_STARTTLS (UINT64_C(1) << 12) /* requested */
+#define MT_S_TLS_WAIT (UINT64_C(1) << 13) /* 220 was given: what comes is TLS, or not */
+#define MT_S_TLS_CLIENT (UINT64_C(1) << 14)
+#define MT_S_TLS_SERVER (UINT64_C(1) << 15)
+#define MT_S_INJECTED (UINT64_C(1) << 16)
+#define MT_S_AUTHED (UINT64_C(1) << 17)
+#define MT_S_AUTH_OPEN (UINT64_C(1) << 18)
+#define MT_S_QUIT_OK (UINT64_C(1) << 19)
+#define MT_S_RESET_PENDING (UINT64_C(1) << 20) /* RSET or a new HELO is not answered yet */
+#define MT_S_PIPELINES (UINT64_C(1) << 21)     /* the client has sent commands ahead of replies */
+#define MT_S_LOST_CLIENT (UINT64_C(1) << 22)   /* replies may belong to commands that were not seen */
+#define MT_S_LOST_SERVER (UINT64_C(1) << 23)   /* commands may have been answered unseen */
+#define MT_S_LOOK_CLIENT (UINT64_C(1) << 24)   /* the next bytes could be several things */
+#define MT_S_LOOK_SERVER (UINT64_C(1) << 25)
+#define MT_S_GAP_CLIENT (UINT64_C(1) << 26) /* they come behind a gap */
+#define MT_S_GAP_SERVER (UINT64_C(1) << 27)
+#define MT_S_CARRY_CLIENT (UINT64_C(1) << 28) /* extra->carry holds the start of a line */
+#define MT_S_CARRY_SERVER (UINT64_C(1) << 29)
+#define MT_S_HEADER (UINT64_C(1) << 30) /* extra->header is in use */
+#define MT_S_CONTENT_GAP (UINT64_C(1) << 31)
+#define MT_S_GUESS (UINT64_C(1) << 32)      /* content mode was begun on evidence, without DATA */
+#define MT_S_CHUNK_LAST (UINT64_C(1) << 33) /* the current chunk is */
+#define MT_S_TX_UNKEPT (UINT64_C(1) << 34)  /* a transaction is open that a limit left out */
+#define MT_S_REPLY_UNBOUND (UINT64_C(1) << 35)
+#define MT_S_REPLY_RELAY (UINT64_C(1) << 36)   /* a line of the current reply speaks of relaying */
+#define MT_S_EARLY (UINT64_C(1) << 37)         /* the client spoke first */
+#define MT_S_HELO_DONE (UINT64_C(1) << 38)     /* its observation was decided */
+#define MT_S_BANNER (UINT64_C(1) << 39)        /* the server greeted as SMTP servers do */
+#define MT_S_MAC_SHIFT 40                      /* and the next bit: which MAC addresses are known */
+#define MT_S_REPLY_EHLO (UINT64_C(1) << 42)    /* the current reply lists extensions, its EHLO was not seen */
+#define MT_S_FIRST (UINT64_C(1) << 43)         /* extra->first belongs to the current reply */
+#define MT_S_EARLY_REFUSAL (UINT64_C(1) << 44) /* the server has answered while content was under way */
+
+#define MT_S_RESYNC (MT_S_LOST_CLIENT | MT_S_LOST_SERVER)
+
+/* What a reply is expected for, in FIFO order. */
+enum mt_what {
+    MT_WHAT_GREETING = MT_VERB_COUNT, /* below: that verb */
+    MT_WHAT_CONTENT_END,
+    MT_WHAT_AUTH_STEP,
+};
+
+enum {
+    MT_EXPECT_LAST = 1 << 0,    /* BDAT and BURL: the last chunk */
+    MT_EXPECT_UNKEPT = 1 << 1,  /* RCPT: a limit left it out; entry is the transaction */
+    MT_EXPECT_TAINTED = 1 << 2, /* a gap lies between it and its reply, or too near before it */
+};
+
+/* A chunk over 2^48 octets counts as that many: nobody sends it whole. For
+ * CONTENT_END chunk says how many replies will come (RFC 2033 §4.2). */
+struct mt_expect {
+    void *entry;
+    uint64_t what : 8;
+    uint64_t flags : 8;
+    uint64_t chunk : 48;
+};
+MT_STATIC_ASSERT(sizeof(struct mt_expect) == 16, "a queue of eight is one arena block of 128");
+#define MT_CHUNK_MAX ((UINT64_C(1) << 48) - 1)
+
+struct mt_carry {
+    uint16_t size;
+    uint16_t cap; /* of bytes */
+    uint8_t bytes[];
+};
+
+struct mt_count {
+    uint16_t key;
+    uint32_t count;
+};
+
+/* Replies and commands that nearly every session has are counted in the
+ * session; the rest, and what overflows, in extra->counts. */
+#define MT_COMMON_COUNT 16
+#define MT_KEY_VERB 1000u /* keys: 0-999 reply codes, then verbs */
+#define MT_KEY_COUNT (MT_KEY_VERB + MT_VERB_COUNT)
+
+/* Once a list of what a limit cut. */
+enum mt_cut {
+#define MT_CUT(name, path) MT_CUT_##name,
+#include "session/cuts_priv.def"
+#undef MT_CUT
+    MT_CUT_COUNT,
+};
+MT_STATIC_ASSERT(MT_CUT_COUNT <= 32, "one bit each");
+
+/* What most sessions do without, or need only for a while. */
+struct mt_extra {
+    struct mt_carry *carry[MT_SIDE_COUNT];
+    struct mt_message_header *header;
+    struct mt_expect *ring;
+    struct mt_count *counts;
+    struct mt_entry_mail *outer; /* the transaction in which a nested MAIL was sent */
+    struct mt_entry_auth *auth;  /* the exchange that is going on; NULL when none is kept */
+    struct mt_entry_line *first; /* first line of the current reply, in a block of MT_FIRST_SIZE */
+    uint64_t missing[MT_SIDE_COUNT];
+    uint64_t anomalies[3];
+    uint32_t cuts; /* bit n: enum mt_cut n */
+    uint16_t ring_cap;
+    uint16_t ring_head;
+    uint16_t counts_cap;
+    uint16_t counts_used;
+    uint16_t header_seen; /* bit n: enum mt_field_kind n */
+    uint8_t back;         /* as in RCPT, for the open transaction */
+    uint8_t outer_back;
+    uint16_t received; /* Received fields kept of this message */
+    uint8_t auth_mechanism;
+    uint8_t auth_flags;
+    uint8_t auths;
+    uint16_t probes[2]; /* kept of VRFY and of EXPN */
+};
+MT_STATIC_ASSERT(sizeof(struct mt_extra) <= 256, "one arena block");
+#define MT_FIRST_SIZE 256u
+
+struct mt_session {
+    /* hot: what a packet of content or of a command touches */
+    struct mt_smtp_client client;
+    struct mt_smtp_server server;
+    uint64_t bytes[MT_SIDE_COUNT]; /* on the wire */
+    struct mt_mark last;
+    uint64_t flags;
+    uint32_t packets[MT_SIDE_COUNT];
+    struct mt_block *block; /* the last; NULL without entries */
+    struct mt_extra *extra;
+    struct mt_entry_mail *tx; /* open, as the client sees it; NULL when none is kept */
+    struct mt_expect head;    /* the oldest command without its reply */
+    uint16_t expected;        /* commands without a reply, head included */
+    uint8_t state;            /* enum mt_state */
+    uint8_t hold;             /* enum mt_smtp_verb: what mode HOLD waits for */
+    uint32_t transactions;    /* all of them */
+    /* cold */
+    uint64_t first;
+    struct mt_session_engine *engine;
+    uint8_t address[MT_SIDE_COUNT][4];
+    uint16_t port[MT_SIDE_COUNT];
+    uint8_t family;
+    uint8_t starttls_outcome; /* enum mt_starttls_outcome */
+    uint16_t starttls_code;
+    uint8_t mac[MT_SIDE_COUNT][6];
+    uint16_t vlan;
+    uint16_t kept_transactions;
+    uint8_t common[MT_COMMON_COUNT];
+};
+MT_STATIC_ASSERT(sizeof(struct mt_session) == 192, "a million sessions have to fit 512 MiB");
+MT_STATIC_ASSERT(offsetof(struct mt_session, first) == 128, "packets touch two lines of a session");
+
+enum mt_starttls_outcome {
+    MT_STARTTLS_NONE = 0,
+    MT_STARTTLS_ESTABLISHED,
+    MT_STARTTLS_REFUSED,
+    MT_STARTTLS_NO_TLS,
+    MT_STARTTLS_INJECTED,
+};
+
+enum mt_auth_outcome {
+    MT_AUTH_UNANSWERED,
+    MT_AUTH_SUCCESS,
+    MT_AUTH_FAILURE,
+    MT_AUTH_ABORTED,
+};
+
+enum mt_helo_kind {
+    MT_HELO_KIND_INVALID,
+    MT_HELO_KIND_FQDN,
+    MT_HELO_KIND_SINGLE_LABEL,
+    MT_HELO_KIND_ADDRESS_LITERAL,
+    MT_HELO_KIND_BARE_ADDRESS,
+};
+
+enum {
+#define MT_HELO_TEST(name, number, text, points, meaning) MT_HELO_##name = 1u << ((number)-1),
+#include "record/helo_tests.def"
+#undef MT_HELO_TEST
+};
+
+/* --- the engine ------------------------------------------------------------- */
+
+/* Scratch text: header values while they are decoded. */
+#define MT_SCRATCH_SIZE 16384u
+
+struct mt_build;
+
+struct mt_session_engine {
+    struct mt_session_limits limits; /* no zeros */
+    const struct mt_site *site;
+    struct mt_arena *arena;
+    struct mt_pool *pool;
+    struct mt_stats *stats;
+    struct mt_session_events events;
+    void *ctx;
+    struct mt_span observer_name;
+    const char *observer_version;
+    mt_message_convert *convert;
+    void *convert_ctx;
+    struct mt_build *build;
+    struct mt_observation observation;
+    uint8_t event_id[MT_EVENT_ID_SIZE];
+    uint8_t scratch[MT_SCRATCH_SIZE];
+};
+
+/* What every step needs to know: whose bytes, when. The ctx of all parser
+ * events. */
+struct mt_run {
+    struct mt_session_engine *engine;
+    struct mt_session *session;
+    const struct mt_mark *mark;
+    enum mt_side side;
+    bool is_forced;
+    bool is_queued;
+};
+
+#endif

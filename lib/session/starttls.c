@@ -1,0 +1,109 @@
+/* STARTTLS and X-ANONYMOUSTLS (RFC 3207): what was asked, what was answered, and
+ * whether TLS really followed (DESIGN rule 7). Behind the first TLS record of a
+ * side nothing of that side is parsed. */
+#include "session/parts_priv.h"
+
+#define SMTPS_PORT 465u
+
+void mt_starttls_command(struct mt_run *run, const struct mt_smtp_command *command)
+{
+    struct mt_session *session = run->session;
+
+    session->flags |= MT_S_STARTTLS;
+    mt_expect_push(run, command->verb, NULL, 0, 0);
+    mt_hold(session, MT_VERB_STARTTLS);
+}
+
+/* Bytes of the client that did not wait for the 220. An early ClientHello is
+ * only that; a command is what CVE-2011-0411 is about. */
+void mt_starttls_early(struct mt_run *run, struct mt_span bytes)
+{
+    struct mt_session *session = run->session;
+
+    if (bytes.ptr[0] == 0x16 || (session->flags & MT_S_INJECTED))
+        return;
+    session->flags |= MT_S_INJECTED;
+    session->starttls_outcome = MT_STARTTLS_INJECTED;
+    mt_anomaly(run, MT_ANOMALY_STARTTLS_INJECTION);
+}
+
+void mt_starttls_reply(struct mt_run *run, uint32_t reply)
+{
+    struct mt_session *session = run->session;
+    bool is_held = session->client.mode == MT_SMTP_HOLD && session->hold == MT_VERB_STARTTLS;
+
+    session->starttls_code = mt_reply_code(reply);
+    if (mt_reply_class(reply) == 2) {
+        session->flags |= MT_S_TLS_WAIT | MT_S_LOOK_CLIENT | MT_S_LOOK_SERVER;
+    } else if (session->starttls_outcome != MT_STARTTLS_INJECTED) {
+        session->starttls_outcome = MT_STARTTLS_REFUSED;
+    }
+    if (is_held)
+        mt_resume(run, MT_SMTP_COMMAND);
+}
+
+static void go_opaque(struct mt_run *run, enum mt_side side)
+{
+    struct mt_session *session = run->session;
+
+    mt_carry_free(run->engine, session, side);
+    if (side == MT_CLIENT) {
+        mt_smtp_client_set_mode(&session->client, MT_SMTP_OPAQUE);
+        session->flags |= MT_S_TLS_CLIENT;
+    } else {
+        session->server.opaque = 1;
+        session->flags |= MT_S_TLS_SERVER;
+    }
+    mt_transcript(run, MT_TRANSCRIPT_OPAQUE, mt_span_none(), 0);
+}
+
+void mt_tls_begin(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+    uint64_t both = MT_S_TLS_CLIENT | MT_S_TLS_SERVER;
+    bool is_negotiated = session->flags & (MT_S_TLS_WAIT | MT_S_STARTTLS);
+    enum mt_side other = mt_side_other(run->side);
+
+    go_opaque(run, run->side);
+    if (is_negotiated) {
+        bool is_established = (session->flags & both) == both && (session->flags & MT_S_TLS_WAIT);
+        if (is_established && session->starttls_outcome != MT_STARTTLS_INJECTED)
+            session->starttls_outcome = MT_STARTTLS_ESTABLISHED;
+        return;
+    }
+    /* TLS that nobody asked for in clear: from the start of the connection, or
+     * from a gap or the start of the capture on. */
+    mt_content_drop_header(run);
+    mt_carry_free(run->engine, session, other);
+    mt_smtp_client_set_mode(&session->client, MT_SMTP_OPAQUE);
+    session->server.opaque = 1;
+    if (session->state != MT_STATE_CONNECTED)
+        return;
+    mt_expect_drop(run, session->expected);
+    if (session->port[MT_SERVER] != SMTPS_PORT)
+        mt_anomaly(run, MT_ANOMALY_NOT_SMTP);
+}
+
+void mt_tls_absent(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+
+    if (!(session->flags & MT_S_TLS_WAIT))
+        return;
+    if (run->side == MT_SERVER) {
+        /* The client has to speak next: whatever stands here goes behind its
+         * ClientHello, or is meant to (CVE-2021-38371). */
+        mt_anomaly(run, MT_ANOMALY_STARTTLS_RESPONSE_INJECTION);
+        return;
+    }
+    if (session->flags & MT_S_INJECTED)
+        return;
+    /* Plain text goes on: TLS failed to start, or was taken off before the
+     * capture. Everything is read on as a new session (RFC 3207 §4.2). */
+    session->flags &= ~(MT_S_TLS_WAIT | MT_S_EHLO_OK | MT_S_HELO_OK | MT_S_HELO_SENT | MT_S_PIPELINING);
+    session->flags &= ~MT_S_LOOK_SERVER;
+    session->starttls_outcome = MT_STARTTLS_NO_TLS;
+    if (session->state != MT_STATE_LOST)
+        session->state = MT_STATE_GREETED;
+    mt_anomaly(run, MT_ANOMALY_STARTTLS_NO_TLS);
+}

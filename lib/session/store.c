@@ -1,0 +1,219 @@
+/* Entries in a chain of arena blocks, and the extra that a session gets when it
+ * first needs it. */
+#include "session/parts_priv.h"
+
+#define FIRST_BLOCK 128u
+#define SMALLEST_BLOCK 64u
+#define LARGEST_GROWN 4096u
+
+static struct mt_block *first_block(const struct mt_session *session)
+{
+    return session->block->next;
+}
+
+static uint32_t bytes_in_blocks(const struct mt_session *session)
+{
+    const struct mt_block *last = session->block;
+    return last == NULL ? 0 : last->before * MT_BLOCK_UNIT + last->size;
+}
+
+/* 128, 64, 64, 128, 128, 256, ...: what lies unused at the end stays below a
+ * third of the whole. */
+static size_t next_block_size(uint32_t total, size_t needed)
+{
+    size_t size = total == 0 ? FIRST_BLOCK : SMALLEST_BLOCK;
+
+    while (total > 0 && size * 4 <= total && size < LARGEST_GROWN)
+        size *= 2;
+    while (size < needed)
+        size *= 2;
+    return size;
+}
+
+static struct mt_block *add_block(struct mt_run *run, size_t needed, bool is_essential)
+{
+    struct mt_session *session = run->session;
+    uint32_t total = bytes_in_blocks(session);
+    size_t size = next_block_size(total, needed + sizeof(struct mt_block));
+
+    if (size > MT_ARENA_BLOCK_MAX || (!is_essential && total + size > run->engine->limits.bytes_max) ||
+        total / MT_BLOCK_UNIT > UINT16_MAX)
+        return NULL;
+    struct mt_block *block = mt_arena_get(run->engine->arena, size);
+    if (block == NULL) {
+        mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
+        return NULL;
+    }
+    block->size = (uint16_t)size;
+    block->used = 0;
+    block->last = 0;
+    block->before = (uint16_t)(total / MT_BLOCK_UNIT);
+    block->next = session->block == NULL ? block : first_block(session);
+    if (session->block != NULL)
+        session->block->next = block;
+    session->block = block;
+    return block;
+}
+
+static size_t room(const struct mt_block *block)
+{
+    return block->size - sizeof(*block) - block->used;
+}
+
+void *mt_store_put(struct mt_run *run, enum mt_tag tag, size_t size, struct mt_span text, bool is_essential)
+{
+    struct mt_block *block = run->session->block;
+    size_t whole = size + text.size;
+
+    if (whole > UINT16_MAX)
+        return NULL;
+    if (block == NULL || room(block) < whole) {
+        block = add_block(run, whole, is_essential);
+        if (block == NULL)
+            return NULL;
+    }
+    uint8_t *at = block->bytes + block->used;
+    struct mt_entry *entry = (struct mt_entry *)at;
+    memset(at, 0, size);
+    if (text.size > 0)
+        memcpy(at + size, text.ptr, text.size);
+    entry->tag = (uint8_t)tag;
+    entry->size = (uint16_t)whole;
+    block->last = block->used;
+    block->used = (uint16_t)(block->used + whole);
+    return entry;
+}
+
+struct mt_entry *mt_store_last(const struct mt_session *session)
+{
+    struct mt_block *block = session->block;
+
+    if (block == NULL || block->used == 0)
+        return NULL;
+    return (struct mt_entry *)(block->bytes + block->last);
+}
+
+bool mt_store_extend(struct mt_session *session, struct mt_entry *entry, struct mt_span bytes)
+{
+    struct mt_block *block = session->block;
+
+    if (mt_store_last(session) != entry || room(block) < bytes.size)
+        return false;
+    memcpy(block->bytes + block->used, bytes.ptr, bytes.size);
+    block->used = (uint16_t)(block->used + bytes.size);
+    entry->size = (uint16_t)(entry->size + bytes.size);
+    return true;
+}
+
+struct mt_cursor mt_store_begin(const struct mt_session *session)
+{
+    if (session->block == NULL)
+        return (struct mt_cursor){0};
+    return (struct mt_cursor){.block = first_block(session), .last = session->block};
+}
+
+struct mt_cursor mt_store_begin_at(const struct mt_session *session, const void *entry)
+{
+    struct mt_cursor cursor = mt_store_begin(session);
+    const uint8_t *at = entry;
+
+    while (cursor.block != NULL) {
+        const uint8_t *bytes = cursor.block->bytes;
+        if (at >= bytes && at < bytes + cursor.block->used) {
+            cursor.off = (size_t)(at - bytes);
+            break;
+        }
+        cursor.block = cursor.block == cursor.last ? NULL : cursor.block->next;
+    }
+    return cursor;
+}
+
+struct mt_entry *mt_store_next(struct mt_cursor *cursor)
+{
+    while (cursor->block != NULL && cursor->off == cursor->block->used) {
+        cursor->block = cursor->block == cursor->last ? NULL : cursor->block->next;
+        cursor->off = 0;
+    }
+    if (cursor->block == NULL)
+        return NULL;
+    struct mt_entry *entry = (struct mt_entry *)(uintptr_t)(cursor->block->bytes + cursor->off);
+    MT_CHECK_HOT(entry->size >= sizeof(*entry));
+    cursor->off += entry->size;
+    return entry;
+}
+
+struct mt_extra *mt_extra(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+
+    if (session->extra != NULL)
+        return session->extra;
+    struct mt_extra *extra = mt_arena_get(run->engine->arena, sizeof(*extra));
+    if (extra == NULL) {
+        mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
+        return NULL;
+    }
+    memset(extra, 0, sizeof(*extra));
+    session->extra = extra;
+    return extra;
+}
+
+static void free_extra(struct mt_session_engine *engine, struct mt_session *session)
+{
+    struct mt_extra *extra = session->extra;
+
+    if (extra == NULL)
+        return;
+    mt_carry_free(engine, session, MT_CLIENT);
+    mt_carry_free(engine, session, MT_SERVER);
+    if (extra->header != NULL)
+        mt_arena_put(engine->arena, extra->header, sizeof(*extra->header));
+    if (extra->ring != NULL)
+        mt_arena_put(engine->arena, extra->ring, extra->ring_cap * sizeof(*extra->ring));
+    if (extra->counts != NULL)
+        mt_arena_put(engine->arena, extra->counts, extra->counts_cap * sizeof(*extra->counts));
+    if (extra->first != NULL)
+        mt_arena_put(engine->arena, extra->first, MT_FIRST_SIZE);
+    mt_arena_put(engine->arena, extra, sizeof(*extra));
+    session->extra = NULL;
+}
+
+void mt_store_free(struct mt_session_engine *engine, struct mt_session *session)
+{
+    struct mt_block *last = session->block;
+    struct mt_block *block = last != NULL ? last->next : NULL;
+
+    while (block != NULL) {
+        struct mt_block *next = block == last ? NULL : block->next;
+        mt_arena_put(engine->arena, block, block->size);
+        block = next;
+    }
+    session->block = NULL;
+    free_extra(engine, session);
+}
+
+const char *mt_cut_path(enum mt_cut cut)
+{
+    static const char *const paths[] = {
+#define MT_CUT(name, path) path,
+#include "session/cuts_priv.def"
+#undef MT_CUT
+    };
+    return paths[cut];
+}
+
+void mt_cut(struct mt_run *run, enum mt_cut cut)
+{
+    struct mt_extra *extra = mt_extra(run);
+
+    if (extra != NULL)
+        extra->cuts |= 1u << cut;
+}
+
+struct mt_span mt_keep(struct mt_run *run, struct mt_span text, size_t max, enum mt_cut cut)
+{
+    if (MT_LIKELY(text.size <= max))
+        return text;
+    mt_cut(run, cut);
+    return mt_span_head(text, max);
+}

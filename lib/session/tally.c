@@ -1,0 +1,127 @@
+/* How often each verb and each reply code was seen. Sixteen of them, which
+ * nearly every session has, in a byte each; what overflows and what is rare in a
+ * short list. */
+#include "session/parts_priv.h"
+
+#define FIRST_CAP 8u
+
+static const uint16_t common_keys[MT_COMMON_COUNT] = {
+    MT_KEY_VERB + MT_VERB_HELO,
+    MT_KEY_VERB + MT_VERB_EHLO,
+    MT_KEY_VERB + MT_VERB_MAIL,
+    MT_KEY_VERB + MT_VERB_RCPT,
+    MT_KEY_VERB + MT_VERB_DATA,
+    MT_KEY_VERB + MT_VERB_BDAT,
+    MT_KEY_VERB + MT_VERB_RSET,
+    MT_KEY_VERB + MT_VERB_QUIT,
+    MT_KEY_VERB + MT_VERB_VRFY,
+    MT_KEY_VERB + MT_VERB_STARTTLS,
+    220,
+    221,
+    250,
+    252,
+    354,
+    550,
+};
+
+/* Place in common_keys, or MT_COMMON_COUNT. */
+static unsigned common_place(unsigned key)
+{
+    unsigned place = 0;
+
+    while (place < MT_COMMON_COUNT && common_keys[place] != key)
+        place++;
+    return place;
+}
+
+static struct mt_count *find(const struct mt_extra *extra, unsigned key)
+{
+    for (unsigned i = 0; i < extra->counts_used; i++) {
+        if (extra->counts[i].key == key)
+            return &extra->counts[i];
+    }
+    return NULL;
+}
+
+static bool grow(struct mt_run *run, struct mt_extra *extra)
+{
+    size_t cap = extra->counts_cap == 0 ? FIRST_CAP : extra->counts_cap * 2u;
+    struct mt_count *counts = mt_arena_get(run->engine->arena, cap * sizeof(*counts));
+
+    if (counts == NULL) {
+        mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
+        return false;
+    }
+    if (extra->counts != NULL) {
+        memcpy(counts, extra->counts, extra->counts_used * sizeof(*counts));
+        mt_arena_put(run->engine->arena, extra->counts, extra->counts_cap * sizeof(*counts));
+    }
+    extra->counts = counts;
+    extra->counts_cap = (uint16_t)cap;
+    return true;
+}
+
+/* At most MT_KEY_COUNT keys: a list of 16 KiB, when a server gives a thousand
+ * different codes. */
+static MT_NOINLINE void count_rare(struct mt_run *run, unsigned key, uint32_t n)
+{
+    struct mt_extra *extra = mt_extra(run);
+    struct mt_count *count = extra == NULL ? NULL : find(extra, key);
+
+    if (count != NULL) {
+        if (count->count <= UINT32_MAX - n)
+            count->count += n;
+        return;
+    }
+    if (extra == NULL || (extra->counts_used == extra->counts_cap && !grow(run, extra))) {
+        mt_cut(run, key >= MT_KEY_VERB ? MT_CUT_COMMANDS : MT_CUT_CODES);
+        return;
+    }
+    extra->counts[extra->counts_used++] = (struct mt_count){.key = (uint16_t)key, .count = n};
+}
+
+void mt_tally_count(struct mt_run *run, unsigned key)
+{
+    unsigned place = common_place(key);
+
+    if (place == MT_COMMON_COUNT) {
+        count_rare(run, key, 1);
+        return;
+    }
+    uint8_t *common = &run->session->common[place];
+    if (*common == UINT8_MAX) {
+        count_rare(run, key, UINT8_MAX);
+        *common = 0;
+    }
+    ++*common;
+}
+
+/* Puts one key's count at its place in a sorted list. */
+static size_t insert(struct mt_count *list, size_t size, unsigned key, uint32_t n)
+{
+    size_t at = size;
+
+    while (at > 0 && list[at - 1].key > key)
+        at--;
+    if (at > 0 && list[at - 1].key == key) {
+        list[at - 1].count += n;
+        return size;
+    }
+    memmove(&list[at + 1], &list[at], (size - at) * sizeof(*list));
+    list[at] = (struct mt_count){.key = (uint16_t)key, .count = n};
+    return size + 1;
+}
+
+size_t mt_tally_list(const struct mt_session *session, struct mt_count *ret_counts)
+{
+    const struct mt_extra *extra = session->extra;
+    size_t size = 0;
+
+    for (unsigned i = 0; i < MT_COMMON_COUNT; i++) {
+        if (session->common[i] > 0)
+            size = insert(ret_counts, size, common_keys[i], session->common[i]);
+    }
+    for (unsigned i = 0; extra != NULL && i < extra->counts_used; i++)
+        size = insert(ret_counts, size, extra->counts[i].key, extra->counts[i].count);
+    return size;
+}
