@@ -329,8 +329,9 @@ static void with_syn_again(struct mt_talk *talk)
     talk->truth->story = "a SYN sent twice";
     plain(talk);
     syn = talk->plan->frames[0];
-    syn.time += 1000000000;
-    mt_plan_delay(talk->plan, 1, 1000000000);
+    /* Soon, so that the flood can't have pushed the first one out. */
+    syn.time += 2000000;
+    mt_plan_delay(talk->plan, 1, 2000000);
     mt_plan_insert(talk->plan, 1, &syn);
     lossy(talk);
 }
@@ -447,6 +448,9 @@ static void converse_hostile(struct mt_talk *talk)
         trouble++;
     }
     trouble->converse(talk);
+    /* What was taken away may have come twice. */
+    if (mt_plan_missing(talk->plan, MT_PLAN_CLIENT) || mt_plan_missing(talk->plan, MT_PLAN_SERVER))
+        mt_truth_anomaly(talk->truth, "gap");
 }
 
 const struct mt_profile mt_profile_hostile = {

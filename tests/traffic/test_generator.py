@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The generator itself: test_generator.py MAILTAP-TRAFFIC
 
-Its captures are read by tcpdump and tshark, which know nothing of it."""
+Its captures are read by tshark and tcpdump, which know nothing of it."""
 
 import collections
 import hashlib
@@ -103,7 +103,10 @@ class Generator(unittest.TestCase):
             is_pcapng = number % 2
             capture, _ = self.make(profile, *(["--pcapng"] if is_pcapng else []), sessions=120)
             expected = len(list((frames_of_pcapng if is_pcapng else frames_of_pcap)(capture)))
-            self.assertEqual(int(run("tcpdump", "-n", "-r", capture, "--count").split()[0]), expected, profile)
+            if shutil.which("tcpdump"):
+                self.assertEqual(int(run("tcpdump", "-n", "-r", capture, "--count").split()[0]), expected, profile)
+            else:
+                print("tcpdump is not installed: only tshark reads the captures")
             # 1 is good; a fragment's TCP checksum is judged with its last piece.
             fields = ("ip.checksum.status", "tcp.checksum.status", "_ws.malformed")
             lines = tshark(capture, "-T", "fields", *[part for field in fields for part in ("-e", field)])
@@ -214,8 +217,7 @@ class Generator(unittest.TestCase):
 
 if __name__ == "__main__":
     TRAFFIC = sys.argv.pop(1)
-    missing = [tool for tool in ("tshark", "tcpdump") if not shutil.which(tool)]
-    if missing:
-        print("skipped: not installed: " + ", ".join(missing))
+    if not shutil.which("tshark"):
+        print("tshark is not installed")
         sys.exit(77)
     unittest.main()

@@ -196,9 +196,10 @@ static void tell_truth(struct mt_traffic *traffic)
     traffic->config.truth(traffic->config.truth_ctx, traffic->line, size);
 }
 
-/* Plans the next session into a slot; on a four-tuple that was used before when
- * used_link is given. */
-static bool start_session(struct mt_traffic *traffic, uint32_t slot, uint64_t time,
+/* Plans the next session into the entry's slot, from its time on; on a
+ * four-tuple that was used before when used_link is given. The entry's time
+ * becomes that of the first frame to be seen. */
+static bool start_session(struct mt_traffic *traffic, struct entry *entry,
                           const struct mt_plan_link *used_link)
 {
     uint64_t number = traffic->totals.sessions;
@@ -212,6 +213,7 @@ static bool start_session(struct mt_traffic *traffic, uint32_t slot, uint64_t ti
         .local_domains = traffic->config.local_domains,
         .has_used_tuple = used_link != NULL,
     };
+    struct session *session;
     uint32_t far;
 
     if (traffic->config.sessions && number == traffic->config.sessions)
@@ -221,7 +223,7 @@ static bool start_session(struct mt_traffic *traffic, uint32_t slot, uint64_t ti
     set_link(traffic, &random, number);
     if (used_link)
         traffic->plan.link = *used_link;
-    mt_plan_reset(&traffic->plan, &random, time);
+    mt_plan_reset(&traffic->plan, &random, entry->time);
     traffic->plan.link.isn[0] = (uint32_t)mt_random_next(&random);
     traffic->plan.link.isn[1] = (uint32_t)mt_random_next(&random);
     far = mt_random_below(&random, 1000);
@@ -231,13 +233,14 @@ static bool start_session(struct mt_traffic *traffic, uint32_t slot, uint64_t ti
     mt_talk_start(&talk, server_number(&traffic->plan.link));
     traffic->profile->converse(&talk);
     tell_truth(traffic);
-    if (!traffic->plan.failed)
-        traffic->sessions[slot] = pack(&traffic->plan);
-    if (!traffic->sessions[slot]) {
+    session = traffic->plan.failed ? NULL : pack(&traffic->plan);
+    if (!session) {
         traffic->error = -ENOMEM;
         return false;
     }
-    traffic->sessions[slot]->reuses_tuple = talk.reuses_tuple;
+    session->reuses_tuple = talk.reuses_tuple;
+    traffic->sessions[entry->slot] = session;
+    entry->time = session->frames[0].time;
     return true;
 }
 
@@ -294,7 +297,7 @@ static void next_session(struct mt_traffic *traffic, struct entry entry)
     traffic->sessions[entry.slot] = NULL;
     free(old);
     entry.time += 200 * USEC + mt_random_mix(traffic->totals.sessions) % 2000000;
-    if (start_session(traffic, entry.slot, entry.time, reuses_tuple ? &link : NULL))
+    if (start_session(traffic, &entry, reuses_tuple ? &link : NULL))
         heap_replace(traffic, entry);
     else
         heap_pop(traffic);
@@ -393,7 +396,7 @@ static int fill(struct mt_traffic *traffic)
     for (uint32_t slot = 0; slot < count; slot++) {
         struct entry entry = {.time = config->start + slot * step, .slot = slot};
 
-        if (!start_session(traffic, slot, entry.time, NULL))
+        if (!start_session(traffic, &entry, NULL))
             return traffic->error;
         heap_push(traffic, entry);
     }
