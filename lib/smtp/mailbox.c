@@ -1,6 +1,7 @@
 /* The argument of MAIL and RCPT: a path and its ESMTP parameters (RFC 5321
  * §4.1.2). First what stands where, as liberal as servers are; then whether it
  * follows the grammar, which only decides on anomalies. */
+#include "base/scan.h"
 #include "smtp/smtp.h"
 
 /* RFC 5321 §4.5.3.1, octets */
@@ -69,23 +70,31 @@ static size_t walk_on(struct walk *w)
     return w->s.size;
 }
 
+static bool has_quotes(struct mt_span s)
+{
+    return mt_scan_byte(s, '"') < s.size;
+}
+
+/* These two find the first byte of a kind outside quotes, or s.size. */
 static size_t find_unquoted(struct mt_span s, uint8_t byte)
 {
     struct walk w = {.s = s};
-    size_t at = walk_on(&w);
+    size_t at;
 
-    while (at < s.size && s.ptr[at] != byte)
-        at = walk_on(&w);
+    if (MT_LIKELY(!has_quotes(s)))
+        return mt_scan_byte(s, byte);
+    while ((at = walk_on(&w)) < s.size && s.ptr[at] != byte)
+        ;
     return at;
 }
 
 static size_t find_unquoted_blank(struct mt_span s)
 {
     struct walk w = {.s = s};
-    size_t at = walk_on(&w);
+    size_t at;
 
-    while (at < s.size && !is_blank(s.ptr[at]))
-        at = walk_on(&w);
+    while ((at = walk_on(&w)) < s.size && !is_blank(s.ptr[at]))
+        ;
     return at;
 }
 
@@ -182,9 +191,15 @@ static void split_mailbox(struct mt_span mailbox, struct mt_smtp_path *path)
     size_t last = mailbox.size;
     size_t at;
 
-    while ((at = walk_on(&w)) < mailbox.size) {
-        if (mailbox.ptr[at] == '@')
-            last = at;
+    if (MT_LIKELY(!has_quotes(mailbox))) {
+        while (last > 0 && mailbox.ptr[last - 1] != '@')
+            last--;
+        last = last > 0 ? last - 1 : mailbox.size;
+    } else {
+        while ((at = walk_on(&w)) < mailbox.size) {
+            if (mailbox.ptr[at] == '@')
+                last = at;
+        }
     }
     path->local = mt_span_head(mailbox, last);
     path->domain = last < mailbox.size ? mt_span_from(mailbox, last + 1) : mt_span_none();
@@ -225,18 +240,6 @@ static bool is_local(struct mt_span s)
     return !was_dot;
 }
 
-static bool is_label(struct mt_span s)
-{
-    if (s.size == 0 || s.size > LABEL_MAX || s.ptr[0] == '-' || s.ptr[s.size - 1] == '-')
-        return false;
-    for (size_t at = 0; at < s.size; at++) {
-        uint8_t byte = s.ptr[at];
-        if (!mt_ascii_is_alpha(byte) && !mt_ascii_is_digit(byte) && byte != '-' && byte <= 0x7f)
-            return false;
-    }
-    return true;
-}
-
 static bool is_literal(struct mt_span s)
 {
     for (size_t at = 1; at + 1 < s.size; at++) {
@@ -247,20 +250,29 @@ static bool is_literal(struct mt_span s)
     return s.size > 2 && s.ptr[0] == '[' && s.ptr[s.size - 1] == ']';
 }
 
+/* Labels of letters, digits and inner hyphens, or U-labels (RFC 6531 §3.3). */
 static bool is_domain(struct mt_span s)
 {
+    size_t label_size = 0;
+    uint8_t before = '.';
+
     if (is_literal(s))
         return true;
-    while (s.size > 0) {
-        const uint8_t *dot = memchr(s.ptr, '.', s.size);
-        size_t size = dot != NULL ? (size_t)(dot - s.ptr) : s.size;
-        if (!is_label(mt_span_head(s, size)))
+    for (size_t at = 0; at < s.size; at++) {
+        uint8_t byte = s.ptr[at];
+        if (mt_ascii_is_alpha(byte) || mt_ascii_is_digit(byte) || byte > 0x7f)
+            label_size++;
+        else if (byte == '-' && before != '.')
+            label_size++;
+        else if (byte == '.' && before != '.' && before != '-')
+            label_size = 0;
+        else
             return false;
-        if (dot == NULL)
-            return true;
-        s = mt_span_from(s, size + 1);
+        if (label_size > LABEL_MAX)
+            return false;
+        before = byte;
     }
-    return false;
+    return before != '.' && before != '-';
 }
 
 /* "@a,@b:" */
