@@ -34,6 +34,7 @@ static void side_moves(struct mt_stream_work *work, enum mt_side side, uint32_t 
     struct mt_stream_half *other = mt_stream_half_of(work->stream, mt_side_other(side));
 
     work->stream->dir[side].next_seq += size;
+    work->stream->dir[side].flags |= MT_DIR_DATA;
     work->stream->dir[side].flags &= (uint16_t)~MT_DIR_FIN_UNSEEN;
     if (other && size > 0)
         other->is_blocked = false;
@@ -175,6 +176,16 @@ void mt_stream_make_room(struct mt_stream_work *work, enum mt_side side, struct 
 
 /* --- patience -------------------------------------------------------------- */
 
+/* Behind a FIN there is nothing to acknowledge. */
+static bool is_past_fin(const struct mt_stream *stream, enum mt_side side, uint32_t ack)
+{
+    const struct mt_stream_half *half = mt_stream_half_of(stream, side);
+
+    if (stream->dir[side].flags & MT_DIR_FIN)
+        return mt_seq_lt(stream->dir[side].next_seq, ack);
+    return half && half->tail && half->tail->kind == MT_RANGE_FIN && mt_seq_lt(mt_range_end(half->tail), ack);
+}
+
 bool mt_stream_note_ack(struct mt_stream_work *work, enum mt_side side, uint32_t ack)
 {
     enum mt_side other = mt_side_other(side);
@@ -182,7 +193,8 @@ bool mt_stream_note_ack(struct mt_stream_work *work, enum mt_side side, uint32_t
     struct mt_stream_half *half = mt_stream_half_of(work->stream, other);
     uint32_t seen = half && half->tail ? mt_range_end(half->tail) : dir->next_seq;
 
-    if (!(dir->flags & MT_DIR_OPEN) || mt_seq_diff(ack, seen) > MT_STREAM_BELIEF)
+    if (!(dir->flags & MT_DIR_OPEN) || mt_seq_diff(ack, seen) > MT_STREAM_BELIEF ||
+        is_past_fin(work->stream, other, ack))
         return false;
     bool is_ahead = mt_seq_lt(dir->next_seq + unseen_fin(work->stream, other), ack);
     if (!half && is_ahead && mt_stream_queue_get(work))
@@ -231,9 +243,10 @@ static struct mt_stream_clock clock_of(const struct mt_stream_range *range)
 }
 
 /* ACKs only grow. One that the sender's later ones stay behind was forged. */
-static bool ack_is_disproved(const struct mt_stream_half *half, uint32_t ack)
+static bool ack_is_disproved(const struct mt_stream *stream, enum mt_side side, uint32_t ack)
 {
-    return half->has_ack_last && mt_seq_lt(half->ack_last, ack);
+    const struct mt_stream_half *half = &stream->queue->half[side];
+    return (half->has_ack_last && mt_seq_lt(half->ack_last, ack)) || is_past_fin(stream, side, ack);
 }
 
 /* The other side has acknowledged bytes of the hole, so it has them and we have
@@ -250,7 +263,7 @@ static bool ack_ends_hole(const struct mt_stream_work *work, enum mt_side side, 
     bool is_still = at_end || half->beyond || is_over(work, half->moved);
 
     if (half->has_ack_due && (at_end || is_over(work, half->due))) {
-        if (ack_is_disproved(half, half->ack_due)) {
+        if (ack_is_disproved(stream, side, half->ack_due)) {
             half->has_ack_due = false;
             half->ack_top = half->ack_last;
             *ret_end = half->edge;
@@ -262,7 +275,7 @@ static bool ack_ends_hole(const struct mt_stream_work *work, enum mt_side side, 
     }
     if (waits && waits->has_ack && mt_seq_lt(half->edge + unseen_fin(stream, side), waits->ack) &&
         (at_end || is_over(work, clock_of(waits)))) {
-        waits->has_ack = !ack_is_disproved(half, waits->ack);
+        waits->has_ack = !ack_is_disproved(stream, side, waits->ack);
         *ret_end = waits->has_ack ? waits->ack : half->edge;
         return is_still || !waits->has_ack;
     }

@@ -138,7 +138,8 @@ bool mt_stream_queue_put(struct mt_stream_work *work, enum mt_side side, struct 
         range_insert(half, range);
         piece->seq += size;
         piece->size -= size;
-        piece->bytes += has_bytes ? size : 0;
+        if (has_bytes)
+            piece->bytes += size;
     }
     return true;
 }

@@ -111,9 +111,22 @@ static void uncovered_place(struct mt_stream_work *work, enum mt_side side,
     mt_stream_piece_place(work, side, &piece);
 }
 
+/* What was delivered already, or is by now, is old. */
+static void delivered_skip(const struct mt_stream_work *work, enum mt_side side,
+                           struct mt_stream_segment *segment, struct account *account)
+{
+    uint32_t next_seq = work->stream->dir[side].next_seq;
+
+    if (segment->size == 0 || !mt_seq_lt(segment->seq, next_seq))
+        return;
+    account->has_old = true;
+    segment_skip(segment, (uint32_t)mt_min_u64(next_seq - segment->seq, segment->size));
+}
+
 static void payload_place(struct mt_stream_work *work, enum mt_side side, struct mt_stream_segment *segment,
                           struct account *account)
 {
+    delivered_skip(work, side, segment, account);
     struct mt_stream_half *half = mt_stream_half_of(work->stream, side);
     struct mt_stream_range *range = half ? mt_stream_range_at(half, segment->seq) : NULL;
 
@@ -132,6 +145,7 @@ static void payload_place(struct mt_stream_work *work, enum mt_side side, struct
         uncovered_place(work, side, segment, size, account);
         segment_skip(segment, size);
         if (work->rooms_made != rooms_made) {
+            delivered_skip(work, side, segment, account);
             half = mt_stream_half_of(work->stream, side);
             range = half ? mt_stream_range_at(half, segment->seq) : NULL;
         }
@@ -192,10 +206,6 @@ void mt_stream_segment_take(struct mt_stream_work *work, enum mt_side side, stru
     if (has_payload && segment->bytes.size < segment->size)
         mt_stream_anomaly(work, side, MT_ANOMALY_SNAPLEN_CUT);
     behind_fin_cut(work, side, segment);
-    if (mt_seq_lt(segment->seq, dir->next_seq)) {
-        segment_skip(segment, (uint32_t)mt_min_u64(dir->next_seq - segment->seq, segment->size));
-        account.has_old = has_payload;
-    }
     payload_place(work, side, segment, &account);
     if (segment->has_fin)
         fin_place(work, side, segment);

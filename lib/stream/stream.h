@@ -11,14 +11,26 @@
  * not delivered yet waits for them, so that a reply is never seen before its
  * command when a tap reorders the two directions. Patience ends after
  * patience_segments further segments of the connection or patience_time of
- * packet time, whichever is first: then what the ACK covers is a gap. The same
- * patience holds for a hole in one direction. Everything is counted in packets
+ * packet time, whichever is first: then what the ACK covers is a gap, unless the
+ * side's later ACKs have fallen back behind it (it was forged), and an ACK far
+ * beyond all bytes seen is not believed at all. Everything is counted in packets
  * and packet time, so the outcome does not depend on the number of workers.
+ *
+ * A hole in one direction is waited for as long as the other side, where it is
+ * seen, does not acknowledge it: what its receiver misses will be sent again,
+ * often later than patience would last. Only where the other side is not seen
+ * does patience alone end it. Limits and the end of the connection always do.
+ * Bytes that come for a gap already delivered count as retransmitted. An
+ * acknowledged number with nothing behind it is taken for a FIN that was not
+ * captured, not for a missing byte.
  *
  * A reader may refuse bytes: when data() returns fewer than it was given, that
  * side is blocked and the rest waits in the queue; it is offered again whenever
  * the other side has moved. When the limits are reached or the connection ends
  * it is offered once more with MT_STREAM_FORCED, and must be taken.
+ *
+ * Of differing bytes only those still waiting can be told; what was delivered
+ * is not kept to compare with, and last_wins changes only what still waits.
  *
  * Ownership: the engine owns the queues; struct mt_stream lies in the caller's
  * memory, zeroed at start; spans live until the call returns. Thread: one.
@@ -44,10 +56,13 @@ struct mt_stream_sink {
      * Returns how many were taken. */
     size_t (*data)(void *ctx, enum mt_side side, struct mt_span bytes, const struct mt_mark *mark,
                    unsigned flags);
-    /* size bytes of this side are missing here (exact, by sequence numbers). */
+    /* size bytes of this side are missing here (exact, by sequence numbers). One
+     * loss may come as several gaps in a row. MT_ANOMALY_GAP is the reader's to
+     * raise. */
     void (*gap)(void *ctx, enum mt_side side, uint64_t size, const struct mt_mark *mark);
     void (*anomaly)(void *ctx, enum mt_side side, enum mt_anomaly anomaly, const struct mt_mark *mark);
-    /* This side has sent FIN and all its bytes were delivered. */
+    /* This side has sent FIN and all its bytes were delivered. Where only the
+     * other side's ACK tells of a FIN there is no call. */
     void (*fin)(void *ctx, enum mt_side side, const struct mt_mark *mark);
 };
 
@@ -81,8 +96,10 @@ int mt_stream_engine_create(const struct mt_stream_config *config, struct mt_are
 void mt_stream_engine_destroy(struct mt_stream_engine *engine);
 
 /* A SYN or SYN-ACK of this side was seen: its data starts at isn + 1. Without
- * it a side starts at the first segment with payload (midstream) or at what the
- * other side acknowledges first. */
+ * it a side starts at the first segment with payload or FIN (midstream); that
+ * the other side acknowledges something opens nothing, because a side that is
+ * open is waited for, and one that is never captured must not be. Nothing
+ * happens once payload of the side was seen. */
 void mt_stream_set_isn(struct mt_stream *stream, enum mt_side side, uint32_t isn);
 
 enum mt_stream_verdict {
@@ -96,7 +113,7 @@ enum mt_stream_verdict mt_stream_input(struct mt_stream_engine *engine, struct m
                                        enum mt_side side, const struct mt_packet *packet,
                                        const struct mt_stream_sink *sink, void *ctx);
 
-/* Is anything waiting? */
+/* Is anything waiting, bytes or an ACK that is ahead of them? */
 bool mt_stream_is_waiting(const struct mt_stream *stream);
 
 /* Was a side's sequence space ever entered (a SYN or payload of it was seen)? */

@@ -31,7 +31,7 @@
 enum { /* struct mt_stream_dir.flags */
        MT_DIR_OPEN = 1 << 0,
        MT_DIR_SYN = 1 << 1,  /* opened by its ISN, not midstream */
-       MT_DIR_DATA = 1 << 2, /* payload or a FIN was seen: the ISN is settled */
+       MT_DIR_DATA = 1 << 2, /* payload, FIN or a gap was seen: the ISN is settled */
        MT_DIR_FIN = 1 << 3,  /* its FIN was delivered; next_seq is behind it */
        MT_DIR_FIN_ACKED = 1 << 4,
        MT_DIR_FIN_UNSEEN = 1 << 5, /* what was ACKed at next_seq is taken for a FIN that nobody captured */
