@@ -18,8 +18,8 @@
 
 /* 2032 bytes, an arena block of 2048; needed only while the header lasts. */
 struct mt_message_header {
-    uint32_t bytes;       /* of the header so far */
-    uint16_t field_size;  /* bytes of the current field in field[] */
+    uint32_t bytes;      /* of the header so far */
+    uint16_t field_size; /* bytes of the current field in field[] */
     uint8_t state;
     uint8_t flags;
     uint8_t field[MT_MESSAGE_FIELD_MAX];
@@ -42,7 +42,8 @@ bool mt_message_header_parse(struct mt_message_header *header, struct mt_span by
                              const struct mt_message_events *events, void *ctx);
 
 /* The content ended: gives out the field in progress. */
-void mt_message_header_finish(struct mt_message_header *header, const struct mt_message_events *events, void *ctx);
+void mt_message_header_finish(struct mt_message_header *header, const struct mt_message_events *events,
+                              void *ctx);
 
 /* Splits an address list (RFC 5322 §3.4: quoted strings, comments, groups,
  * route-addrs) into mailboxes, in order: each text is one mailbox as it stood,
@@ -53,7 +54,8 @@ size_t mt_message_split_mailboxes(struct mt_span value, struct mt_span *ret_mail
 /* Charset conversion that this module does not do itself; true when converted.
  * Called for charsets other than UTF-8, US-ASCII, ISO-8859-1 and -15 and
  * windows-1252. */
-typedef bool mt_message_convert(void *ctx, struct mt_span charset, struct mt_span bytes, struct mt_buf *ret_utf8);
+typedef bool mt_message_convert(void *ctx, struct mt_span charset, struct mt_span bytes,
+                                struct mt_buf *ret_utf8);
 
 /* RFC 2047: appends value with its encoded words decoded to UTF-8 (adjacent
  * words joined, multi-byte characters split over words of the same charset

@@ -192,9 +192,8 @@ static void split_mailbox(struct mt_span mailbox, struct mt_smtp_path *path)
     size_t at;
 
     if (MT_LIKELY(!has_quotes(mailbox))) {
-        while (last > 0 && mailbox.ptr[last - 1] != '@')
-            last--;
-        last = last > 0 ? last - 1 : mailbox.size;
+        const uint8_t *sign = memrchr(mailbox.ptr, '@', mailbox.size);
+        last = sign != NULL ? (size_t)(sign - mailbox.ptr) : mailbox.size;
     } else {
         while ((at = walk_on(&w)) < mailbox.size) {
             if (mailbox.ptr[at] == '@')

@@ -59,12 +59,12 @@ const char *mt_smtp_keyword_wire(enum mt_smtp_keyword keyword); /* "" for OTHER 
 /* --- client --------------------------------------------------------------- */
 
 enum mt_smtp_client_mode {
-    MT_SMTP_COMMAND,  /* lines are commands; the state after zeroing */
-    MT_SMTP_AUTH,     /* the next line is an AUTH response: given out as such, never as a command */
-    MT_SMTP_CONTENT,  /* after 354: content to the final dot */
-    MT_SMTP_CHUNK,    /* inside a BDAT chunk, by count; the parser sets and leaves it by itself */
-    MT_SMTP_HOLD,     /* waiting for the other side: nothing is consumed, MT_PARSE_WAIT */
-    MT_SMTP_OPAQUE,   /* TLS or given up: everything is consumed in silence */
+    MT_SMTP_COMMAND, /* lines are commands; the state after zeroing */
+    MT_SMTP_AUTH,    /* the next line is an AUTH response: given out as such, never as a command */
+    MT_SMTP_CONTENT, /* after 354: content to the final dot */
+    MT_SMTP_CHUNK,   /* inside a BDAT chunk, by count; the parser sets and leaves it by itself */
+    MT_SMTP_HOLD,    /* waiting for the other side: nothing is consumed, MT_PARSE_WAIT */
+    MT_SMTP_OPAQUE,  /* TLS or given up: everything is consumed in silence */
 };
 
 /* 24 bytes */
@@ -118,8 +118,9 @@ void mt_smtp_client_set_mode(struct mt_smtp_client *client, enum mt_smtp_client_
  * given out as a line (were there more of it, it would be skipped), HOLD is not
  * honoured (bytes are dropped in silence: the caller decides on evidence before
  * it calls). */
-struct mt_parse_result mt_smtp_client_parse(struct mt_smtp_client *client, struct mt_span bytes, bool is_forced,
-                                            const struct mt_smtp_client_events *events, void *ctx);
+struct mt_parse_result mt_smtp_client_parse(struct mt_smtp_client *client, struct mt_span bytes,
+                                            bool is_forced, const struct mt_smtp_client_events *events,
+                                            void *ctx);
 
 /* Bytes are missing here; the caller drops the tail that it kept. In COMMAND
  * and AUTH mode the partial line is lost and everything up to the next LF is
@@ -154,12 +155,12 @@ struct mt_smtp_enhanced {
 };
 
 struct mt_smtp_reply_line {
-    uint16_t code; /* three digits, 0-999 as they stood (DESIGN rule 2) */
-    bool is_last;  /* "250 " or "250" rather than "250-" */
-    uint32_t index; /* 0 for the first line of a reply */
+    uint16_t code;                    /* three digits, 0-999 as they stood (DESIGN rule 2) */
+    bool is_last;                     /* "250 " or "250" rather than "250-" */
+    uint32_t index;                   /* 0 for the first line of a reply */
     struct mt_smtp_enhanced enhanced; /* RFC 2034 */
-    struct mt_span line; /* without its line end */
-    struct mt_span text; /* behind code and separator; the enhanced code is still in it */
+    struct mt_span line;              /* without its line end */
+    struct mt_span text;              /* behind code and separator; the enhanced code is still in it */
 };
 
 struct mt_smtp_server_events {
@@ -170,8 +171,9 @@ struct mt_smtp_server_events {
     void (*anomaly)(void *ctx, enum mt_anomaly anomaly);
 };
 
-struct mt_parse_result mt_smtp_server_parse(struct mt_smtp_server *server, struct mt_span bytes, bool is_forced,
-                                            const struct mt_smtp_server_events *events, void *ctx);
+struct mt_parse_result mt_smtp_server_parse(struct mt_smtp_server *server, struct mt_span bytes,
+                                            bool is_forced, const struct mt_smtp_server_events *events,
+                                            void *ctx);
 
 /* The partial line and a multi-line reply in progress are lost; skips to the
  * next LF. */
