@@ -81,7 +81,7 @@ class Run:
             except ValueError as error:
                 raise ValueError(f"line {number} of the output is not JSON: {error}: {line[:200]!r}") from error
             (alerts if record["event"]["dataset"] == "mailtap.alert" else sessions).append(record)
-        sessions.sort(key=lambda record: (record["event"]["start"], record["event"]["id"]))
+        sessions.sort(key=lambda record: (record["event"].get("start", ""), record["event"]["id"]))
         return sessions, alerts
 
 

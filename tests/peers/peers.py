@@ -29,13 +29,16 @@ class Differences:
                     self.known[columns[1], columns[2]] = number
 
     def unlisted(self, name, found):
-        """Those of the differences found in this file that the list does not know."""
+        """Those of the differences found in this file that the list does not
+        know. A difference is its text, or its text and what else a reader wants."""
         self.files.add(name)
-        for what in sorted(set(found)):
+        for one in sorted(set(found), key=str):
+            what, detail = one if isinstance(one, tuple) else (one, "")
             if (name, what) in self.known:
                 self.seen.add((name, what))
             else:
                 yield f"{name}\t{what}"
+                yield from detail.splitlines()
 
     def stale(self):
         """Entries for files that were compared and no longer differ like that."""

@@ -103,12 +103,12 @@ def suricata_events(sessions):
                 "dest_port": session["destination"]["port"]}
         if not smtp.get("transactions"):
             if smtp.get("commands"):
-                yield base
+                yield dict(base, tx_id=0)
             continue
-        for transaction in smtp["transactions"]:
+        for number, transaction in enumerate(smtp["transactions"]):
             message = transaction.get("message", {})
-            event = dict(base)
-            event["smtp.mail_from"] = f"<{transaction['from'].get('address', '')}>"
+            event = dict(base, tx_id=number)
+            event["smtp.mail_from"] = f"<{transaction.get('from', {}).get('address', '')}>"
             for index, one in enumerate(transaction.get("recipients", [])):
                 event[f"smtp.rcpt_to[{index}]"] = f"<{one['address']}>"
             for field in ("from", "to", "cc"):
@@ -122,12 +122,12 @@ def suricata_events(sessions):
 
 
 COMPARED = re.compile(r"smtp\.(helo|mail_from|rcpt_to\[\d+\])|email\.(from|to|cc)(\[\d+\])?$"
-                      r"|email\.(subject|message_id|date|x_mailer)$|(src|dest)_port$")
+                      r"|email\.(subject|message_id|date|x_mailer)$|(src|dest)_port$|tx_id$")
 
 
 def suricata_matches(event, match):
     for key, wanted in match.items():
-        if COMPARED.match(key) and plain(str(wanted)) != plain(event.get(key) and str(event.get(key))):
+        if COMPARED.match(key) and plain(str(wanted)) != plain(str(event.get(key, ""))):
             return False
         if key == "not-has-key":
             names = wanted if isinstance(wanted, list) else [wanted]
@@ -171,7 +171,7 @@ def arkime_differences(path, sessions):
         smtp = session.get("smtp", {})
         transactions = smtp.get("transactions", [])
         messages = [one.get("message", {}) for one in transactions]
-        senders = {one["from"].get("address", "").lower() for one in transactions}
+        senders = {one.get("from", {}).get("address", "").lower() for one in transactions}
         senders |= {address_of(one) for message in messages for one in message.get("from", [])}
         receivers = {rcpt["address"].lower() for one in transactions for rcpt in one.get("recipients", [])}
         receivers |= {address_of(one) for message in messages for key in ("to", "cc") for one in message.get(key, [])}

@@ -55,7 +55,9 @@ def tshark_lines(rows):
         first, second = endpoint(ip4_from or ip6_from, port_from), endpoint(ip4_to or ip6_to, port_to)
         if commands:
             talk = talks.setdefault((first, second), ([], []))
-            talk[0].extend(re.sub(r"(\\r)?(\\n)?$", "", line) for line in commands.split(SEPARATOR))
+            # a separator that stands inside a line is one of its own bytes
+            talk[0].extend(re.sub(r"(\\r)?(\\n)?$", "", line)
+                           for line in re.split(rf"(?<=\\n){SEPARATOR}", commands))
         if codes:
             talk = talks.setdefault((second, first), ([], []))
             talk[1].extend(int(code) for code in codes.split(SEPARATOR))
@@ -74,6 +76,10 @@ def plain(line):
     line = re.sub(r"\?+", "?", line.replace("\\\\", "\\").replace('\\"', '"')).strip()
     words = line.split()
     return " ".join(words[:2]) if words and words[0].upper() == "AUTH" else line
+
+
+def verb_of(line, verbs):
+    return verbs.get((line.split() or [""])[0].upper(), "unknown")
 
 
 def signed(differences):
@@ -96,12 +102,11 @@ def compare(sessions, talks, tshark, verbs):
         commands[key].update(smtp.get("commands", {}))
         codes[key].update({int(code): count for code, count in smtp.get("codes", {}).items()})
         for transaction in smtp.get("transactions", []):
-            addresses[key] += [transaction["from"].get("address")]
+            addresses[key] += [transaction.get("from", {}).get("address")]
             addresses[key] += [one["address"] for one in transaction.get("recipients", [])]
     for key in set(commands) | set(codes) | set(tshark):
         their_lines, their_codes = tshark.get(key, ([], []))
-        their_verbs = collections.Counter(verbs.get((line.split() or [""])[0].upper(), "unknown")
-                                          for line in their_lines)
+        their_verbs = collections.Counter(verb_of(line, verbs) for line in their_lines)
         text = signed(difference(commands[key], their_verbs))
         if text:
             yield f"commands {text}"
@@ -111,20 +116,22 @@ def compare(sessions, talks, tshark, verbs):
         our_lines, our_codes = talks.get(key, ([], []))
         text = signed(difference(map(plain, our_lines), map(plain, their_lines)))
         if text:
-            yield f"lines {text[:300]}"
+            # the text may be long, and other people's: its verbs and a digest name it
+            short = signed(difference((verb_of(line, verbs) for line in our_lines),
+                                      (verb_of(line, verbs) for line in their_lines)))
+            yield f"lines {short} [{hashlib.sha256(text.encode()).hexdigest()[:8]}]", text[:2000]
         if collections.Counter(our_codes) != collections.Counter(codes[key]):
             yield f"codes of the transcript and the record: {signed(difference(our_codes, codes[key]))}"
-        yield from address_differences(addresses[key], their_lines)
+        if not any(commands[key][verb] != their_verbs[verb] for verb in ("mail", "rcpt")):
+            yield from address_differences(addresses[key], their_lines)
 
 
 def address_differences(ours, their_lines):
-    """Addresses of the records that no MAIL or RCPT of tshark's holds; only
-    where tshark saw these commands at all."""
+    """Addresses of the records that no MAIL or RCPT of tshark's holds."""
     paths = " ".join(plain(line) for line in their_lines if re.match(r"(mail|rcpt)", line, re.IGNORECASE))
-    if paths:
-        for address in ours:
-            if address and plain(address) not in paths:
-                yield f"address {plain(address)}"
+    for address in ours:
+        if address and plain(address) not in paths:
+            yield f"address {plain(address)}"
 
 
 def main():
