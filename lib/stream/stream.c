@@ -119,10 +119,13 @@ static void segment_input(struct mt_stream_work *work, enum mt_side side, const 
     mt_stream_segment_take(work, side, &segment);
 }
 
-static MT_NOINLINE enum mt_stream_verdict input_slow(struct mt_stream_work *work, enum mt_side side,
-                                                     const struct mt_packet *packet)
+static MT_NOINLINE enum mt_stream_verdict input_slow(struct mt_stream_engine *engine,
+                                                     struct mt_stream *stream, enum mt_side side,
+                                                     const struct mt_packet *packet,
+                                                     const struct mt_stream_sink *sink, void *ctx)
 {
-    struct mt_stream *stream = work->stream;
+    struct mt_stream_work work = {
+        .engine = engine, .stream = stream, .sink = sink, .ctx = ctx, .mark = &packet->mark};
     struct mt_stream_dir *other = &stream->dir[mt_side_other(side)];
 
     if (stream->queue)
@@ -130,21 +133,23 @@ static MT_NOINLINE enum mt_stream_verdict input_slow(struct mt_stream_work *work
     if (packet->tcp_flags & MT_TCP_RST) {
         if (rst_is_valid(stream, side, packet))
             return MT_STREAM_RESET;
-        mt_stream_anomaly(work, side, MT_ANOMALY_BAD_RST);
-    } else if (!(packet->tcp_flags & MT_TCP_SYN) || syn_input(work, side, packet)) {
-        segment_input(work, side, packet);
+        mt_stream_anomaly(&work, side, MT_ANOMALY_BAD_RST);
+    } else if (!(packet->tcp_flags & MT_TCP_SYN) || syn_input(&work, side, packet)) {
+        segment_input(&work, side, packet);
     }
-    mt_stream_settle(work, false);
+    mt_stream_settle(&work, false);
     if (packet->tcp_flags & MT_TCP_ACK && other->flags & MT_DIR_FIN && packet->ack == other->next_seq)
         other->flags |= MT_DIR_FIN_ACKED;
     return verdict_of(stream);
 }
 
 /* The reader took only the first taken bytes of what came in order. */
-static MT_NOINLINE enum mt_stream_verdict input_refused(struct mt_stream_work *work, enum mt_side side,
-                                                        const struct mt_packet *packet, size_t taken)
+static MT_NOINLINE enum mt_stream_verdict
+input_refused(struct mt_stream_engine *engine, struct mt_stream *stream, enum mt_side side,
+              const struct mt_packet *packet, const struct mt_stream_sink *sink, void *ctx, size_t taken)
 {
-    MT_BUG_ON(taken > packet->payload.size);
+    struct mt_stream_work work = {
+        .engine = engine, .stream = stream, .sink = sink, .ctx = ctx, .mark = &packet->mark};
     struct mt_stream_piece piece = {
         .kind = MT_RANGE_DATA,
         .seq = packet->seq + (uint32_t)taken,
@@ -153,8 +158,22 @@ static MT_NOINLINE enum mt_stream_verdict input_refused(struct mt_stream_work *w
         .is_persistent = (packet->frame_flags & MT_FRAME_PERSISTENT) != 0,
     };
 
-    mt_stream_piece_refused(work, side, &piece);
+    mt_stream_piece_refused(&work, side, &piece);
     return MT_STREAM_OK;
+}
+
+/* Nothing waits, the segment is next, whole and plain, and it acknowledges
+ * nothing that is still to come: anything else sets a bit. One branch for all
+ * of it, because almost every segment is like this. */
+static inline uint64_t is_unusual(const struct mt_stream *stream, const struct mt_stream_dir *dir,
+                                  const struct mt_stream_dir *other, const struct mt_packet *packet)
+{
+    bool is_ahead = mt_seq_lt(other->next_seq, packet->ack) & ((other->flags & MT_DIR_OPEN) != 0) &
+                    ((packet->tcp_flags & MT_TCP_ACK) != 0);
+
+    return (uintptr_t)stream->queue | (packet->seq ^ dir->next_seq) |
+           (packet->payload.size ^ packet->payload_size) | (packet->tcp_flags & TCP_UNUSUAL) |
+           ((dir->flags | other->flags) & DIR_UNUSUAL) | is_ahead;
 }
 
 enum mt_stream_verdict mt_stream_input(struct mt_stream_engine *engine, struct mt_stream *stream,
@@ -163,26 +182,19 @@ enum mt_stream_verdict mt_stream_input(struct mt_stream_engine *engine, struct m
 {
     struct mt_stream_dir *dir = &stream->dir[side];
     const struct mt_stream_dir *other = &stream->dir[mt_side_other(side)];
-    const unsigned settled = MT_DIR_OPEN | MT_DIR_DATA;
-    bool is_covered = !(packet->tcp_flags & MT_TCP_ACK) || !(other->flags & MT_DIR_OPEN) ||
-                      mt_seq_le(packet->ack, other->next_seq);
 
-    if (MT_LIKELY(!stream->queue && packet->seq == dir->next_seq && is_covered &&
-                  !(packet->tcp_flags & TCP_UNUSUAL) && !((dir->flags | other->flags) & DIR_UNUSUAL) &&
-                  (dir->flags & settled) == settled && packet->payload.size == packet->payload_size)) {
-        if (packet->payload_size == 0)
-            return MT_STREAM_OK;
-        size_t taken = sink->data(ctx, side, packet->payload, &packet->mark, 0);
-        dir->next_seq += (uint32_t)taken;
-        if (MT_LIKELY(taken == packet->payload_size))
-            return MT_STREAM_OK;
-        struct mt_stream_work work = {
-            .engine = engine, .stream = stream, .sink = sink, .ctx = ctx, .mark = &packet->mark};
-        return input_refused(&work, side, packet, taken);
-    }
-    struct mt_stream_work work = {
-        .engine = engine, .stream = stream, .sink = sink, .ctx = ctx, .mark = &packet->mark};
-    return input_slow(&work, side, packet);
+    if (MT_UNLIKELY(is_unusual(stream, dir, other, packet)))
+        return input_slow(engine, stream, side, packet, sink, ctx);
+    if (packet->payload_size == 0)
+        return MT_STREAM_OK;
+    if (MT_UNLIKELY(!(dir->flags & MT_DIR_DATA)))
+        return input_slow(engine, stream, side, packet, sink, ctx);
+
+    size_t taken = sink->data(ctx, side, packet->payload, &packet->mark, 0);
+    dir->next_seq += (uint32_t)taken;
+    if (MT_LIKELY(taken == packet->payload_size))
+        return MT_STREAM_OK;
+    return input_refused(engine, stream, side, packet, sink, ctx, taken);
 }
 
 void mt_stream_finish(struct mt_stream_engine *engine, struct mt_stream *stream,
