@@ -51,7 +51,9 @@ void mt_message_header_finish(struct mt_message_header *header, const struct mt_
  * stored. */
 size_t mt_message_split_mailboxes(struct mt_span value, struct mt_span *ret_mailboxes, size_t count_max);
 
-/* Charset conversion that this module does not do itself; true when converted.
+/* Charset conversion that this module does not do itself: appends to ret_utf8
+ * and returns true. What it appended is taken back when it returns false or
+ * gave something other than UTF-8.
  * Called for charsets other than UTF-8, US-ASCII, ISO-8859-1 and -15 and
  * windows-1252. */
 typedef bool mt_message_convert(void *ctx, struct mt_span charset, struct mt_span bytes,
