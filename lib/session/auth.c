@@ -71,13 +71,14 @@ static enum mechanism mechanism_of(struct mt_span name)
     return MECHANISM_OTHER;
 }
 
-/* Single base64 words behind a gap, or in an AUTH exchange whose course is not
- * known, are nobody's business. */
+/* Single words where an AUTH exchange may have gone another way than it seems:
+ * nobody's business. */
 bool mt_auth_may_be_secret(const struct mt_session *session, const struct mt_smtp_command *command)
 {
     const struct mt_extra *extra = session->extra;
     bool is_lacking = extra != NULL && (extra->missing[MT_CLIENT] > 0 || extra->missing[MT_SERVER] > 0);
-    bool is_uncertain = is_lacking || (session->flags & MT_S_MIDSTREAM) || mt_is_one_way(session);
+    bool is_uncertain =
+        is_lacking || (session->flags & (MT_S_MIDSTREAM | MT_S_AUTH_SEEN)) || mt_is_one_way(session);
 
     return (session->flags & MT_S_AUTH_OPEN) || (is_uncertain && command->argument.size == 0);
 }
@@ -267,7 +268,7 @@ void mt_auth_command(struct mt_run *run, const struct mt_smtp_command *command)
 
     if (session->flags & MT_S_AUTHED)
         mt_anomaly(run, MT_ANOMALY_AUTH_TWICE);
-    session->flags |= MT_S_AUTH_OPEN;
+    session->flags |= MT_S_AUTH_OPEN | MT_S_AUTH_SEEN;
     if (extra != NULL) {
         extra->auth = keep_auth(run, extra, mechanism);
         extra->auth_mechanism = (uint8_t)mechanism_of(mechanism);
@@ -281,6 +282,13 @@ void mt_auth_command(struct mt_run *run, const struct mt_smtp_command *command)
         take_user(run, initial);
 }
 
+static void abort_exchange(struct mt_extra *extra)
+{
+    extra->auth_flags |= AUTH_ABORTED;
+    if (extra->auth != NULL)
+        extra->auth->outcome = MT_AUTH_ABORTED;
+}
+
 void mt_auth_response(void *ctx, struct mt_span line)
 {
     struct mt_run *run = ctx;
@@ -290,7 +298,7 @@ void mt_auth_response(void *ctx, struct mt_span line)
 
     mt_transcript(run, MT_TRANSCRIPT_SECRET, mt_span_none(), 0);
     if (extra != NULL && response.size == 1 && response.ptr[0] == '*')
-        extra->auth_flags |= AUTH_ABORTED;
+        abort_exchange(extra);
     else if (extra != NULL)
         take_user(run, response);
     mt_expect_push(run, MT_WHAT_AUTH_STEP, extra != NULL ? extra->auth : NULL, 0, 0);

@@ -11,6 +11,7 @@
 #define FIRST_CARRY 128u
 /* Room for the longest verb with an argument that tells it from a header field. */
 #define LOOK_MAX 24u
+#define TLS_HANDSHAKE 0x16
 
 MT_STATIC_ASSERT(MT_SMTP_LINE_MAX + sizeof(struct mt_carry) <= MT_ARENA_BLOCK_MAX,
                  "the longest line fits the largest carry");
@@ -166,14 +167,23 @@ static uint64_t look_flag(enum mt_side side)
     return side == MT_CLIENT ? MT_S_LOOK_CLIENT : MT_S_LOOK_SERVER;
 }
 
+/* Must the next line be read alone, because it may change what follows it? TLS
+ * may begin at the start of any line behind a STARTTLS, and client bytes that
+ * wait have to be read before the server's answers to them. */
+static bool is_line_wise(const struct mt_run *run)
+{
+    const struct mt_session *session = run->session;
+    bool is_awaited = session->client.mode == MT_SMTP_HOLD &&
+                      (session->hold == MT_VERB_STARTTLS || (session->flags & MT_S_CLIENT_WAITS));
+
+    return (is_awaited || (session->flags & MT_S_TLS_WAIT)) && is_in_lines(run);
+}
+
 static size_t feed_some(struct mt_run *run, struct mt_span rest)
 {
     struct mt_session *session = run->session;
-    bool is_asked = session->client.mode == MT_SMTP_HOLD && session->hold == MT_VERB_STARTTLS;
 
-    /* TLS may begin at the start of any line now, or behind the one that is
-     * about to be read. */
-    if (MT_UNLIKELY(is_asked || (session->flags & MT_S_TLS_WAIT)) && is_in_lines(run))
+    if (MT_UNLIKELY(is_line_wise(run)))
         rest = mt_span_head(rest, mt_scan_byte(rest, '\n') + 1);
     size_t taken = session->flags & carry_flag(run->side) ? feed_carried(run, rest) : feed_plain(run, rest);
     if (MT_UNLIKELY(session->flags & MT_S_TLS_WAIT) && !(session->flags & carry_flag(run->side)))
@@ -208,7 +218,7 @@ static enum answer is_tls(struct mt_span bytes, bool is_begun)
 {
     uint8_t type = bytes.ptr[0];
 
-    if (type != 0x16 && !(is_begun && type >= 0x14 && type <= 0x17))
+    if (type != TLS_HANDSHAKE && !(is_begun && type >= 0x14 && type <= 0x17))
         return ANSWER_NO;
     if (bytes.size < 2)
         return ANSWER_MORE;
@@ -254,6 +264,9 @@ static void resume_client(struct mt_run *run, bool looks_like_command)
 {
     struct mt_session *session = run->session;
     bool is_start = session->extra == NULL || session->extra->missing[MT_CLIENT] == 0;
+    bool may_be_content = session->flags & MT_S_MAY_BE_CONTENT;
+
+    session->flags &= ~MT_S_MAY_BE_CONTENT;
 
     if (session->client.mode == MT_SMTP_CONTENT) {
         if (looks_like_command && mt_is_server_silent(session))
@@ -264,7 +277,7 @@ static void resume_client(struct mt_run *run, bool looks_like_command)
         return;
     if (looks_like_command) {
         session->client = (struct mt_smtp_client){0};
-    } else if (is_start || mt_is_server_silent(session)) {
+    } else if (may_be_content && (is_start || mt_is_server_silent(session))) {
         /* Content most likely: replies, if there are any, will say. */
         mt_smtp_client_gap(&session->client, 0);
         mt_smtp_client_set_mode(&session->client, MT_SMTP_CONTENT);
@@ -296,7 +309,7 @@ static size_t look_at_client(struct mt_run *run, struct mt_span rest)
 
     session->flags &= ~(MT_S_LOOK_CLIENT | MT_S_GAP_CLIENT);
     if (tls == ANSWER_YES)
-        mt_tls_begin(run);
+        mt_tls_begin(run, seen.ptr[0] == TLS_HANDSHAKE);
     else if (is_behind_gap)
         resume_client(run, command == ANSWER_YES);
     else
@@ -321,7 +334,7 @@ static size_t look_at_server(struct mt_run *run, struct mt_span rest)
 
     session->flags &= ~(MT_S_LOOK_SERVER | MT_S_GAP_SERVER);
     if (tls == ANSWER_YES)
-        mt_tls_begin(run);
+        mt_tls_begin(run, seen.ptr[0] == TLS_HANDSHAKE);
     else if (reply == ANSWER_YES)
         session->server = (struct mt_smtp_server){0};
     else if (!is_behind_gap)
@@ -382,7 +395,7 @@ static size_t decide_on_evidence(struct mt_run *run, struct mt_span rest)
     if (answer == ANSWER_MORE && !run->is_forced)
         return put_aside(run, rest);
     if (session->hold == MT_VERB_STARTTLS && answer == ANSWER_YES) {
-        mt_tls_begin(run);
+        mt_tls_begin(run, seen.ptr[0] == TLS_HANDSHAKE);
     } else if (session->hold == MT_VERB_STARTTLS || answer == ANSWER_YES) {
         if (session->hold == MT_VERB_DATA)
             session->state = mt_tx_is_open(session) ? MT_STATE_RCPT : mt_state_idle(session);
@@ -402,6 +415,7 @@ size_t mt_feed_client(struct mt_run *run, struct mt_span bytes)
     struct mt_session *session = run->session;
     size_t at = 0;
 
+    session->flags &= ~MT_S_CLIENT_WAITS;
     while (at < bytes.size) {
         struct mt_span rest = mt_span_from(bytes, at);
         if (session->client.mode == MT_SMTP_OPAQUE)
@@ -409,6 +423,7 @@ size_t mt_feed_client(struct mt_run *run, struct mt_span bytes)
         if (session->client.mode == MT_SMTP_HOLD) {
             if (!run->is_forced && !mt_is_server_silent(session)) {
                 judge_haste(run, rest);
+                session->flags |= MT_S_CLIENT_WAITS;
                 return at;
             }
             at += decide_on_evidence(run, rest);
@@ -431,6 +446,10 @@ size_t mt_feed_server(struct mt_run *run, struct mt_span bytes)
         if (session->server.opaque)
             return bytes.size;
         at += session->flags & MT_S_LOOK_SERVER ? look_at_server(run, rest) : feed_some(run, rest);
+        /* That was the reply: what the client has sent meanwhile comes first. */
+        bool is_client_due = (session->flags & MT_S_CLIENT_WAITS) && session->client.mode != MT_SMTP_HOLD;
+        if (MT_UNLIKELY(is_client_due) && !run->is_forced)
+            return at;
     }
     return at;
 }

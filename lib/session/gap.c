@@ -3,12 +3,15 @@
  * their commands again stands in expect.c. */
 #include "session/parts_priv.h"
 
+/* Less can't hold MAIL, RCPT and DATA. */
+#define ENVELOPE_MIN 40u
+
 void mt_gap_commands(struct mt_run *run)
 {
     struct mt_session *session = run->session;
 
     if (run->side == MT_CLIENT) {
-        session->flags |= MT_S_LOST_CLIENT;
+        session->flags |= MT_S_LOST_CLIENT | MT_S_HELO_SENT; /* or so it may be */
         session->flags &= ~MT_S_RESET_PENDING;
         mt_tx_gap(run);
         if (session->state != MT_STATE_QUIT)
@@ -83,6 +86,8 @@ static void client_gap(struct mt_run *run, uint64_t size)
         mt_smtp_client_set_mode(&session->client, MT_SMTP_COMMAND);
         mt_smtp_client_gap(&session->client, size);
         session->flags |= MT_S_LOOK_CLIENT | MT_S_GAP_CLIENT;
+        if (mt_tx_is_open(session) || size >= ENVELOPE_MIN)
+            session->flags |= MT_S_MAY_BE_CONTENT;
         mt_gap_commands(run);
         return;
     }
@@ -110,6 +115,7 @@ void mt_session_gap(struct mt_session_engine *engine, struct mt_session *session
     if (extra != NULL)
         extra->missing[side] += size;
     session->flags |= side == MT_CLIENT ? MT_S_PAYLOAD_CLIENT : MT_S_PAYLOAD_SERVER;
+    session->flags &= side == MT_CLIENT ? ~MT_S_CLIENT_WAITS : ~UINT64_C(0);
     mt_anomaly(&run, MT_ANOMALY_GAP);
     mt_transcript(&run, MT_TRANSCRIPT_GAP, mt_span_none(), size);
     if (side == MT_CLIENT)

@@ -277,7 +277,9 @@ static uint32_t judge_again(const struct mt_session *session, const struct mt_sm
 {
     uint32_t findings = 0;
 
-    if (!(session->flags & MT_S_HELO_SENT))
+    bool may_be_anew = mt_is_one_way(session) && (session->flags & MT_S_STARTTLS);
+
+    if (!(session->flags & MT_S_HELO_SENT) || may_be_anew)
         return 0;
     const struct mt_entry_helo *before = last_helo(session);
     if (before != NULL && !mt_span_ieq(mt_entry_text(before), kept))

@@ -188,8 +188,8 @@ void mt_wipe(void *bytes, size_t size);
 void mt_starttls_command(struct mt_run *run, const struct mt_smtp_command *command);
 void mt_starttls_reply(struct mt_run *run, uint32_t reply);
 void mt_starttls_early(struct mt_run *run, struct mt_span bytes);
-/* A TLS record of run's side. */
-void mt_tls_begin(struct mt_run *run);
+/* A TLS record of run's side; is_handshake: of that type. */
+void mt_tls_begin(struct mt_run *run, bool is_handshake);
 /* Plain text of run's side where TLS was due. */
 void mt_tls_absent(struct mt_run *run);
 

@@ -53,21 +53,29 @@ static void keep_reply(struct mt_run *run, const struct mt_entry_mail *tx,
     entry->is_first = line->index == 0;
 }
 
+/* Up to a blank, or to the '=' that servers put there before RFC 2554. */
+static struct mt_span first_word(struct mt_span text)
+{
+    size_t size = 0;
+
+    while (size < text.size && text.ptr[size] != ' ' && text.ptr[size] != '\t' && text.ptr[size] != '=')
+        size++;
+    return mt_span_head(text, size);
+}
+
 /* One line of an EHLO reply as an item of the list of extensions. */
 static struct mt_span encode_extension(struct mt_run *run, struct mt_span text, uint8_t *item,
                                        enum mt_smtp_keyword *ret_keyword)
 {
     struct mt_span whole = mt_span_trim(text);
-    size_t size = 0;
+    struct mt_span word = first_word(whole);
+    enum mt_smtp_keyword keyword = mt_smtp_keyword_of(word);
+    bool has_equals = word.size < whole.size && whole.ptr[word.size] == '=';
 
-    while (size < whole.size && whole.ptr[size] != ' ' && whole.ptr[size] != '\t' && whole.ptr[size] != '=')
-        size++;
-    enum mt_smtp_keyword keyword = mt_smtp_keyword_of(mt_span_head(whole, size));
-    /* "AUTH=LOGIN" is what servers gave before RFC 2554: kept as it stands. */
-    if (size < whole.size && whole.ptr[size] == '=')
-        keyword = MT_KEYWORD_OTHER;
     *ret_keyword = keyword;
-    struct mt_span rest = keyword == MT_KEYWORD_OTHER ? whole : mt_span_trim(mt_span_from(whole, size));
+    if (has_equals) /* kept as it stands */
+        keyword = MT_KEYWORD_OTHER;
+    struct mt_span rest = keyword == MT_KEYWORD_OTHER ? whole : mt_span_trim(mt_span_from(whole, word.size));
     item[0] = (uint8_t)keyword;
     if (rest.size == 0)
         return mt_span(item, 1);
@@ -85,9 +93,9 @@ static void take_extension(struct mt_run *run, const struct mt_smtp_reply_line *
     uint8_t item[2 + MT_EXTENSION_TEXT_MAX];
     enum mt_smtp_keyword keyword;
 
+    session->flags |= MT_S_EHLO_ANSWERED;
     if (line->index == 0) {
         session->flags &= ~MT_S_PIPELINING;
-        session->flags |= MT_S_EHLO_ANSWERED | MT_S_REPLY_EHLO;
         return;
     }
     struct mt_span bytes = encode_extension(run, line->text, item, &keyword);
@@ -106,14 +114,23 @@ static void take_extension(struct mt_run *run, const struct mt_smtp_reply_line *
         entry->is_first = line->index == 1;
 }
 
-/* The server alone was captured: the first reply of several lines behind the
- * greeting is that to EHLO. */
-static bool is_unseen_ehlo(const struct mt_session *session, const struct mt_smtp_reply_line *line)
+/* The server alone was captured: a reply of several lines whose second line
+ * begins with an extension is that to EHLO. */
+static void take_unseen(struct mt_run *run, const struct mt_smtp_reply_line *line)
 {
-    if (line->index > 0)
-        return session->flags & MT_S_REPLY_EHLO;
-    return session->packets[MT_CLIENT] == 0 && (session->flags & MT_S_BANNER) && line->code == 250 &&
-           !line->is_last && !(session->flags & MT_S_EHLO_ANSWERED);
+    struct mt_session *session = run->session;
+
+    if (line->index == 0) {
+        bool may_be_ehlo = session->packets[MT_CLIENT] == 0 && line->code == 250 && !line->is_last;
+        session->flags |= may_be_ehlo ? MT_S_REPLY_EHLO : 0;
+        return;
+    }
+    if (!(session->flags & MT_S_REPLY_EHLO))
+        return;
+    if (line->index == 1 && mt_smtp_keyword_of(first_word(line->text)) == MT_KEYWORD_OTHER)
+        session->flags &= ~MT_S_REPLY_EHLO;
+    else
+        take_extension(run, line);
 }
 
 static bool is_observed(const struct mt_expect *expect)
@@ -304,7 +321,7 @@ static void answer_unseen(struct mt_run *run, uint16_t code)
         session->flags |= MT_S_QUIT_OK;
     if (code == 220) /* to a STARTTLS, perhaps */
         session->flags |= MT_S_LOOK_SERVER | MT_S_GAP_SERVER;
-    if (!is_lost || !is_in_lines)
+    if (!is_lost || !is_in_lines || session->packets[MT_CLIENT] == 0)
         return;
     if (code == 354) {
         mt_tx_anonymous(run);
@@ -378,8 +395,7 @@ void mt_reply_take(void *ctx, const struct mt_smtp_reply_line *line)
     if (line->index == 0)
         begin_reply(run, line);
     if (MT_UNLIKELY(session->flags & MT_S_REPLY_UNBOUND)) {
-        if (is_unseen_ehlo(session, line))
-            take_extension(run, line);
+        take_unseen(run, line);
     } else {
         take_line(run, line);
         if (line->code >= 400 && mt_relay_speaks_of(line->text))

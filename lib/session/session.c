@@ -122,6 +122,7 @@ struct mt_session *mt_session_open(struct mt_session_engine *engine, const struc
     session->flags |= MT_S_LOOK_CLIENT | MT_S_LOOK_SERVER;
     if (open->is_midstream) {
         session->flags |= MT_S_MIDSTREAM | MT_S_LOST_CLIENT | MT_S_GAP_CLIENT | MT_S_GAP_SERVER;
+        session->flags |= MT_S_MAY_BE_CONTENT | MT_S_HELO_SENT;
         session->state = MT_STATE_LOST;
     } else {
         mt_expect_push(&run, MT_WHAT_GREETING, NULL, 0, 0);
@@ -146,7 +147,9 @@ static void judge_outstanding(struct mt_run *run, enum mt_session_end end)
     bool has_ended = end == MT_SESSION_END_FIN || end == MT_SESSION_END_RST || end == MT_SESSION_END_QUIT;
     bool is_broken_off = session->client.mode == MT_SMTP_CHUNK;
 
-    if (!has_ended || !mt_can_judge(run) || mt_has_anomaly(session, MT_ANOMALY_GAP))
+    bool is_greeted = session->expected == 0 || session->head.what != MT_WHAT_GREETING;
+
+    if (!has_ended || !is_greeted || !mt_can_judge(run) || mt_has_anomaly(session, MT_ANOMALY_GAP))
         return;
     for (unsigned i = 0; i + is_broken_off < session->expected; i++) {
         if (mt_expect_at(session, i)->what != MT_VERB_QUIT)

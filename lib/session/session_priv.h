@@ -71,6 +71,10 @@ enum mt_state {
 #define MT_S_FIRST (UINT64_C(1) << 43)         /* extra->first belongs to the current reply */
 #define MT_S_EARLY_REFUSAL (UINT64_C(1) << 44) /* the server has answered while content was under way */
 
+#define MT_S_CLIENT_WAITS (UINT64_C(1) << 45) /* bytes of it were refused */
+#define MT_S_AUTH_SEEN (UINT64_C(1) << 46)
+#define MT_S_MAY_BE_CONTENT (UINT64_C(1) << 47) /* what comes behind the gap */
+
 #define MT_S_RESYNC (MT_S_LOST_CLIENT | MT_S_LOST_SERVER)
 
 /* What a reply is expected for, in FIFO order. */

@@ -47,24 +47,27 @@ static void go_opaque(struct mt_run *run, enum mt_side side)
     struct mt_session *session = run->session;
 
     mt_carry_free(run->engine, session, side);
+    mt_content_drop_header(run);
     if (side == MT_CLIENT) {
         mt_smtp_client_set_mode(&session->client, MT_SMTP_OPAQUE);
-        session->flags |= MT_S_TLS_CLIENT;
+        mt_tx_gap(run); /* what becomes of it is said in secret */
     } else {
         session->server.opaque = 1;
-        session->flags |= MT_S_TLS_SERVER;
+        mt_expect_drop(run, session->expected);
     }
-    mt_transcript(run, MT_TRANSCRIPT_OPAQUE, mt_span_none(), 0);
 }
 
-void mt_tls_begin(struct mt_run *run)
+void mt_tls_begin(struct mt_run *run, bool is_handshake)
 {
     struct mt_session *session = run->session;
     uint64_t both = MT_S_TLS_CLIENT | MT_S_TLS_SERVER;
     bool is_negotiated = session->flags & (MT_S_TLS_WAIT | MT_S_STARTTLS);
-    enum mt_side other = mt_side_other(run->side);
+    bool is_start = session->state == MT_STATE_CONNECTED;
 
     go_opaque(run, run->side);
+    mt_transcript(run, MT_TRANSCRIPT_OPAQUE, mt_span_none(), 0);
+    if (is_handshake)
+        session->flags |= run->side == MT_CLIENT ? MT_S_TLS_CLIENT : MT_S_TLS_SERVER;
     if (is_negotiated) {
         bool is_established = (session->flags & both) == both && (session->flags & MT_S_TLS_WAIT);
         if (is_established && session->starttls_outcome != MT_STARTTLS_INJECTED)
@@ -73,14 +76,8 @@ void mt_tls_begin(struct mt_run *run)
     }
     /* TLS that nobody asked for in clear: from the start of the connection, or
      * from a gap or the start of the capture on. */
-    mt_content_drop_header(run);
-    mt_carry_free(run->engine, session, other);
-    mt_smtp_client_set_mode(&session->client, MT_SMTP_OPAQUE);
-    session->server.opaque = 1;
-    if (session->state != MT_STATE_CONNECTED)
-        return;
-    mt_expect_drop(run, session->expected);
-    if (session->port[MT_SERVER] != SMTPS_PORT)
+    go_opaque(run, mt_side_other(run->side));
+    if (is_start && session->port[MT_SERVER] != SMTPS_PORT)
         mt_anomaly(run, MT_ANOMALY_NOT_SMTP);
 }
 

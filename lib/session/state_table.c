@@ -156,12 +156,24 @@ static uint8_t cell(enum mt_smtp_verb verb, enum mt_state state)
     return OK;
 }
 
+/* Whether a transaction is open depends on replies; that there was no RCPT, and
+ * before it no MAIL, does not. */
+static bool needs_replies(const struct mt_session *session, uint8_t verdict)
+{
+    bool is_inside = session->state == MT_STATE_MAIL || session->state == MT_STATE_RCPT ||
+                     session->state == MT_STATE_BDAT || session->state == MT_STATE_DATA;
+
+    return is_inside && verdict != NAMED(DATA_BEFORE_RCPT);
+}
+
 void mt_state_judge(struct mt_run *run, enum mt_smtp_verb verb)
 {
     const struct mt_session *session = run->session;
     uint8_t verdict = cell(verb, session->state);
 
     if (MT_LIKELY(verdict == OK))
+        return;
+    if (mt_is_one_way(session) && needs_replies(session, verdict))
         return;
     mt_anomaly(run,
                verdict == DENIED ? MT_ANOMALY_COMMAND_OUT_OF_ORDER : (enum mt_anomaly)(verdict - ANOMALY));

@@ -97,16 +97,20 @@ static struct mt_entry_mail *keep_mail(struct mt_run *run, struct mt_span text)
 }
 
 /* A MAIL inside a transaction: whether that goes on or a new one begins is known
- * by the reply. */
-static void keep_outer(struct mt_run *run, const struct mt_entry_mail *inner)
+ * by the reply, if there are replies. */
+static void keep_outer(struct mt_run *run)
 {
     struct mt_session *session = run->session;
-    struct mt_extra *extra = session->tx == NULL ? session->extra : mt_extra(run);
 
+    if (mt_is_one_way(session)) {
+        mt_tx_end(run, session->tx, MT_TX_END_GAP);
+        mt_tx_leave(session);
+    }
+    struct mt_extra *extra = session->tx == NULL ? session->extra : mt_extra(run);
     if (extra == NULL)
         return;
     extra->outer = session->tx;
-    extra->outer_back = (uint8_t)mt_min_u64(extra->back + (inner != NULL), UINT8_MAX);
+    extra->outer_back = extra->back;
     extra->back = 0;
 }
 
@@ -123,10 +127,12 @@ void mt_tx_mail(struct mt_run *run, const struct mt_smtp_command *command)
     struct envelope_line line = keep_line(run, command, path, from, MT_CUT_FROM);
 
     mt_helo_at_mail(run, command);
+    keep_outer(run);
     struct mt_entry_mail *tx = keep_mail(run, line.text);
-    keep_outer(run, tx);
     session->tx = tx;
     if (tx != NULL) {
+        if (session->extra != NULL && session->extra->outer_back < UINT8_MAX)
+            session->extra->outer_back++;
         tx->place = line.place;
         tx->flags = has_path && has_smtputf8(&argument) ? MT_TX_SMTPUTF8 : 0;
     }

@@ -1,0 +1,209 @@
+#include "wire.h"
+
+#include "base/check.h"
+#include "dump.h"
+
+#include <stdlib.h>
+
+/* --- the site --------------------------------------------------------------- */
+
+struct mt_ip wire_ip(const char *text)
+{
+    struct mt_ip ip;
+
+    MT_BUG_ON(!mt_ip_parse(mt_span_cstr(text), &ip));
+    return ip;
+}
+
+void wire_site_init(struct wire_site *site)
+{
+    memset(site, 0, sizeof(*site));
+    site->site.given = true;
+    site->site.home_networks = site->home;
+    site->site.allowed_relays = site->relays;
+    site->site.local_domains = site->domains;
+}
+
+void wire_site_home(struct wire_site *site, const char *prefix)
+{
+    MT_BUG_ON(!mt_prefix_parse(mt_span_cstr(prefix), &site->home[site->site.home_network_count++]));
+}
+
+void wire_site_relay(struct wire_site *site, const char *prefix)
+{
+    MT_BUG_ON(!mt_prefix_parse(mt_span_cstr(prefix), &site->relays[site->site.allowed_relay_count++]));
+}
+
+void wire_site_domain(struct wire_site *site, const char *domain)
+{
+    site->domains[site->site.local_domain_count++] = mt_span_cstr(domain);
+}
+
+/* --- what comes out --------------------------------------------------------- */
+
+static void on_record(void *ctx, const struct mt_record_session *record)
+{
+    struct wire *wire = ctx;
+
+    wire->records++;
+    dump_session(&wire->dump, record);
+}
+
+static void on_observation(void *ctx, const struct mt_observation *observation)
+{
+    struct wire *wire = ctx;
+
+    wire->observed++;
+    dump_observation(&wire->observations, observation);
+}
+
+static void on_transcript(void *ctx, const struct mt_session *session, enum mt_transcript_kind kind,
+                          enum mt_side side, struct mt_span text, uint64_t count, const struct mt_mark *mark)
+{
+    static const char *const kinds[] = {"", "(secret)", "(content)", "(gap)", "(tls)", "(anomaly) "};
+    struct wire *wire = ctx;
+
+    (void)session;
+    (void)mark;
+    text_put(&wire->shown, "%c: %s", side == MT_CLIENT ? 'C' : 'S', kinds[kind]);
+    if (text.ptr != NULL)
+        text_put_quoted(&wire->shown, text);
+    if (kind == MT_TRANSCRIPT_CONTENT || kind == MT_TRANSCRIPT_GAP)
+        text_put(&wire->shown, " %llu", (unsigned long long)count);
+    text_put(&wire->shown, "\n");
+}
+
+/* --- the connection --------------------------------------------------------- */
+
+void wire_init(struct wire *wire, const struct wire_site *site, const struct mt_session_limits *limits)
+{
+    struct mt_session_config config = {
+        .site = site != NULL ? &site->site : NULL,
+        .observer_name = mt_span_cstr("test"),
+        .observer_version = "0",
+        .sessions_max = 4,
+    };
+    struct mt_session_events events = {
+        .record = on_record, .observation = on_observation, .transcript = on_transcript};
+
+    memset(wire, 0, sizeof(*wire));
+    if (limits != NULL)
+        config.limits = *limits;
+    wire->stats = aligned_alloc(MT_CACHE_LINE, sizeof(*wire->stats));
+    memset(wire->stats, 0, sizeof(*wire->stats));
+    wire->mark = (struct mt_mark){.time = 1000 * MT_SEC, .number = 1};
+    wire->open = (struct mt_session_open){
+        .tuple = {.src = wire_ip("203.0.113.5"),
+                  .dst = wire_ip("192.0.2.25"),
+                  .src_port = 40000,
+                  .dst_port = 25},
+        .vlan = UINT16_MAX,
+    };
+    MT_BUG_ON(mt_arena_create(16 << 20, &wire->arena) != 0);
+    MT_BUG_ON(mt_session_engine_create(&config, wire->arena, &events, wire, wire->stats, &wire->engine) != 0);
+}
+
+void wire_fini(struct wire *wire)
+{
+    mt_session_engine_destroy(wire->engine);
+    mt_arena_destroy(wire->arena);
+    free(wire->stats);
+    text_free(&wire->waiting[MT_CLIENT]);
+    text_free(&wire->waiting[MT_SERVER]);
+    text_free(&wire->dump);
+    text_free(&wire->observations);
+    text_free(&wire->shown);
+}
+
+void wire_open(struct wire *wire, const struct mt_session_open *open)
+{
+    if (open != NULL)
+        wire->open = *open;
+    wire->open.first = wire->mark;
+    wire->session = mt_session_open(wire->engine, &wire->open);
+    MT_BUG_ON(wire->session == NULL);
+}
+
+void wire_frame(struct wire *wire, enum mt_side side)
+{
+    wire->mark.time += MT_MSEC;
+    wire->mark.number++;
+    mt_session_count(wire->session, side, 1, 54, &wire->mark);
+}
+
+/* The bytes lie in a block of their exact size, for AddressSanitizer. */
+static size_t offer(struct wire *wire, enum mt_side side, struct mt_span bytes, bool is_forced,
+                    bool is_queued)
+{
+    uint8_t *exact = malloc(bytes.size);
+
+    memcpy(exact, bytes.ptr, bytes.size);
+    size_t taken = mt_session_data(wire->engine, wire->session, side, mt_span(exact, bytes.size), &wire->mark,
+                                   is_forced, is_queued);
+    memset(exact, 0xee, bytes.size);
+    free(exact);
+    MT_BUG_ON(taken > bytes.size || (is_forced && taken < bytes.size));
+    size_t used = mt_arena_used(wire->arena);
+    wire->used_max = used > wire->used_max ? used : wire->used_max;
+    return taken;
+}
+
+static bool offer_waiting(struct wire *wire, enum mt_side side, bool is_forced)
+{
+    struct text *waiting = &wire->waiting[side];
+
+    if (waiting->size == 0)
+        return false;
+    size_t taken = offer(wire, side, mt_span(waiting->ptr, waiting->size), is_forced, true);
+    memmove(waiting->ptr, waiting->ptr + taken, waiting->size - taken);
+    waiting->size -= taken;
+    return taken > 0;
+}
+
+/* side has moved: what waits on the other side may go on now. */
+static void settle(struct wire *wire, enum mt_side side)
+{
+    while (offer_waiting(wire, mt_side_other(side), false))
+        side = mt_side_other(side);
+}
+
+void wire_segment(struct wire *wire, enum mt_side side, struct mt_span bytes)
+{
+    wire->mark.time += MT_MSEC;
+    wire->mark.number++;
+    mt_session_count(wire->session, side, 1, 54 + bytes.size, &wire->mark);
+    if (bytes.size == 0)
+        return;
+    if (wire->waiting[side].size > 0) {
+        text_put_bytes(&wire->waiting[side], bytes);
+        return;
+    }
+    size_t taken = offer(wire, side, bytes, false, false);
+    text_put_bytes(&wire->waiting[side], mt_span_from(bytes, taken));
+    settle(wire, side);
+}
+
+void wire_line(struct wire *wire, enum mt_side side, const char *line)
+{
+    struct text whole = {0};
+
+    text_put(&whole, "%s\r\n", line);
+    wire_segment(wire, side, mt_span(whole.ptr, whole.size));
+    text_free(&whole);
+}
+
+void wire_gap(struct wire *wire, enum mt_side side, uint64_t size)
+{
+    offer_waiting(wire, side, true);
+    mt_session_gap(wire->engine, wire->session, side, size, &wire->mark);
+    settle(wire, side);
+}
+
+void wire_close(struct wire *wire, enum mt_session_end end)
+{
+    while (offer_waiting(wire, MT_CLIENT, true) || offer_waiting(wire, MT_SERVER, true))
+        continue;
+    mt_session_close(wire->engine, wire->session, end);
+    wire->session = NULL;
+    MT_BUG_ON(mt_arena_used(wire->arena) != 0);
+}
