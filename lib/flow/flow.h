@@ -73,6 +73,9 @@ struct mt_flow *mt_flow_add(struct mt_flow_table *table, const struct mt_flow_ke
  * the one to give up when the table is full. NULL when there is none near. */
 struct mt_flow *mt_flow_victim(struct mt_flow_table *table, uint64_t hash, uint64_t now);
 
+/* The line stays readable (its key is then of no tuple, or of the flow that
+ * took the line next), so that a caller may check a pointer it kept over a
+ * burst by its key. */
 void mt_flow_remove(struct mt_flow_table *table, struct mt_flow *flow);
 
 /* Seen at now; the wheel is touched only when the timeout becomes shorter. */

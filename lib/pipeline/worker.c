@@ -394,6 +394,7 @@ void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, 
     struct mt_flow_key keys[MT_BURST_MAX];
     uint64_t hashes[MT_BURST_MAX];
     bool swapped[MT_BURST_MAX];
+    struct mt_flow *hints[MT_BURST_MAX];
     for (size_t i = 0; i < count; i++) {
         hashes[i] = mt_flow_key_of(worker->flows, &packets[i].tuple, &keys[i], &swapped[i]);
         mt_flow_prefetch_bucket(worker->flows, hashes[i]);
@@ -401,14 +402,14 @@ void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, 
     for (size_t i = 0; i < count; i++)
         mt_flow_prefetch_line(worker->flows, hashes[i]);
     for (size_t i = 0; i < count; i++) {
-        struct mt_flow *flow = mt_flow_find(worker->flows, &keys[i], hashes[i]);
-        if (MT_LIKELY(flow != NULL))
-            mt_session_prefetch(flow->owner);
+        hints[i] = mt_flow_find(worker->flows, &keys[i], hashes[i]);
+        if (MT_LIKELY(hints[i] != NULL))
+            mt_session_prefetch(hints[i]->owner);
         else
             mt_embryo_prefetch(worker->flows, hashes[i]);
     }
     for (size_t i = 0; i < count; i++)
-        worker_packet(worker, &packets[i], &keys[i], hashes[i], swapped[i]);
+        worker_packet(worker, &packets[i], &keys[i], hashes[i], swapped[i], hints[i]);
     if (count > 0)
         worker->now.number = packets[count - 1].mark.number;
     worker_expire(worker, now);
