@@ -113,7 +113,7 @@ def cached(folder, traffic, name, options):
             return Capture(path, known["frames"], known["bytes"])
     except (FileNotFoundError, ValueError, KeyError):
         pass
-    print(f"making {name}", file=sys.stderr)
+    show(f"making {name}")
     capture = generate(traffic, path, options)
     with open(note, "w", encoding="utf-8") as text:
         json.dump({"wanted": wanted, "frames": capture.frames, "bytes": capture.bytes}, text)
@@ -222,6 +222,12 @@ def median(values):
     return statistics.median(values)
 
 
+def show(text):
+    """Progress, for whoever watches."""
+    if sys.stderr.isatty():
+        print(f"\r{text:<60}\r", end="", file=sys.stderr, flush=True)
+
+
 def measure_profile(profile, capture, short, tools, runs):
     """CPU seconds per frame of each program: medians of interleaved runs."""
     samples = {tool.name: [] for tool in tools}
@@ -231,11 +237,11 @@ def measure_profile(profile, capture, short, tools, runs):
     for number in range(runs):
         for tool in tools:
             read = short if tool.is_slow else capture
-            print(f"\r{profile}: run {number + 1} of {runs}, {tool.name:<20}", end="", file=sys.stderr, flush=True)
+            show(f"{profile}: run {number + 1} of {runs}, {tool.name}")
             usage = measure(tool.arguments_of(read.path), tool.allowed)
             samples[tool.name].append(max(usage.cpu - tool.start, 1e-6))
             walls[tool.name].append(usage.wall)
-    print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+    show("")
     results = {}
     for tool in tools:
         read = short if tool.is_slow else capture
