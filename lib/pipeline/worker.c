@@ -350,11 +350,15 @@ static void flow_segment(struct mt_worker *worker, struct mt_flow *flow, enum mt
     flow_linger(worker, flow, verdict == MT_STREAM_RESET ? MT_SESSION_END_RST : MT_SESSION_END_FIN);
 }
 
+/* hint: what the key led to when the burst began; packets before this one may
+ * have ended that flow, or begun one where none was. */
 static void worker_packet(struct mt_worker *worker, const struct mt_packet *packet,
-                          const struct mt_flow_key *key, uint64_t hash, bool swapped)
+                          const struct mt_flow_key *key, uint64_t hash, bool swapped, struct mt_flow *hint)
 {
     worker->now = packet->mark;
-    struct mt_flow *flow = mt_flow_find(worker->flows, key, hash);
+    struct mt_flow *flow = hint;
+    if (MT_UNLIKELY(!hint || hint->key.word[0] != key->word[0] || hint->key.word[1] != key->word[1]))
+        flow = mt_flow_find(worker->flows, key, hash);
     if (flow && MT_UNLIKELY(mt_flow_is_expired(worker->flows, flow, packet->mark.time))) {
         flow_end(worker, flow, MT_SESSION_END_TIMEOUT);
         flow = NULL;
