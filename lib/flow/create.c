@@ -27,11 +27,16 @@ static void region_release(void *region, size_t size)
 
 static uint32_t power_of_two_from(uint32_t n)
 {
-    uint32_t power = 2;
+    uint32_t power = 1;
 
     while (power < n)
         power *= 2;
     return power;
+}
+
+static size_t embryos_size(const struct mt_flow_table *table)
+{
+    return (size_t)table->embryo_set_count * MT_EMBRYO_WAYS * sizeof(*table->embryos);
 }
 
 int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *stats,
@@ -53,15 +58,16 @@ int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *s
     table->seed = seed;
     table->flows_max = flows_max;
     table->bucket_count = flows_max / MT_FLOW_LOAD + 1;
-    table->embryo_mask = power_of_two_from(embryos_max) - 1;
+    table->embryo_set_count = power_of_two_from((embryos_max + MT_EMBRYO_WAYS - 1) / MT_EMBRYO_WAYS);
     table->base = MT_FLOW_NO_BASE;
     table->line_free = MT_FLOW_NONE;
     memset(table->wheel, 0xff, sizeof(table->wheel));
     table->lines = region_reserve(flows_max * sizeof(*table->lines));
     table->buckets = region_reserve(table->bucket_count * sizeof(*table->buckets));
     table->wheel_prev = region_reserve(flows_max * sizeof(*table->wheel_prev));
-    table->embryos = region_reserve((table->embryo_mask + UINT64_C(1)) * sizeof(*table->embryos));
-    if (!table->lines || !table->buckets || !table->wheel_prev || !table->embryos) {
+    table->embryos = region_reserve(embryos_size(table));
+    table->embryo_prints = region_reserve(table->embryo_set_count * sizeof(*table->embryo_prints));
+    if (!table->lines || !table->buckets || !table->wheel_prev || !table->embryos || !table->embryo_prints) {
         mt_flow_table_destroy(table);
         return -ENOMEM;
     }
@@ -76,6 +82,7 @@ void mt_flow_table_destroy(struct mt_flow_table *table)
     region_release(table->lines, table->flows_max * sizeof(*table->lines));
     region_release(table->buckets, table->bucket_count * sizeof(*table->buckets));
     region_release(table->wheel_prev, table->flows_max * sizeof(*table->wheel_prev));
-    region_release(table->embryos, (table->embryo_mask + UINT64_C(1)) * sizeof(*table->embryos));
+    region_release(table->embryos, embryos_size(table));
+    region_release(table->embryo_prints, table->embryo_set_count * sizeof(*table->embryo_prints));
     free(table);
 }

@@ -40,7 +40,7 @@ struct mt_flow_table;
 
 struct mt_flow_config {
     uint32_t flows_max;   /* 0: 1 Mi */
-    uint32_t embryos_max; /* 0: 256 Ki; rounded up to a power of two */
+    uint32_t embryos_max; /* 0: 256 Ki; rounded up to a power of two, at least 8 */
     uint64_t seed;        /* for the hash; 0: from the kernel */
 };
 
@@ -95,7 +95,7 @@ struct mt_flow *mt_flow_next(struct mt_flow_table *table, size_t *cursor);
 size_t mt_flow_count(const struct mt_flow_table *table);
 
 /* --- embryos: SYNs without a flow ------------------------------------------
- * A SYN costs one slot of a fixed two-choice table, never a flow, so a flood
+ * A SYN costs one slot of a fixed table, never a flow, so a flood
  * can't evict a session. */
 
 struct mt_embryo {

@@ -37,11 +37,19 @@ struct mt_flow_bucket {
 };
 MT_STATIC_ASSERT(sizeof(struct mt_flow_bucket) == MT_CACHE_LINE, "a look-up reads one line of the index");
 
+#define MT_EMBRYO_WAYS 8
+
+/* Fingerprints of a set of embryos; 0: free. */
+struct mt_embryo_prints {
+    _Alignas(MT_CACHE_LINE) uint64_t print[MT_EMBRYO_WAYS];
+};
+
 struct mt_flow_table {
     struct mt_flow *lines;
     struct mt_flow_bucket *buckets;
-    uint32_t *wheel_prev; /* per line: the line before it in its slot, or WHEEL_HEAD | slot */
-    struct mt_embryo *embryos;
+    uint32_t *wheel_prev;      /* per line: the line before it in its slot, or WHEEL_HEAD | slot */
+    struct mt_embryo *embryos; /* sets of MT_EMBRYO_WAYS */
+    struct mt_embryo_prints *embryo_prints;
     struct mt_stats *stats;
     uint64_t seed;
     uint64_t base;       /* time of tick 0; MT_FLOW_NO_BASE until the first flow */
@@ -51,7 +59,7 @@ struct mt_flow_table {
     uint32_t line_high; /* lines ever used */
     uint32_t line_free; /* first of the returned ones, linked by key.word[0] */
     uint32_t count;
-    uint32_t embryo_mask;
+    uint32_t embryo_set_count;     /* a power of two */
     uint32_t wheel[MT_FLOW_SLOTS]; /* first line of each slot */
 };
 

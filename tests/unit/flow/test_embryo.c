@@ -74,27 +74,43 @@ static void a_removed_embryo_is_absent_and_not_counted(void **state)
     mt_flow_table_destroy(table);
 }
 
-static void the_older_of_two_gives_way(void **state)
+static void the_oldest_of_a_set_gives_way(void **state)
 {
     (void)state;
-    struct mt_flow_table *table = table_make(0, 2, &stats);
+    enum { WAYS = 8 };
+    struct mt_flow_table *table = table_make(0, WAYS, &stats);
     bool is_new = false;
 
-    embryo_add(table, 1, 1 * MT_SEC, &is_new);
-    embryo_add(table, 2, 2 * MT_SEC, &is_new);
+    for (uint32_t n = 1; n <= WAYS; n++)
+        embryo_add(table, n, MT_SEC + n * 100 * MT_MSEC, &is_new);
     assert_int_equal(evicted(), 0);
-    embryo_add(table, 3, 3 * MT_SEC, &is_new);
+    embryo_add(table, 100, 3 * MT_SEC, &is_new);
     assert_true(is_new);
     assert_int_equal(evicted(), 1);
     assert_null(embryo_find(table, 1, 3 * MT_SEC));
-    assert_non_null(embryo_find(table, 2, 3 * MT_SEC));
-    assert_non_null(embryo_find(table, 3, 3 * MT_SEC));
+    for (uint32_t n = 2; n <= WAYS; n++)
+        assert_non_null(embryo_find(table, n, 3 * MT_SEC));
 
-    /* at 7.5 s the second has expired, the third has not */
-    embryo_add(table, 4, 7500 * MT_MSEC, &is_new);
+    /* at 6.25 s the second has expired, the third has not */
+    embryo_add(table, 101, 6250 * MT_MSEC, &is_new);
     assert_int_equal(evicted(), 1);
     assert_int_equal(expired(), 1);
-    assert_non_null(embryo_find(table, 3, 7500 * MT_MSEC));
+    assert_non_null(embryo_find(table, 3, 6250 * MT_MSEC));
+    mt_flow_table_destroy(table);
+}
+
+static void a_table_at_a_tenth_of_its_load_forgets_no_handshake(void **state)
+{
+    (void)state;
+    enum { SYNS = 26000 };
+    struct mt_flow_table *table = table_make(0, 0, &stats);
+    bool is_new = false;
+
+    for (uint32_t n = 0; n < SYNS; n++)
+        embryo_add(table, n, MT_SEC, &is_new);
+    assert_int_equal(evicted(), 0);
+    for (uint32_t n = 0; n < SYNS; n++)
+        assert_non_null(embryo_find(table, n, 2 * MT_SEC));
     mt_flow_table_destroy(table);
 }
 
@@ -151,7 +167,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_syn_is_remembered_for_five_seconds, reset_stats),
         cmocka_unit_test_setup(a_removed_embryo_is_absent_and_not_counted, reset_stats),
-        cmocka_unit_test_setup(the_older_of_two_gives_way, reset_stats),
+        cmocka_unit_test_setup(the_oldest_of_a_set_gives_way, reset_stats),
+        cmocka_unit_test_setup(a_table_at_a_tenth_of_its_load_forgets_no_handshake, reset_stats),
         cmocka_unit_test_setup(a_flood_of_syns_costs_no_flow_and_every_one_is_accounted_for, reset_stats),
         cmocka_unit_test_setup(an_embryo_and_a_flow_of_one_tuple_live_side_by_side, reset_stats),
     };
