@@ -16,7 +16,9 @@ enum {
     FLOW_LINGERS = 1 << 0,          /* the connection is over */
     FLOW_CLIENT_IS_SECOND = 1 << 1, /* the client is the key's second end */
     FLOW_SYN_PENDING = 1 << 2,      /* a SYN came that may start another connection */
-    FLOW_END_SHIFT = 8,             /* enum mt_session_end of a lingering flow */
+    FLOW_FIN_CLIENT = 1 << 3,       /* all that this side sent was seen */
+    FLOW_FIN_SERVER = 1 << 4,
+    FLOW_END_SHIFT = 8, /* enum mt_session_end of a lingering flow */
 };
 
 enum {
@@ -30,6 +32,7 @@ enum {
 
 struct stream_ctx {
     struct mt_worker *worker;
+    struct mt_flow *flow;
     struct mt_session *session;
 };
 
@@ -54,12 +57,11 @@ static void on_anomaly(void *ctx, enum mt_side side, enum mt_anomaly anomaly, co
     mt_session_anomaly(c->worker->sessions, c->session, anomaly, mark);
 }
 
-/* The session learns of the end of the connection, not of one side's. */
 static void on_fin(void *ctx, enum mt_side side, const struct mt_mark *mark)
 {
-    (void)ctx;
-    (void)side;
+    struct stream_ctx *c = ctx;
     (void)mark;
+    c->flow->flags |= side == MT_CLIENT ? FLOW_FIN_CLIENT : FLOW_FIN_SERVER;
 }
 
 static const struct mt_stream_sink stream_sink = {
@@ -83,16 +85,31 @@ static bool worker_has_port(const struct mt_worker *worker, uint16_t port)
 
 static void flow_finish_stream(struct mt_worker *worker, struct mt_flow *flow)
 {
-    struct stream_ctx ctx = {.worker = worker, .session = flow->owner};
+    struct stream_ctx ctx = {.worker = worker, .flow = flow, .session = flow->owner};
     mt_stream_finish(worker->streams, flow_stream(flow), &stream_sink, &ctx, &worker->now);
+}
+
+/* Every side that was seen has sent its FIN: when only the last ACK is missing,
+ * or the mirror shows one direction, that was the end all the same. */
+static bool has_said_all(struct mt_flow *flow)
+{
+    const struct mt_stream *stream = flow_stream(flow);
+    bool client = (flow->flags & FLOW_FIN_CLIENT) != 0;
+    bool server = (flow->flags & FLOW_FIN_SERVER) != 0;
+
+    return (client || server) && (client || !mt_stream_is_open(stream, MT_CLIENT)) &&
+           (server || !mt_stream_is_open(stream, MT_SERVER));
 }
 
 static void flow_end(struct mt_worker *worker, struct mt_flow *flow, enum mt_session_end end)
 {
-    if (flow->flags & FLOW_LINGERS)
+    if (flow->flags & FLOW_LINGERS) {
         end = (enum mt_session_end)(flow->flags >> FLOW_END_SHIFT);
-    else
+    } else {
         flow_finish_stream(worker, flow);
+        if (has_said_all(flow))
+            end = MT_SESSION_END_FIN;
+    }
     if (end == MT_SESSION_END_TIMEOUT)
         mt_stats_add(&worker->stats, MT_COUNTER_FLOWS_TIMEOUT, 1);
     mt_session_close(worker->sessions, flow->owner, end);
@@ -342,7 +359,7 @@ static void flow_segment(struct mt_worker *worker, struct mt_flow *flow, enum mt
     if (MT_UNLIKELY(flow->flags & FLOW_LINGERS))
         return;
     mt_flow_touch(worker->flows, flow, packet->mark.time, worker->config->idle_timeout);
-    struct stream_ctx ctx = {.worker = worker, .session = flow->owner};
+    struct stream_ctx ctx = {.worker = worker, .flow = flow, .session = flow->owner};
     enum mt_stream_verdict verdict =
         mt_stream_input(worker->streams, flow_stream(flow), side, packet, &stream_sink, &ctx);
     if (MT_LIKELY(verdict == MT_STREAM_OK))
