@@ -316,7 +316,9 @@ void mt_helo_command(struct mt_run *run, const struct mt_smtp_command *command)
     entry->verb = (uint8_t)command->verb;
     entry->kind = (uint8_t)kind_of(&name, findings);
     entry->findings = findings;
-    if (findings == 0 || !(session->flags & MT_S_OUTSIDE))
+    /* An early talker's name may turn out to be the server's own. */
+    bool may_matter = findings != 0 || !(session->flags & MT_S_BANNER);
+    if (!may_matter || !(session->flags & MT_S_OUTSIDE))
         return;
     struct mt_entry_line *line = mt_store_put(run, MT_TAG_LINE, sizeof(*line),
                                               mt_span_head(command->line, MT_EVIDENCE_TEXT_MAX), false);
@@ -332,11 +334,16 @@ uint32_t mt_helo_findings(const struct mt_session *session)
 {
     struct mt_cursor cursor = mt_store_begin(session);
     uint32_t findings = mt_has_anomaly(session, MT_ANOMALY_MAIL_BEFORE_GREETING) ? MT_HELO_MISSING : 0;
+    struct mt_span host = (session->flags & MT_S_EARLY) ? mt_banner_host(session) : mt_span_none();
     struct mt_entry *entry;
 
     while ((entry = mt_store_next(&cursor)) != NULL) {
-        if (entry->tag == MT_TAG_HELO)
-            findings |= ((const struct mt_entry_helo *)entry)->findings;
+        if (entry->tag != MT_TAG_HELO)
+            continue;
+        const struct mt_entry_helo *helo = (const struct mt_entry_helo *)entry;
+        findings |= helo->findings;
+        if (host.ptr != NULL && mt_span_ieq(mt_entry_text(helo), host))
+            findings |= MT_HELO_OWN_NAME;
     }
     return findings;
 }
