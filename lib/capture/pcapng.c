@@ -88,7 +88,7 @@ static enum content take_simple(struct mt_pcapng *pcapng, struct mt_span block, 
     uint64_t size = mt_min_u64(wire_size, block.size - SIMPLE_MIN);
     if (interface->snap_size != 0)
         size = mt_min_u64(size, interface->snap_size);
-    if (size > MT_CAPTURE_RECORD_MAX)
+    if (size > (uint64_t)MT_CAPTURE_RECORD_MAX)
         return refuse(fault, "packet of %u bytes in a block of %zu", wire_size, block.size);
     *frame = (struct mt_frame){
         .data = block.ptr + SIMPLE_DATA,

@@ -14,14 +14,19 @@ enum outcome {
 
 static struct mt_fragment_key key_of(const struct mt_packet *packet)
 {
-    struct mt_fragment_key key;
-    memset(&key, 0, sizeof(key)); /* keys are compared with their padding */
-    key.src = packet->tuple.src;
-    key.dst = packet->tuple.dst;
-    key.vlan = packet->vlan;
-    key.id = packet->fragment_id;
-    key.protocol = packet->tuple.src.family == 4 ? packet->ip_protocol : 0;
-    return key;
+    return (struct mt_fragment_key){
+        .src = packet->tuple.src,
+        .dst = packet->tuple.dst,
+        .vlan = packet->vlan,
+        .id = packet->fragment_id,
+        .protocol = packet->tuple.src.family == 4 ? packet->ip_protocol : 0,
+    };
+}
+
+static bool key_eq(const struct mt_fragment_key *a, const struct mt_fragment_key *b)
+{
+    return a->id == b->id && a->vlan == b->vlan && a->protocol == b->protocol && mt_ip_eq(&a->src, &b->src) &&
+           mt_ip_eq(&a->dst, &b->dst);
 }
 
 static uint32_t bucket_of(const struct mt_fragment_table *table, const struct mt_fragment_key *key)
@@ -40,7 +45,7 @@ static struct mt_fragment_datagram *find(struct mt_fragment_table *table, const 
                                          uint32_t bucket)
 {
     uint32_t i = table->bucket[bucket];
-    while (i != MT_FRAGMENT_NONE && memcmp(&table->datagram[i].key, key, sizeof(*key)) != 0)
+    while (i != MT_FRAGMENT_NONE && !key_eq(&table->datagram[i].key, key))
         i = table->datagram[i].chain;
     return i == MT_FRAGMENT_NONE ? NULL : &table->datagram[i];
 }
@@ -113,7 +118,7 @@ static struct mt_fragment_datagram *start(struct mt_fragment_table *table, const
     uint32_t index = table->free;
     struct mt_fragment_datagram *datagram = &table->datagram[index];
     table->free = datagram->chain;
-    memcpy(&datagram->key, key, sizeof(*key));
+    datagram->key = *key;
     datagram->time = now;
     datagram->bucket = bucket;
     datagram->chain = table->bucket[bucket];

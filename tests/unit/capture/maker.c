@@ -79,7 +79,7 @@ void made_set_u32(struct made *made, size_t off, uint32_t value)
 
 uint8_t made_byte(unsigned seed, size_t index)
 {
-    return (uint8_t)(seed * 131 + index * 7 + index / 251);
+    return (uint8_t)((size_t)seed * 131 + index * 7 + index / 251);
 }
 
 static void made_data(struct made *made, uint32_t size, unsigned seed)
@@ -284,7 +284,7 @@ const char *place(const char *name)
     }
     if (places.count == MT_ARRAY_COUNT(places.paths))
         give_up("too many files");
-    strcpy(places.paths[places.count], path);
+    memcpy(places.paths[places.count], path, sizeof(path));
     return places.paths[places.count++];
 }
 

@@ -147,8 +147,8 @@ static void a_directory_gives_its_captures_in_time_order(void **state)
     assert_int_equal(reading.rc, 0);
     assert_int_equal(reading.damage_count, 0);
     assert_int_equal(reading.frame_count, 20);
-    for (uint32_t i = 0; i < 4; i++)
-        assert_pcap_of(&reading, i * 5, SECOND + i * 100, 0, 5);
+    for (size_t i = 0; i < 4; i++)
+        assert_pcap_of(&reading, i * 5, (uint32_t)(SECOND + i * 100), 0, 5);
     reading_fini(&reading);
 }
 
