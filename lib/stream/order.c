@@ -327,8 +327,6 @@ static bool hole_resolve(struct mt_stream_work *work, enum mt_side side, bool at
     }
     if (half->beyond && mt_seq_lt(half->beyond->seq, end))
         end = half->beyond->seq;
-    if (end == half->edge)
-        return true;
     if (!half->beyond && end == half->edge + 1) {
         /* One number and nothing behind it: rather a FIN that was not captured
          * than a byte. Nobody waits for it any more. */

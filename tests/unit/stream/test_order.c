@@ -371,6 +371,46 @@ static void of_two_heads_that_acknowledge_each_other_the_copy_goes_first(void **
     tap_close(&tap);
 }
 
+/* Of a copy that holds more than one segment, an original releases its own. */
+static void an_original_does_not_release_the_rest_of_a_copy(void **state)
+{
+    (void)state;
+    struct tap tap;
+
+    tap_open(&tap, &defaults);
+    tap_data(&tap, C, 0, "HELO\nQUIT\n", 4);
+    tap_data(&tap, C, 0, "HELO\n", 0);
+    tap_saw(&tap, "");
+    tap_data(&tap, S, 0, "250\n", 0);
+    tap_saw(&tap, "S:250\n C~HELO\nQUIT\n");
+    tap_close(&tap);
+}
+
+static void an_ack_past_the_fin_makes_no_gap_behind_it(void **state)
+{
+    (void)state;
+    struct tap tap;
+
+    /* when the FIN waits, was delivered, or is yet to come */
+    tap_open(&tap, &defaults);
+    tap_packet(&tap, C, 3, "", 0, FIN);
+    tap_ack(&tap, S, 0, 100);
+    tap_data(&tap, C, 0, "abc", 0);
+    tap_ack(&tap, S, 0, 100);
+    assert_false(mt_stream_is_waiting(&tap.stream));
+    tap_close(&tap);
+    tap_saw(&tap, "C:abc C.");
+
+    tap_open(&tap, &defaults);
+    tap_ack(&tap, S, 0, 100);
+    tap_packet(&tap, C, 0, "abc", 0, FIN);
+    tap_data(&tap, S, 0, "250", 101);
+    tap_saw(&tap, "C:abc C. S:250");
+    tap_finish(&tap);
+    tap_close(&tap);
+    tap_saw(&tap, "");
+}
+
 static void the_end_delivers_what_waits_with_gaps_where_bytes_are_missing(void **state)
 {
     (void)state;
@@ -429,6 +469,8 @@ int main(void)
         cmocka_unit_test(a_fin_that_was_not_captured_is_no_missing_byte),
         cmocka_unit_test(a_byte_that_was_taken_for_a_fin_is_missing_when_more_follows),
         cmocka_unit_test(of_two_heads_that_acknowledge_each_other_the_copy_goes_first),
+        cmocka_unit_test(an_original_does_not_release_the_rest_of_a_copy),
+        cmocka_unit_test(an_ack_past_the_fin_makes_no_gap_behind_it),
         cmocka_unit_test(the_end_delivers_what_waits_with_gaps_where_bytes_are_missing),
         cmocka_unit_test(bytes_keep_the_mark_of_the_frame_that_brought_them),
     };

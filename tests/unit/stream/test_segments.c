@@ -245,6 +245,9 @@ static void a_syn_with_another_isn_counts_until_data_was_seen(void **state)
     tap_open(&tap, &defaults);
     tap_packet(&tap, C, UINT32_MAX, "", 0, MT_TCP_SYN);
     tap_saw(&tap, "");
+    tap.isn[C] = 500;
+    tap_packet(&tap, C, UINT32_MAX, "", 0, MT_TCP_SYN);
+    tap_saw(&tap, "C<syn_new_isn>");
     tap.isn[C] = 77000;
     tap_packet(&tap, C, UINT32_MAX, "", 0, MT_TCP_SYN);
     tap_saw(&tap, "C<syn_new_isn>");
