@@ -191,7 +191,7 @@ static void check_between(const struct model *model, const struct mt_arena *aren
     }
     /* a range costs its bookkeeping and a block of less than twice its size */
     uint64_t ranges = 2 * (uint64_t)config->segments_max;
-    MT_BUG_ON(mt_arena_used(arena) > 512 + ranges * (64 + 32) + 2 * 2 * (uint64_t)config->bytes_max);
+    MT_BUG_ON(mt_arena_used(arena) > 512 + ranges * (64 + 32) + 4 * (uint64_t)config->bytes_max);
     MT_BUG_ON(!mt_stream_is_waiting(&model->stream) && mt_arena_used(arena) != 0);
 }
 
