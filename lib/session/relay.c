@@ -77,9 +77,20 @@ bool mt_relay_is_route(const struct mt_smtp_path *path)
     return shape == SHAPE_ROUTE || shape == SHAPE_PERCENT || shape == SHAPE_BANG;
 }
 
+/* "relay" or "authenticat", asked of every refusal: the letters y and h are rare
+ * enough to look at only where they stand. */
 bool mt_relay_speaks_of(struct mt_span text)
 {
-    return mt_span_icontains(text, "relay") || mt_span_icontains(text, "authenticat");
+    for (size_t at = 3; at < text.size; at++) {
+        uint8_t letter = text.ptr[at] | 0x20;
+        if (MT_LIKELY(letter != 'y' && letter != 'h'))
+            continue;
+        bool is_relay = letter == 'y' && at >= 4 && mt_span_istarts(mt_span_from(text, at - 4), "relay");
+        bool is_auth = letter == 'h' && mt_span_istarts(mt_span_from(text, at - 3), "authenticat");
+        if (is_relay || is_auth)
+            return true;
+    }
+    return false;
 }
 
 static bool is_literal(struct mt_span domain)
