@@ -58,7 +58,7 @@ def main():
     captures, expectations = names_in(pcaps, ".pcap"), names_in(os.path.join(pcaps, "expected"), ".json")
     with open(os.path.join(pcaps, "INDEX.md"), encoding="utf-8") as file:
         index = file.read()
-    tap = Tap()
+    tap, together, count = Tap(), collections.defaultdict(list), 0
     tap.check("every capture has an expectation, and the other way round",
               [f"{name}: only one of both" for name in sorted(captures ^ expectations)])
     tap.check("every capture is described in pcaps/INDEX.md",
@@ -66,6 +66,9 @@ def main():
     for name in sorted(captures & expectations):
         with open(os.path.join(pcaps, "expected", f"{name}.json"), encoding="utf-8") as file:
             expected = json.load(file)
+        count += len(expected["sessions"])
+        for rule, levels in expected["alerts"].items():
+            together[rule] += levels
         arguments = ["read", "--site", os.path.join(pcaps, "site.yaml"), "--json", os.path.join(pcaps, f"{name}.pcap")]
         one = Run(mailtap, arguments)
         tap.check(f"{name}.pcap gives the sessions and alerts that its makers meant", compare(expected, one))
@@ -73,6 +76,12 @@ def main():
         tap.check(f"{name}.pcap gives the same with three workers",
                   [] if sorted(one.stdout.split(b"\n")) == sorted(three.stdout.split(b"\n")) else
                   ["the output differs"] + list(crash_reasons(three, okay=(0,))))
+    # every capture has clients of its own, so that none adds to another's counts
+    whole = Run(mailtap, ["read", "--site", os.path.join(pcaps, "site.yaml"), "--json", pcaps])
+    sessions, alerts = whole.records()
+    reasons = [] if len(sessions) == count else [f"{len(sessions)} sessions instead of {count}"]
+    tap.check("the folder as a whole gives the sessions and alerts of its captures",
+              reasons + list(crash_reasons(whole, okay=(0,))) + list(alert_differences(together, alerts)))
     return tap.finish()
 
 
