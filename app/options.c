@@ -116,7 +116,8 @@ static int parse_overlap(struct mt_options *options, const char *text)
     return usage_error("--overlap: '%s' is neither first nor last", text);
 }
 
-static int take_option(struct mt_options *options, int option, const char *help)
+/* option_text: the option as it stood, for messages. */
+static int take_option(struct mt_options *options, int option, const char *option_text, const char *help)
 {
     switch (option) {
     case OPT_JSON:
@@ -159,8 +160,10 @@ static int take_option(struct mt_options *options, int option, const char *help)
     case OPT_HELP:
         fputs(help, stdout);
         return MT_EXIT_OK;
+    case ':':
+        return usage_error("%s needs a value", option_text);
     default:
-        return MT_EXIT_USAGE; /* getopt has said why */
+        return usage_error("unknown option %s; --help lists the options", option_text);
     }
 }
 
@@ -214,21 +217,21 @@ int mt_options_parse(struct mt_options *options, int argc, char **argv, const ch
     int code = read_config(options, argc, argv);
     if (code >= 0)
         return code;
-    opterr = 1;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        if (is_dialogue && option != '?' && !is_dialogue_option(option))
+    for (int option; (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1;) {
+        if (is_dialogue && option != '?' && option != ':' && !is_dialogue_option(option))
             return usage_error("dialogue does not take '%s'; see mailtap dialogue --help", argv[optind - 1]);
         if (!is_dialogue && option == OPT_SESSION)
             return usage_error("read does not take '%s'; it is an option of mailtap dialogue", "--session");
-        code = take_option(options, option, help);
+        code = take_option(options, option, argv[optind - 1], help);
         if (code >= 0)
             return code;
     }
     options->paths = (const char *const *)(argv + optind);
     options->path_count = (size_t)(argc - optind);
     if (options->path_count == 0)
-        return usage_error("nothing to read: give capture files, directories or -\n\n%s", help);
+        return usage_error("nothing to read: give capture files, directories or -; see mailtap %s --help",
+                           argv[0]);
     char error[512];
     if (options->site_path &&
         mt_config_read_site(&options->config, options->site_path, error, sizeof(error)) != 0)
