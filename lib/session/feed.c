@@ -168,15 +168,19 @@ static uint64_t look_flag(enum mt_side side)
 }
 
 /* Must the next line be read alone, because it may change what follows it? TLS
- * may begin at the start of any line behind a STARTTLS, and client bytes that
- * wait have to be read before the server's answers to them. */
+ * may begin at the start of any line behind a STARTTLS, and behind a 220 whose
+ * command was not seen; client bytes that wait have to be read before the
+ * server's answers to them. */
 static bool is_line_wise(const struct mt_run *run)
 {
     const struct mt_session *session = run->session;
     bool is_awaited = session->client.mode == MT_SMTP_HOLD &&
                       (session->hold == MT_VERB_STARTTLS || (session->flags & MT_S_CLIENT_WAITS));
 
-    return (is_awaited || (session->flags & MT_S_TLS_WAIT)) && is_in_lines(run);
+    bool is_unseen =
+        run->side == MT_SERVER && (session->packets[MT_CLIENT] == 0 || (session->flags & MT_S_RESYNC));
+
+    return (is_awaited || is_unseen || (session->flags & MT_S_TLS_WAIT)) && is_in_lines(run);
 }
 
 static size_t feed_some(struct mt_run *run, struct mt_span rest)
@@ -186,7 +190,8 @@ static size_t feed_some(struct mt_run *run, struct mt_span rest)
     if (MT_UNLIKELY(is_line_wise(run)))
         rest = mt_span_head(rest, mt_scan_byte(rest, '\n') + 1);
     size_t taken = session->flags & carry_flag(run->side) ? feed_carried(run, rest) : feed_plain(run, rest);
-    if (MT_UNLIKELY(session->flags & MT_S_TLS_WAIT) && !(session->flags & carry_flag(run->side)))
+    bool may_be_tls = (session->flags & MT_S_TLS_WAIT) && is_in_lines(run);
+    if (MT_UNLIKELY(may_be_tls) && !(session->flags & carry_flag(run->side)))
         session->flags |= look_flag(run->side);
     return taken;
 }
@@ -282,6 +287,9 @@ static void resume_client(struct mt_run *run, bool looks_like_command)
         mt_smtp_client_gap(&session->client, 0);
         mt_smtp_client_set_mode(&session->client, MT_SMTP_CONTENT);
         session->flags |= MT_S_GUESS;
+    } else { /* the end of a line whose start is missing */
+        mt_smtp_client_gap(&session->client, 0);
+        mt_carry_free(run->engine, session, MT_CLIENT);
     }
 }
 
@@ -291,6 +299,13 @@ static size_t put_aside(struct mt_run *run, struct mt_span rest)
 {
     carry_append(run, rest);
     return rest.size;
+}
+
+/* Where TLS was due and a gap came first, what is no text of the protocol is the
+ * middle of a record. */
+static bool is_inside_tls(const struct mt_session *session, bool is_behind_gap, enum answer text)
+{
+    return (session->flags & MT_S_TLS_WAIT) && is_behind_gap && text != ANSWER_YES;
 }
 
 static size_t look_at_client(struct mt_run *run, struct mt_span rest)
@@ -308,12 +323,13 @@ static size_t look_at_client(struct mt_run *run, struct mt_span rest)
         return put_aside(run, rest);
 
     session->flags &= ~(MT_S_LOOK_CLIENT | MT_S_GAP_CLIENT);
-    if (tls == ANSWER_YES)
-        mt_tls_begin(run, seen.ptr[0] == TLS_HANDSHAKE);
-    else if (is_behind_gap)
+    if (tls == ANSWER_YES || is_inside_tls(session, is_behind_gap, command)) {
+        mt_tls_begin(run, tls == ANSWER_YES && seen.ptr[0] == TLS_HANDSHAKE);
+        return 0;
+    }
+    mt_tls_absent(run);
+    if (is_behind_gap)
         resume_client(run, command == ANSWER_YES);
-    else
-        mt_tls_absent(run);
     return 0;
 }
 
@@ -333,12 +349,17 @@ static size_t look_at_server(struct mt_run *run, struct mt_span rest)
         return put_aside(run, rest);
 
     session->flags &= ~(MT_S_LOOK_SERVER | MT_S_GAP_SERVER);
-    if (tls == ANSWER_YES)
-        mt_tls_begin(run, seen.ptr[0] == TLS_HANDSHAKE);
-    else if (reply == ANSWER_YES)
+    if (tls == ANSWER_YES || is_inside_tls(session, is_behind_gap, reply)) {
+        mt_tls_begin(run, tls == ANSWER_YES && seen.ptr[0] == TLS_HANDSHAKE);
+        return 0;
+    }
+    mt_tls_absent(run);
+    if (reply == ANSWER_YES) {
         session->server = (struct mt_smtp_server){0};
-    else if (!is_behind_gap)
-        mt_tls_absent(run);
+    } else if (is_behind_gap) {
+        mt_smtp_server_gap(&session->server, 0);
+        mt_carry_free(run->engine, session, MT_SERVER);
+    }
     return 0;
 }
 

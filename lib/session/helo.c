@@ -317,7 +317,7 @@ void mt_helo_command(struct mt_run *run, const struct mt_smtp_command *command)
     entry->kind = (uint8_t)kind_of(&name, findings);
     entry->findings = findings;
     /* An early talker's name may turn out to be the server's own. */
-    bool may_matter = findings != 0 || !(session->flags & MT_S_BANNER);
+    bool may_matter = findings != 0 || (session->flags & MT_S_EARLY);
     if (!may_matter || !(session->flags & MT_S_OUTSIDE))
         return;
     struct mt_entry_line *line = mt_store_put(run, MT_TAG_LINE, sizeof(*line),

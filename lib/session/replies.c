@@ -329,8 +329,8 @@ static void answer_unseen(struct mt_run *run, uint16_t code)
     } else if (code == 334) {
         mt_resume(run, MT_SMTP_AUTH);
     } else if (session->flags & MT_S_GUESS) {
+        /* Content has no replies: the guess was wrong. */
         mt_resume(run, MT_SMTP_COMMAND);
-        session->flags |= MT_S_LOOK_CLIENT | MT_S_GAP_CLIENT;
     }
 }
 

@@ -312,9 +312,14 @@ static void handshake(const struct script *script, enum script_way way, struct w
     }
 }
 
-void script_run(const struct script *script, enum script_way way, size_t cut, struct wire *wire)
+void script_wire(const struct script *script, struct wire *wire)
 {
     wire_init(wire, script->has_site ? &script->site : NULL, &script->limits);
+}
+
+void script_run(const struct script *script, enum script_way way, size_t cut, struct wire *wire)
+{
+    wire_clear(wire);
     wire_open(wire, &script->open);
     handshake(script, way, wire);
     for (size_t i = 0; i < script->step_count; i++) {

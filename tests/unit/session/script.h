@@ -58,8 +58,11 @@ void script_free(struct script *script);
 /* Longest segment of the script. */
 size_t script_longest(const struct script *script);
 
-/* Runs it into wire, which the caller ends. cut: 0 whole segments; SIZE_MAX one
- * byte at a time; else each segment in two, cut there. */
+/* An engine with the script's site and limits; the caller ends it. */
+void script_wire(const struct script *script, struct wire *wire);
+
+/* Runs it into wire. cut: 0 whole segments; SIZE_MAX one byte at a time; else
+ * each segment in two, cut there. */
 void script_run(const struct script *script, enum script_way way, size_t cut, struct wire *wire);
 
 #endif

@@ -53,17 +53,18 @@ static unsigned check_way(const struct script *script, const char *name, enum sc
 {
     size_t longest = script_longest(script);
     struct text actual = {0};
+    struct wire wire;
     unsigned failures = 0;
 
+    script_wire(script, &wire);
     for (size_t cut = 0; cut <= longest && failures == 0; cut++) {
-        struct wire wire;
         script_run(script, way, cut == longest ? SIZE_MAX : cut, &wire);
         outcome(&wire, &actual);
         failures += wire.records != 1 && script->expected[way].size > 0;
         failures += compare(name, script_way_names[way], cut, &actual, script->expected[way]);
         failures += check_secrets(script, name, &wire);
-        wire_fini(&wire);
     }
+    wire_fini(&wire);
     text_free(&actual);
     return failures;
 }

@@ -115,6 +115,16 @@ void wire_fini(struct wire *wire)
     text_free(&wire->shown);
 }
 
+void wire_clear(struct wire *wire)
+{
+    text_clear(&wire->dump);
+    text_clear(&wire->observations);
+    text_clear(&wire->shown);
+    wire->records = 0;
+    wire->observed = 0;
+    wire->used_max = 0;
+}
+
 void wire_open(struct wire *wire, const struct mt_session_open *open)
 {
     if (open != NULL)

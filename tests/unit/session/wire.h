@@ -41,6 +41,8 @@ void wire_site_domain(struct wire_site *site, const char *domain);
 /* site and limits may be NULL. The session is open to 192.0.2.25:25 from
  * 203.0.113.5:40000 unless `open` says otherwise. */
 void wire_init(struct wire *wire, const struct wire_site *site, const struct mt_session_limits *limits);
+/* Forgets what came out. */
+void wire_clear(struct wire *wire);
 void wire_open(struct wire *wire, const struct mt_session_open *open);
 void wire_segment(struct wire *wire, enum mt_side side, struct mt_span bytes);
 /* A whole line, CRLF added. */
