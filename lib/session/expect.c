@@ -128,6 +128,9 @@ static void give_up_oldest(struct mt_run *run)
 
 void mt_expect_drop(struct mt_run *run, unsigned count)
 {
+    /* A reply that is under way answers nothing any longer. */
+    if (count > 0 && run->session->server.lines > 0)
+        run->session->flags |= MT_S_REPLY_UNBOUND;
     while (count-- > 0)
         give_up_oldest(run);
 }
@@ -227,6 +230,19 @@ static unsigned find_answered(const struct mt_session *session, uint16_t code)
     return found;
 }
 
+/* A 354 answers DATA and nothing else. When DATA waits behind other commands,
+ * replies to those never came as lines of their own (a greeting without a line
+ * end swallows the next); not to follow would read the content as commands. */
+static void catch_up_with_content(struct mt_run *run, uint16_t code)
+{
+    unsigned index = code == 354 ? find_answered(run->session, code) : 0;
+
+    if (index == 0 || index == run->session->expected)
+        return;
+    mt_anomaly(run, MT_ANOMALY_REPLY_MISSING);
+    mt_expect_drop(run, index);
+}
+
 bool mt_expect_bind(struct mt_run *run, uint16_t code)
 {
     struct mt_session *session = run->session;
@@ -235,14 +251,17 @@ bool mt_expect_bind(struct mt_run *run, uint16_t code)
         return false;
     if (!(session->flags & MT_S_RESYNC)) {
         bool is_judged = session->head.what != MT_WHAT_GREETING; /* that has an anomaly of its own */
-        if (is_judged && !mt_expect_can_have(session->head.what, code))
+        if (is_judged && !mt_expect_can_have(session->head.what, code)) {
             mt_anomaly(run, MT_ANOMALY_UNEXPECTED_REPLY_CODE);
+            catch_up_with_content(run, code);
+        }
         return true;
     }
     unsigned index = find_answered(session, code);
     if (index == session->expected)
         return false;
-    mt_expect_drop(run, index);
+    while (index-- > 0)
+        give_up_oldest(run);
     if (session->expected == 1 && code_tells(code))
         session->flags &= ~MT_S_RESYNC;
     return true;
