@@ -43,6 +43,8 @@ bool mt_front_packet(struct mt_front *front, const struct mt_frame *frame, struc
         mt_stats_add(front->stats, MT_COUNTER_FRAMES_NOT_MAIL, 1);
         return false;
     }
+    /* 0 is "no time" in a record: a clock that starts at the epoch starts 1 ns later */
+    ret_packet->mark.time += ret_packet->mark.time == 0;
     mt_stats_add(front->stats, MT_COUNTER_SEGMENTS, 1);
     return true;
 }
