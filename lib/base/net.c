@@ -1,6 +1,7 @@
 #include "base/net.h"
 
 #include "base/net_priv.h"
+#include "base/text.h"
 
 const struct mt_prefix mt_private_prefixes[MT_PRIVATE_PREFIX_COUNT] = {
     {.ip = {.bytes = {10}, .family = 4}, .bits = 8},          /* RFC 1918 */
@@ -62,15 +63,6 @@ bool mt_ip_is_private(const struct mt_ip *ip)
     return false;
 }
 
-static void put_ipv4(struct mt_buf *b, const uint8_t bytes[4])
-{
-    for (int i = 0; i < 4; i++) {
-        if (i > 0)
-            mt_buf_put_byte(b, '.');
-        mt_buf_put_u64(b, bytes[i]);
-    }
-}
-
 static void put_group(struct mt_buf *b, uint16_t group)
 {
     int shift = 12;
@@ -110,21 +102,30 @@ static void put_ipv6(struct mt_buf *b, const struct mt_ip *ip)
         put_group(b, (uint16_t)(ip->bytes[2 * i] << 8 | ip->bytes[2 * i + 1]));
     }
     if (groups == 6) {
+        uint8_t text[MT_TEXT_IPV4_MAX];
+        const uint8_t *end = mt_text_ipv4(text, ip->bytes + 12);
         mt_buf_put_byte(b, ':');
-        put_ipv4(b, ip->bytes + 12);
+        mt_buf_put(b, text, (size_t)(end - text));
     }
+}
+
+uint8_t *mt_ip_text(uint8_t *to, const struct mt_ip *ip)
+{
+    if (MT_LIKELY(ip->family == 4))
+        return mt_text_ipv4(to, ip->bytes);
+
+    struct mt_buf text = mt_buf(to, MT_IP_TEXT_MAX);
+    if (ip->family == 6)
+        put_ipv6(&text, ip);
+    return to + text.size;
 }
 
 void mt_buf_put_ip(struct mt_buf *b, const struct mt_ip *ip)
 {
-    uint8_t storage[48];
-    struct mt_buf text = mt_buf(storage, sizeof(storage));
+    uint8_t storage[MT_IP_TEXT_MAX];
+    const uint8_t *end = mt_ip_text(storage, ip);
 
-    if (ip->family == 4)
-        put_ipv4(&text, ip->bytes);
-    else if (ip->family == 6)
-        put_ipv6(&text, ip);
-    mt_buf_put_span(b, mt_buf_span(&text));
+    mt_buf_put(b, storage, (size_t)(end - storage));
 }
 
 /* Reads 1 to 3 digits up to limit; leading zeros are refused, because some

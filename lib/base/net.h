@@ -45,7 +45,10 @@ bool mt_prefix_has(const struct mt_prefix *prefix, const struct mt_ip *ip);
  * host could truthfully claim. */
 bool mt_ip_is_private(const struct mt_ip *ip);
 
-/* Text of an address (RFC 5952 for IPv6). Nothing for family 0. */
+/* Text of an address (RFC 5952 for IPv6). Nothing for family 0. The first one
+ * is for a place with room for MT_IP_TEXT_MAX bytes, and returns the end. */
+#define MT_IP_TEXT_MAX 48u
+uint8_t *mt_ip_text(uint8_t *to, const struct mt_ip *ip);
 void mt_buf_put_ip(struct mt_buf *b, const struct mt_ip *ip);
 
 /* Parses exactly the whole span as an address. */
