@@ -3,9 +3,6 @@
 #include "base/codec.h"
 #include "base/scan.h"
 
-/* From here on mt_scan_json_special and memcpy are faster than one pass. */
-#define SHORT_MAX 64u
-
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
 static void put_u_escape(struct mt_buf *b, unsigned code_point)
@@ -78,77 +75,9 @@ static size_t put_special(struct mt_buf *b, struct mt_span text)
     return size;
 }
 
-static inline uint64_t load8(const uint8_t *p)
+/* Most texts were short and needed no escape. */
+static MT_NOINLINE void append_slowly(struct mt_buf *b, struct mt_span text)
 {
-    uint64_t word;
-    memcpy(&word, p, sizeof(word));
-    return word;
-}
-
-/* Does one of eight bytes need a look: below 0x20, '"', '\\', 0x7f or above? A
- * difference sets the top bit of its byte when the byte is smaller, and of the
- * next one up only by a borrow, that is after a hit. */
-static inline bool has_special(uint64_t word)
-{
-    const uint64_t each = UINT64_C(0x0101010101010101);
-    uint64_t hits = (word - each * 0x20) | ((word ^ each * '"') - each) | ((word ^ each * '\\') - each) |
-                    ((word ^ each * 0x7f) - each) | word;
-    return (hits & each * 0x80) != 0;
-}
-
-/* Looks at a short text while copying it. False when something in it needs a
- * look; what stands at to then is of no use. */
-static bool copy_plain(uint8_t *to, struct mt_span text)
-{
-    const uint8_t *p = text.ptr;
-    size_t size = text.size;
-
-    if (size >= 8) {
-        for (size_t off = 0; off + 8 < size; off += 8) {
-            uint64_t word = load8(p + off);
-            if (has_special(word))
-                return false;
-            memcpy(to + off, &word, sizeof(word));
-        }
-        uint64_t last = load8(p + size - 8);
-        memcpy(to + size - 8, &last, sizeof(last));
-        return !has_special(last);
-    }
-    if (size >= 4) {
-        uint32_t first;
-        uint32_t last;
-        memcpy(&first, p, sizeof(first));
-        memcpy(&last, p + size - 4, sizeof(last));
-        memcpy(to, &first, sizeof(first));
-        memcpy(to + size - 4, &last, sizeof(last));
-        return !has_special((uint64_t)last << 32 | first);
-    }
-    for (size_t i = 0; i < size; i++) {
-        if (p[i] < 0x20 || p[i] >= 0x7f || p[i] == '"' || p[i] == '\\')
-            return false;
-        to[i] = p[i];
-    }
-    return true;
-}
-
-/* Most texts are short and need no escape: one pass and one check of the room. */
-static bool append_plain(struct mt_buf *b, struct mt_span text)
-{
-    if (text.size > SHORT_MAX || b->cap - b->size < text.size + 2)
-        return false;
-    uint8_t *to = b->ptr + b->size;
-    if (!copy_plain(to + 1, text))
-        return false;
-    to[0] = '"';
-    to[text.size + 1] = '"';
-    b->size += text.size + 2;
-    return true;
-}
-
-void mt_json_append_string(struct mt_buf *b, struct mt_span text)
-{
-    if (append_plain(b, text))
-        return;
     mt_buf_put_byte(b, '"');
     while (text.size > 0 && !b->overflow) {
         size_t plain = mt_scan_json_special(text);
@@ -161,6 +90,15 @@ void mt_json_append_string(struct mt_buf *b, struct mt_span text)
             text = mt_span_from(text, put_special(b, text));
     }
     mt_buf_put_byte(b, '"');
+}
+
+void mt_json_append_string(struct mt_buf *b, struct mt_span text)
+{
+    if (text.size <= MT_JSON_SHORT_MAX && b->cap - b->size >= text.size + 2 &&
+        mt_json_copy_plain(b->ptr + b->size, text))
+        b->size += text.size + 2;
+    else
+        append_slowly(b, text);
 }
 
 /* Takes the first character off text, as it will be written. */

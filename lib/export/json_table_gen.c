@@ -70,6 +70,8 @@ static void print_field(const struct mt_field_group *group, const struct mt_fiel
     mt_buf_put_cstr(&b, "\":");
     if (b.overflow || b.size > MT_JSON_KEY_MAX)
         give_up(field, "longer than MT_JSON_KEY_MAX");
+    if (b.size - start[depth] > MT_JSON_LEAF_MAX || start[depth] + MT_JSON_LEAF_MAX > MT_JSON_KEY_MAX)
+        give_up(field, "its last key does not end within MT_JSON_LEAF_MAX");
 
     fputs("    {\"", stdout);
     for (size_t i = 0; i < b.size; i++) {
@@ -77,8 +79,8 @@ static void print_field(const struct mt_field_group *group, const struct mt_fiel
             putchar('\\');
         putchar(text[i]);
     }
-    printf("\", 0x%xu, %u, %u, %u, %u, %zu, {%u, %u, %u, %u}},\n", (unsigned)objects, field->off, field->type,
-           items_of(field), depth, b.size, start[0], start[1], start[2], start[3]);
+    printf("\", 0x%xu, %u, %u, %u, %u, %zu, %u, {%u, %u, %u, %u}},\n", (unsigned)objects, field->off,
+           field->type, items_of(field), depth, b.size, start[depth], start[0], start[1], start[2], start[3]);
 }
 
 int main(void)

@@ -16,6 +16,7 @@
 #include "record/record.h"
 
 #define MT_JSON_KEY_MAX 48u
+#define MT_JSON_LEAF_MAX 23u /* of ,"name": alone; all of it is copied, whatever is used */
 #define MT_JSON_DEPTH_MAX 3u
 
 struct mt_json_field {
@@ -26,6 +27,7 @@ struct mt_json_field {
     uint8_t items; /* index into mt_json_groups of a list's items, or 0 */
     uint8_t depth; /* objects in the text */
     uint8_t size;  /* of the text */
+    uint8_t leaf;  /* start[depth] */
     uint8_t start[MT_JSON_DEPTH_MAX + 1];
 };
 
