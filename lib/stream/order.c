@@ -154,13 +154,49 @@ static void pump(struct mt_stream_work *work)
         head_deliver(work, side, 0);
 }
 
+/* A hole this long of which the other side, which is seen, has acknowledged
+ * nothing: what lies behind it is another connection's, or nobody's. */
+static bool is_beyond_belief(const struct mt_stream *stream, enum mt_side side, uint32_t hole, uint32_t end)
+{
+    const struct mt_stream_half *half = mt_stream_half_of(stream, side);
+
+    return stream->dir[mt_side_other(side)].flags & MT_DIR_OPEN &&
+           mt_seq_diff(end, hole) > MT_STREAM_BELIEF &&
+           !(half && half->has_ack_top && mt_seq_lt(hole, half->ack_top));
+}
+
+/* Drops all from the first such hole on; false when there is none. */
+static bool unbelieved_drop(struct mt_stream_work *work, enum mt_side side)
+{
+    const struct mt_stream_half *half = mt_stream_half_of(work->stream, side);
+    struct mt_stream_range *range = half ? half->beyond : NULL;
+    uint32_t end = mt_stream_edge(work->stream, side);
+
+    for (; range; end = mt_range_end(range), range = range->next) {
+        if (!is_beyond_belief(work->stream, side, end, range->seq))
+            continue;
+        mt_stream_queue_cut(work, side, range);
+        mt_stream_count(work, MT_COUNTER_STREAM_OUT_OF_WINDOW);
+        mt_stream_anomaly(work, side, MT_ANOMALY_OUT_OF_WINDOW);
+        return true;
+    }
+    return false;
+}
+
 void mt_stream_make_room(struct mt_stream_work *work, enum mt_side side, struct mt_stream_piece *piece)
 {
     struct mt_stream_half *half = mt_stream_half_of(work->stream, side);
     uint32_t *next_seq = &work->stream->dir[side].next_seq;
+    uint32_t end = half && half->tail ? mt_range_end(half->tail) : *next_seq;
 
     work->rooms_made++;
-    if (!half || !half->head || mt_seq_lt(piece->seq, half->head->seq)) {
+    if (is_beyond_belief(work->stream, side, end, piece->seq)) {
+        piece->size = 0;
+        mt_stream_count(work, MT_COUNTER_STREAM_OUT_OF_WINDOW);
+        mt_stream_anomaly(work, side, MT_ANOMALY_OUT_OF_WINDOW);
+    } else if (unbelieved_drop(work, side)) {
+        return;
+    } else if (!half || !half->head || mt_seq_lt(piece->seq, half->head->seq)) {
         if (piece->seq != *next_seq)
             emit_gap(work, side, piece->seq - *next_seq, work->mark);
         mt_stream_pass(work, side, piece, MT_STREAM_FORCED | MT_STREAM_QUEUED);
@@ -323,6 +359,8 @@ static bool hole_resolve(struct mt_stream_work *work, enum mt_side side, bool at
     if (!ack_ends_hole(work, side, at_end, &end)) {
         if (!age_ends_hole(work, side, at_end))
             return false;
+        if (unbelieved_drop(work, side))
+            return true;
         end = half->beyond->seq;
     }
     if (half->beyond && mt_seq_lt(half->beyond->seq, end))

@@ -144,6 +144,17 @@ bool mt_stream_queue_put(struct mt_stream_work *work, enum mt_side side, struct 
     return true;
 }
 
+/* Everybody's bookkeeping for a range that leaves, and its memory. */
+static void range_drop(struct mt_stream_work *work, struct mt_stream_half *half,
+                       struct mt_stream_range *range)
+{
+    half->count--;
+    half->bytes -= range->kind == MT_RANGE_DATA ? range->size : 0;
+    if (range->block)
+        mt_arena_put(work->engine->arena, range->block, range->block_size);
+    mt_arena_put(work->engine->arena, range, sizeof(*range));
+}
+
 void mt_stream_queue_pop(struct mt_stream_work *work, enum mt_side side)
 {
     struct mt_stream_half *half = &work->stream->queue->half[side];
@@ -152,11 +163,25 @@ void mt_stream_queue_pop(struct mt_stream_work *work, enum mt_side side)
     half->head = range->next;
     if (!half->head)
         half->tail = NULL;
-    half->count--;
-    half->bytes -= range->kind == MT_RANGE_DATA ? range->size : 0;
-    if (range->block)
-        mt_arena_put(work->engine->arena, range->block, range->block_size);
-    mt_arena_put(work->engine->arena, range, sizeof(*range));
+    range_drop(work, half, range);
+}
+
+void mt_stream_queue_cut(struct mt_stream_work *work, enum mt_side side, struct mt_stream_range *range)
+{
+    struct mt_stream_half *half = &work->stream->queue->half[side];
+    struct mt_stream_range **link = &half->head;
+
+    half->tail = NULL;
+    for (; *link != range; link = &(*link)->next)
+        half->tail = *link;
+    *link = NULL;
+    if (half->beyond == range)
+        half->beyond = NULL;
+    while (range) {
+        struct mt_stream_range *next = range->next;
+        range_drop(work, half, range);
+        range = next;
+    }
 }
 
 void mt_stream_queue_moved(struct mt_stream *stream, enum mt_side side)

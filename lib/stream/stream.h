@@ -19,7 +19,9 @@
  * A hole in one direction is waited for as long as the other side, where it is
  * seen, does not acknowledge it: what its receiver misses will be sent again,
  * often later than patience would last. Only where the other side is not seen
- * does patience alone end it. Limits and the end of the connection always do.
+ * does patience alone end it. Limits and the end of the connection always do;
+ * what lies more than 1 MiB ahead then, and was never acknowledged, is another
+ * connection's or nobody's, and ignored (out_of_window).
  * Bytes that come for a gap already delivered count as retransmitted. An
  * acknowledged number with nothing behind it is taken for a FIN that was not
  * captured, not for a missing byte.

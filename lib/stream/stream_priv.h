@@ -23,9 +23,9 @@
 /* A segment further away than the largest window there can be (RFC 7323 §2.3). */
 #define MT_STREAM_FAR (INT32_C(1) << 30)
 
-/* How far past all that was seen of a side an ACK for it, or a RST of it, is
- * believed: more than a burst that a capture loses, and small enough that a
- * forged one does little harm. */
+/* How far past all that was seen of a side an ACK for it, or a RST of it, or
+ * bytes that the other side never acknowledges are believed: more than a sender
+ * has in flight as a rule, and small enough that a forged one does little harm. */
 #define MT_STREAM_BELIEF (INT32_C(1) << 20)
 
 enum { /* struct mt_stream_dir.flags */
@@ -161,6 +161,9 @@ bool mt_stream_queue_put(struct mt_stream_work *work, enum mt_side side, struct 
 /* Takes off the head, which was delivered. */
 void mt_stream_queue_pop(struct mt_stream_work *work, enum mt_side side);
 
+/* Drops range, which lies behind a hole, and all after it. */
+void mt_stream_queue_cut(struct mt_stream_work *work, enum mt_side side, struct mt_stream_range *range);
+
 /* next_seq has moved over sequence space that no range covers. */
 void mt_stream_queue_moved(struct mt_stream *stream, enum mt_side side);
 
@@ -178,9 +181,9 @@ bool mt_stream_note_ack(struct mt_stream_work *work, enum mt_side side, uint32_t
 void mt_stream_pass(struct mt_stream_work *work, enum mt_side side, struct mt_stream_piece *piece,
                     unsigned flags);
 
-/* Makes room for a piece that limits keep out of the queue: what is before it
- * is declared missing or forced upon the reader, and, when nothing is left
- * before it, the piece itself. */
+/* Makes room for a piece that limits keep out of the queue: what nobody can
+ * believe is dropped; what is before the piece is declared missing or forced
+ * upon the reader, and, when nothing is left before it, the piece itself. */
 void mt_stream_make_room(struct mt_stream_work *work, enum mt_side side, struct mt_stream_piece *piece);
 
 /* Delivers all that can be, ends the waits whose time is up (at_end: all), and

@@ -187,6 +187,31 @@ static void too_many_ranges_end_the_wait_for_what_is_before_them(void **state)
     tap_saw(&tap, "C-1 C~j");
 }
 
+/* Planted segments take no bytes of the stream with them. */
+static void limits_drop_what_is_beyond_belief_first(void **state)
+{
+    (void)state;
+    struct mt_stream_config config = {.segments_max = 3};
+    struct tap tap;
+
+    tap_open(&tap, &config);
+    tap_data(&tap, C, 70000000, "x", 0);
+    tap_data(&tap, C, 80000000, "x", 0);
+    tap_data(&tap, C, 1, "bc", 0);
+    tap_data(&tap, C, 4, "ef", 0);
+    tap_saw(&tap, "C<reorder_limit> C<out_of_window>");
+    tap_data(&tap, C, 7, "hi", 0);
+    tap_saw(&tap, "");
+    tap_data(&tap, C, 90000000, "x", 0);
+    tap_saw(&tap, "C<reorder_limit> C<out_of_window>");
+    tap_data(&tap, C, 0, "a", 0);
+    tap_data(&tap, C, 3, "d", 0);
+    tap_data(&tap, C, 6, "g", 0);
+    tap_saw(&tap, "C:a C~bc C:d C~ef C:g C~hi");
+    tap_close(&tap);
+    tap_saw(&tap, "");
+}
+
 static void one_segment_over_the_limit_is_delivered_at_once(void **state)
 {
     (void)state;
@@ -279,6 +304,7 @@ int main(void)
         cmocka_unit_test(at_the_end_a_reader_must_take_what_it_refused),
         cmocka_unit_test(too_many_bytes_are_forced_on_the_reader),
         cmocka_unit_test(too_many_ranges_end_the_wait_for_what_is_before_them),
+        cmocka_unit_test(limits_drop_what_is_beyond_belief_first),
         cmocka_unit_test(one_segment_over_the_limit_is_delivered_at_once),
         cmocka_unit_test(without_memory_nothing_waits_and_nothing_is_lost),
         cmocka_unit_test(a_refusal_without_memory_is_not_accepted),

@@ -411,6 +411,41 @@ static void an_ack_past_the_fin_makes_no_gap_behind_it(void **state)
     tap_saw(&tap, "");
 }
 
+/* As when one capture holds both sides of a firewall that renumbers streams. */
+static void bytes_far_ahead_that_nobody_acknowledges_are_no_gap_at_the_end(void **state)
+{
+    (void)state;
+    struct tap tap;
+
+    tap_open(&tap, &defaults);
+    tap_data(&tap, C, 0, "abc", 0);
+    tap_data(&tap, C, 70000000, "abc", 0);
+    tap_ack(&tap, S, 0, 3);
+    tap_data(&tap, C, 3, "def", 0);
+    tap_data(&tap, C, 70000003, "def", 0);
+    tap_data(&tap, C, 8, "ij", 0);
+    tap_saw(&tap, "C:abc C:def");
+    tap_finish(&tap);
+    tap_saw(&tap, "C<out_of_window> C-2 C~ij");
+    tap_close(&tap);
+
+    /* once they are acknowledged, they are what is left after a long loss */
+    tap_open(&tap, &defaults);
+    tap_data(&tap, C, 70000000, "abc", 0);
+    tap_ack(&tap, S, 0, 70000003);
+    tap_finish(&tap);
+    tap_saw(&tap, "C-70000000 C~abc");
+    tap_close(&tap);
+
+    /* and one way there is nobody who could */
+    tap_open_midstream(&tap, &defaults);
+    tap_data(&tap, C, 0, "abc", 0);
+    tap_data(&tap, C, 70000000, "abc", 0);
+    tap_finish(&tap);
+    tap_saw(&tap, "C:abc C-69999997 C~abc");
+    tap_close(&tap);
+}
+
 static void the_end_delivers_what_waits_with_gaps_where_bytes_are_missing(void **state)
 {
     (void)state;
@@ -471,6 +506,7 @@ int main(void)
         cmocka_unit_test(of_two_heads_that_acknowledge_each_other_the_copy_goes_first),
         cmocka_unit_test(an_original_does_not_release_the_rest_of_a_copy),
         cmocka_unit_test(an_ack_past_the_fin_makes_no_gap_behind_it),
+        cmocka_unit_test(bytes_far_ahead_that_nobody_acknowledges_are_no_gap_at_the_end),
         cmocka_unit_test(the_end_delivers_what_waits_with_gaps_where_bytes_are_missing),
         cmocka_unit_test(bytes_keep_the_mark_of_the_frame_that_brought_them),
     };
