@@ -319,7 +319,8 @@ static void answer_unseen(struct mt_run *run, uint16_t code)
         mt_anomaly(run, MT_ANOMALY_REPLY_WITHOUT_COMMAND);
     if (code == 221 && session->packets[MT_CLIENT] == 0)
         session->flags |= MT_S_QUIT_OK;
-    if (code == 220) /* to a STARTTLS, perhaps */
+    bool may_be_starttls = session->packets[MT_CLIENT] == 0 || (session->flags & MT_S_RESYNC);
+    if (code == 220 && may_be_starttls)
         session->flags |= MT_S_LOOK_SERVER | MT_S_GAP_SERVER;
     if (!is_lost || !is_in_lines || session->packets[MT_CLIENT] == 0)
         return;
