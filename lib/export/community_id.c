@@ -4,23 +4,13 @@
 
 #include "export/community_id.h"
 
-#include <openssl/evp.h>
+#include "base/endian.h"
+
 #include <openssl/sha.h>
 
 enum {
     PROTOCOL_TCP = 6,
 };
-
-static void put_address(struct mt_buf *b, const struct mt_ip *ip)
-{
-    mt_buf_put(b, ip->bytes, ip->family == 4 ? 4 : 16);
-}
-
-static void put_be16(struct mt_buf *b, uint16_t value)
-{
-    mt_buf_put_byte(b, (uint8_t)(value >> 8));
-    mt_buf_put_byte(b, (uint8_t)value);
-}
 
 /* The smaller endpoint comes first, so that both directions have one name. */
 static bool is_in_order(const struct mt_tuple *tuple)
@@ -29,28 +19,71 @@ static bool is_in_order(const struct mt_tuple *tuple)
     return order != 0 ? order < 0 : tuple->src_port <= tuple->dst_port;
 }
 
+static uint8_t *put(uint8_t *to, const void *bytes, size_t size)
+{
+    memcpy(to, bytes, size);
+    return to + size;
+}
+
+static uint8_t *put_address(uint8_t *to, const struct mt_ip *ip)
+{
+    return ip->family == 4 ? put(to, ip->bytes, 4) : put(to, ip->bytes, 16);
+}
+
+static uint8_t *put_be16(uint8_t *to, uint16_t value)
+{
+    to[0] = (uint8_t)(value >> 8);
+    to[1] = (uint8_t)value;
+    return to + 2;
+}
+
+/* What is hashed, with its padding (FIPS 180-4 §5.1.1): at most 40 bytes, so
+ * always the one block. */
+static void make_block(const struct mt_tuple *tuple, uint8_t ret_block[SHA_CBLOCK])
+{
+    bool in_order = is_in_order(tuple);
+    uint8_t *to = ret_block;
+
+    memset(ret_block, 0, SHA_CBLOCK);
+    to = put_be16(to, 0); /* the seed */
+    to = put_address(to, in_order ? &tuple->src : &tuple->dst);
+    to = put_address(to, in_order ? &tuple->dst : &tuple->src);
+    *to++ = PROTOCOL_TCP;
+    *to++ = 0;
+    to = put_be16(to, in_order ? tuple->src_port : tuple->dst_port);
+    to = put_be16(to, in_order ? tuple->dst_port : tuple->src_port);
+    *to = 0x80;
+    put_be16(ret_block + SHA_CBLOCK - 2, (uint16_t)(8 * (to - ret_block)));
+}
+
+/* Base64 (RFC 4648 §4) of the digest: six groups of three bytes, and two. */
+static void put_base64(const SHA_CTX *sha, uint8_t ret_text[28])
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint32_t words[6] = {__builtin_bswap32(sha->h0), __builtin_bswap32(sha->h1),
+                               __builtin_bswap32(sha->h2), __builtin_bswap32(sha->h3),
+                               __builtin_bswap32(sha->h4), 0};
+    uint8_t bytes[sizeof(words)];
+
+    memcpy(bytes, words, sizeof(bytes));
+    for (unsigned i = 0; i < 7; i++) {
+        uint32_t group = mt_load_be32(bytes + 3 * i);
+        ret_text[4 * i] = (uint8_t)digits[group >> 26];
+        ret_text[4 * i + 1] = (uint8_t)digits[group >> 20 & 63];
+        ret_text[4 * i + 2] = (uint8_t)digits[group >> 14 & 63];
+        ret_text[4 * i + 3] = (uint8_t)digits[group >> 8 & 63];
+    }
+    ret_text[27] = '=';
+}
+
 void mt_community_id(const struct mt_tuple *tuple, uint8_t ret_text[MT_COMMUNITY_ID_SIZE])
 {
-    uint8_t input[2 + 2 * 16 + 2 + 2 * 2];
-    struct mt_buf b = mt_buf(input, sizeof(input));
-    bool in_order = is_in_order(tuple);
-
-    put_be16(&b, 0); /* the seed */
-    put_address(&b, in_order ? &tuple->src : &tuple->dst);
-    put_address(&b, in_order ? &tuple->dst : &tuple->src);
-    mt_buf_put_byte(&b, PROTOCOL_TCP);
-    mt_buf_put_byte(&b, 0);
-    put_be16(&b, in_order ? tuple->src_port : tuple->dst_port);
-    put_be16(&b, in_order ? tuple->dst_port : tuple->src_port);
-
-    uint8_t digest[SHA_DIGEST_LENGTH];
+    uint8_t block[SHA_CBLOCK];
     SHA_CTX sha;
-    SHA1_Init(&sha);
-    SHA1_Update(&sha, input, b.size);
-    SHA1_Final(digest, &sha);
 
-    uint8_t encoded[28 + 1];
-    EVP_EncodeBlock(encoded, digest, sizeof(digest));
+    make_block(tuple, block);
+    SHA1_Init(&sha);
+    SHA1_Transform(&sha, block);
     memcpy(ret_text, "1:", 2);
-    memcpy(ret_text + 2, encoded, 28);
+    put_base64(&sha, ret_text + 2);
 }
