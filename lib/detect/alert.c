@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "detect/detect_priv.h"
 
 #include <errno.h>
@@ -7,14 +8,13 @@
  * looks for changes. */
 #define RULES_VERSION "1"
 
-#define IP_TEXT_MAX 48
-
 /* "2026-11-22T13:38:00.123456789Z C: ", every byte escaped as \xNN, " [cut]" */
 #define LINE_MAX (34 + 4 * MT_EVIDENCE_TEXT_MAX + 6)
 
 struct mt_alert_scratch {
-    uint8_t client[IP_TEXT_MAX];
-    uint8_t server[IP_TEXT_MAX];
+    struct mt_text_second second;
+    uint8_t client[MT_IP_TEXT_MAX];
+    uint8_t server[MT_IP_TEXT_MAX];
     uint8_t message[MT_ALERT_MESSAGE_MAX];
     uint8_t lines[MT_ALERT_EVIDENCE_MAX][LINE_MAX];
     struct mt_span evidence[MT_ALERT_EVIDENCE_MAX];
@@ -32,7 +32,7 @@ int mt_alert_init(struct mt_detect *detect, uint32_t count_max)
     detect->scratch = calloc(1, sizeof(*detect->scratch));
     if (!detect->scratch)
         return -ENOMEM;
-    return mt_table_init(&detect->repeats, sizeof(struct repeat), count_max);
+    return mt_table_init(&detect->repeats, sizeof(struct repeat), sizeof(struct repeat), count_max);
 }
 
 void mt_alert_fini(struct mt_detect *detect)
@@ -101,13 +101,12 @@ void mt_draft_group(struct mt_draft *draft, const char *key, struct mt_span valu
     };
 }
 
-static void group_ip(struct mt_draft *draft, const char *key, uint8_t storage[IP_TEXT_MAX],
+static void group_ip(struct mt_draft *draft, const char *key, uint8_t storage[MT_IP_TEXT_MAX],
                      const struct mt_ip *ip)
 {
-    struct mt_buf b = mt_buf(storage, IP_TEXT_MAX);
+    const uint8_t *end = mt_ip_text(storage, ip);
 
-    mt_buf_put_ip(&b, ip);
-    mt_draft_group(draft, key, mt_buf_span(&b));
+    mt_draft_group(draft, key, mt_span(storage, (size_t)(end - storage)));
 }
 
 void mt_draft_init(struct mt_detect *detect, const struct mt_observation *o, enum mt_rule rule,
@@ -133,8 +132,8 @@ static void add_line(struct mt_alert_scratch *scratch, uint32_t *count, uint64_t
 {
     struct mt_buf line = mt_buf(scratch->lines[*count], LINE_MAX);
 
-    mt_buf_put_time(&line, time);
-    mt_buf_put_cstr(&line, side == MT_CLIENT ? " C: " : " S: ");
+    line.size = (size_t)(mt_text_time(line.ptr, time, &scratch->second) - line.ptr);
+    mt_buf_put(&line, side == MT_CLIENT ? " C: " : " S: ", 4);
     mt_buf_put_escaped(&line, text);
     if (is_cut)
         mt_buf_put_cstr(&line, " [cut]");

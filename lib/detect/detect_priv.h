@@ -30,15 +30,15 @@ bool mt_detect_config_in_range(const struct mt_detect_config *config);
 #define MT_HISTORY_TEXT_MAX 104
 
 struct mt_history {
+    uint32_t next;
+    uint32_t count;
     struct mt_history_line {
         uint64_t time;
         uint8_t side;
         uint8_t is_cut;
         uint16_t size;
         uint8_t text[MT_HISTORY_TEXT_MAX];
-    } lines[MT_HISTORY_MAX];
-    uint32_t next;
-    uint32_t count;
+    } lines[MT_HISTORY_MAX]; /* undefined beyond count */
 };
 
 /* What holds an alert of a counted rule back: it comes once a key and window,

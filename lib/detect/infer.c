@@ -16,11 +16,12 @@ struct server {
 
 int mt_infer_init(struct mt_detect *detect, uint32_t count_max)
 {
-    int rc = mt_table_init(&detect->candidates, sizeof(struct candidate), count_max);
+    int rc =
+        mt_table_init(&detect->candidates, sizeof(struct candidate), sizeof(struct candidate), count_max);
     if (rc == 0)
-        rc = mt_table_init(&detect->learnt, sizeof(struct mt_learnt), count_max);
+        rc = mt_table_init(&detect->learnt, sizeof(struct mt_learnt), sizeof(struct mt_learnt), count_max);
     if (rc == 0)
-        rc = mt_table_init(&detect->servers, sizeof(struct server), count_max);
+        rc = mt_table_init(&detect->servers, sizeof(struct server), sizeof(struct server), count_max);
     if (rc != 0)
         return rc;
     detect->sorted = calloc(count_max, sizeof(struct mt_learnt *));

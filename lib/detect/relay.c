@@ -5,12 +5,13 @@ struct relay_client {
     struct mt_window servers;
     uint64_t forms_seen[MT_RELAY_FORM_COUNT]; /* when last, 0: never */
     struct mt_step step;
-    struct mt_history history;
+    struct mt_history history; /* last: its lines start undefined */
 };
 
 int mt_relay_init(struct mt_detect *detect, uint32_t count_max)
 {
-    return mt_table_init(&detect->relay_clients, sizeof(struct relay_client), count_max);
+    return mt_table_init(&detect->relay_clients, sizeof(struct relay_client),
+                         offsetof(struct relay_client, history.lines), count_max);
 }
 
 void mt_relay_fini(struct mt_detect *detect)

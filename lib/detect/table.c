@@ -7,9 +7,9 @@
 
 #define NONE UINT32_MAX
 
-int mt_table_init(struct mt_table *table, size_t entry_size, uint32_t count_max)
+int mt_table_init(struct mt_table *table, size_t entry_size, size_t zeroed_size, uint32_t count_max)
 {
-    struct mt_table t = {.entry_size = entry_size, .count_max = count_max, .newest = NONE, .oldest = NONE};
+    struct mt_table t = {.zeroed_size = zeroed_size, .count_max = count_max, .newest = NONE, .oldest = NONE};
     size_t slot_count = 4;
 
     while (slot_count < 2 * (size_t)count_max)
@@ -17,8 +17,7 @@ int mt_table_init(struct mt_table *table, size_t entry_size, uint32_t count_max)
     t.slot_mask = slot_count - 1;
     t.slots = calloc(slot_count, sizeof(*t.slots));
     t.links = calloc(count_max, sizeof(*t.links));
-    t.entries = calloc(count_max, sizeof(*t.entries));
-    int rc = t.slots && t.links && t.entries ? mt_pool_create(entry_size, count_max, &t.pool) : -ENOMEM;
+    int rc = t.slots && t.links ? mt_pool_create(entry_size, count_max, &t.pool) : -ENOMEM;
     if (rc != 0)
         mt_table_fini(&t);
     else
@@ -31,8 +30,12 @@ void mt_table_fini(struct mt_table *table)
     mt_pool_destroy(table->pool);
     free(table->slots);
     free(table->links);
-    free(table->entries);
     *table = (struct mt_table){.pool = NULL};
+}
+
+static uint32_t tag_of(struct mt_hash128 key)
+{
+    return (uint32_t)(key.word[0] >> 32);
 }
 
 /* Where key is, or where it would go. */
@@ -40,11 +43,12 @@ static size_t slot_of(const struct mt_table *table, struct mt_hash128 key)
 {
     size_t i = key.word[0] & table->slot_mask;
 
-    while (table->slots[i] != 0) {
-        const struct mt_hash128 *other = &table->entries[table->slots[i] - 1]->key;
+    for (; table->slots[i].index != 0; i = (i + 1) & table->slot_mask) {
+        if (table->slots[i].tag != tag_of(key))
+            continue;
+        const struct mt_hash128 *other = &table->links[table->slots[i].index - 1].entry->key;
         if (other->word[0] == key.word[0] && other->word[1] == key.word[1])
             break;
-        i = (i + 1) & table->slot_mask;
     }
     return i;
 }
@@ -59,7 +63,8 @@ static void unlink_index(struct mt_table *table, uint32_t index)
 
 static void link_newest(struct mt_table *table, uint32_t index)
 {
-    table->links[index] = (struct mt_table_link){.newer = NONE, .older = table->newest};
+    table->links[index].newer = NONE;
+    table->links[index].older = table->newest;
     *(table->newest != NONE ? &table->links[table->newest].newer : &table->oldest) = index;
     table->newest = index;
 }
@@ -70,14 +75,14 @@ static void clear_slot(struct mt_table *table, size_t hole)
 {
     size_t mask = table->slot_mask;
 
-    for (size_t i = (hole + 1) & mask; table->slots[i] != 0; i = (i + 1) & mask) {
-        size_t home = table->entries[table->slots[i] - 1]->key.word[0] & mask;
+    for (size_t i = (hole + 1) & mask; table->slots[i].index != 0; i = (i + 1) & mask) {
+        size_t home = table->links[table->slots[i].index - 1].entry->key.word[0] & mask;
         if (((i - home) & mask) < ((i - hole) & mask))
             continue;
         table->slots[hole] = table->slots[i];
         hole = i;
     }
-    table->slots[hole] = 0;
+    table->slots[hole].index = 0;
 }
 
 /* An entry to fill: a new one, or the one used longest ago. */
@@ -85,19 +90,19 @@ static uint32_t spare_index(struct mt_table *table)
 {
     if (table->count < table->count_max) {
         uint32_t index = table->count++;
-        table->entries[index] = mt_pool_get(table->pool);
-        MT_BUG_ON(!table->entries[index]);
+        table->links[index].entry = mt_pool_get(table->pool);
+        MT_BUG_ON(!table->links[index].entry);
         return index;
     }
     uint32_t index = table->oldest;
-    clear_slot(table, slot_of(table, table->entries[index]->key));
+    clear_slot(table, slot_of(table, table->links[index].entry->key));
     unlink_index(table, index);
     return index;
 }
 
 void *mt_table_find(struct mt_table *table, struct mt_hash128 key)
 {
-    uint32_t slot = table->slots[slot_of(table, key)];
+    uint32_t slot = table->slots[slot_of(table, key)].index;
 
     if (slot == 0)
         return NULL;
@@ -105,7 +110,7 @@ void *mt_table_find(struct mt_table *table, struct mt_hash128 key)
         unlink_index(table, slot - 1);
         link_newest(table, slot - 1);
     }
-    return table->entries[slot - 1];
+    return table->links[slot - 1].entry;
 }
 
 void *mt_table_take(struct mt_table *table, struct mt_hash128 key, bool *ret_evicted)
@@ -116,10 +121,10 @@ void *mt_table_take(struct mt_table *table, struct mt_hash128 key, bool *ret_evi
     if (found)
         return found;
     uint32_t index = spare_index(table);
-    struct mt_table_entry *entry = table->entries[index];
-    memset(entry, 0, table->entry_size);
+    struct mt_table_entry *entry = table->links[index].entry;
+    memset(entry, 0, table->zeroed_size);
     entry->key = key;
-    table->slots[slot_of(table, key)] = index + 1;
+    table->slots[slot_of(table, key)] = (struct mt_table_slot){.tag = tag_of(key), .index = index + 1};
     link_newest(table, index);
     return entry;
 }
@@ -127,5 +132,5 @@ void *mt_table_take(struct mt_table *table, struct mt_hash128 key, bool *ret_evi
 const void *mt_table_entry(const struct mt_table *table, uint32_t index)
 {
     MT_BUG_ON(index >= table->count);
-    return table->entries[index];
+    return table->links[index].entry;
 }

@@ -20,28 +20,42 @@ struct mt_table_entry {
     struct mt_hash128 key;
 };
 
+/* A search that meets other keys, or none, ends here without a look at an
+ * entry: the tag is the other half of the key's first word. */
+struct mt_table_slot {
+    uint32_t tag;
+    uint32_t index; /* of an entry plus one, 0: empty */
+};
+
 /* Beside the entries, which are large: to keep the order of use touches no
  * entry but the one that is used. */
 struct mt_table_link {
+    struct mt_table_entry *entry;
     uint32_t newer;
     uint32_t older;
 };
 
 struct mt_table {
     struct mt_pool *pool;
-    uint32_t *slots; /* index of an entry plus one, 0: empty */
+    struct mt_table_slot *slots;
     struct mt_table_link *links;
-    struct mt_table_entry **entries;
     size_t slot_mask;
-    size_t entry_size;
+    size_t zeroed_size;
     uint32_t count;
     uint32_t count_max;
     uint32_t newest;
     uint32_t oldest;
 };
 
-int mt_table_init(struct mt_table *table, size_t entry_size, uint32_t count_max);
+/* zeroed_size: how much of a new entry starts zeroed; the rest is undefined. */
+int mt_table_init(struct mt_table *table, size_t entry_size, size_t zeroed_size, uint32_t count_max);
 void mt_table_fini(struct mt_table *table);
+
+/* For a find or take that comes a little later. */
+static inline void mt_table_prefetch(const struct mt_table *table, struct mt_hash128 key)
+{
+    MT_PREFETCH(&table->slots[key.word[0] & table->slot_mask]);
+}
 
 /* NULL when there is none; makes it the most recently used. */
 void *mt_table_find(struct mt_table *table, struct mt_hash128 key);

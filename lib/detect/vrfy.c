@@ -1,3 +1,4 @@
+#include "base/scan.h"
 #include "detect/detect_priv.h"
 
 struct vrfy_client {
@@ -5,12 +6,13 @@ struct vrfy_client {
     struct mt_window arguments;
     uint64_t confirmed; /* when an address was last answered 250 or 251, 0: never */
     struct mt_step step;
-    struct mt_history history;
+    struct mt_history history; /* last: its lines start undefined */
 };
 
 int mt_vrfy_init(struct mt_detect *detect, uint32_t count_max)
 {
-    return mt_table_init(&detect->vrfy_clients, sizeof(struct vrfy_client), count_max);
+    return mt_table_init(&detect->vrfy_clients, sizeof(struct vrfy_client),
+                         offsetof(struct vrfy_client, history.lines), count_max);
 }
 
 void mt_vrfy_fini(struct mt_detect *detect)
@@ -49,20 +51,20 @@ static struct mt_span folded(const struct mt_observation *o, uint8_t storage[MT_
 
 /* The superuser and the two aliases of old sendmails that ran a program, as
  * whole local parts, and the wish for everyone of a domain. */
-static bool is_sensitive_name(struct mt_span argument)
+static bool is_sensitive_name(struct mt_span folded_argument)
 {
-    static const char *const names[] = {"root", "decode", "uudecode"};
-    size_t at = 0;
+    static const struct mt_span names[] = {
+        {.ptr = (const uint8_t *)"root", .size = 4},
+        {.ptr = (const uint8_t *)"decode", .size = 6},
+        {.ptr = (const uint8_t *)"uudecode", .size = 8},
+    };
+    struct mt_span local = mt_span_head(folded_argument, mt_scan_byte(folded_argument, '@'));
 
-    if (mt_span_istarts(argument, "*@"))
-        return true;
-    while (at < argument.size && argument.ptr[at] != '@')
-        at++;
     for (size_t i = 0; i < MT_ARRAY_COUNT(names); i++) {
-        if (mt_span_ieq_cstr(mt_span_head(argument, at), names[i]))
+        if (mt_span_eq(local, names[i]))
             return true;
     }
-    return false;
+    return local.size == 1 && local.ptr[0] == '*' && folded_argument.size > 1;
 }
 
 static bool is_expansion(const struct mt_observation *o)

@@ -8,6 +8,14 @@ static bool is_within(uint64_t time, uint64_t span, uint64_t now)
     return time != 0 && now - time < span;
 }
 
+/* Nothing was counted without leaving a register above zero, and the reverse. */
+static void clear_half(struct mt_window *w, unsigned half)
+{
+    if (w->counts[half] != 0)
+        memset(w->registers[half], 0, MT_WINDOW_REGISTERS);
+    w->counts[half] = 0;
+}
+
 static void turn_halves(struct mt_window *w, uint64_t span, uint64_t now)
 {
     uint64_t half = span / 2;
@@ -19,12 +27,10 @@ static void turn_halves(struct mt_window *w, uint64_t span, uint64_t now)
         memcpy(w->registers[1], w->registers[0], MT_WINDOW_REGISTERS);
         w->half_start += half;
     } else {
-        w->counts[1] = 0;
-        memset(w->registers[1], 0, MT_WINDOW_REGISTERS);
+        clear_half(w, 1);
         w->half_start = now;
     }
-    w->counts[0] = 0;
-    memset(w->registers[0], 0, MT_WINDOW_REGISTERS);
+    clear_half(w, 0);
 }
 
 /* Seven bits of the hash choose the register, the run of zeros behind them is
@@ -42,12 +48,12 @@ static bool holds_item(const struct mt_window *w, uint32_t item)
 {
     bool is_there = false;
 
-    for (size_t i = 0; i < MT_WINDOW_EXACT; i++) /* no early end, so that it is done in vectors */
+    for (size_t i = 0; i < w->item_count; i++) /* no early end, so that it is done in vectors */
         is_there |= w->items[i] == item;
     return is_there;
 }
 
-/* The slot of this item, or the one that was seen longest ago. */
+/* The slot of this item, or a free one, or the one that was seen longest ago. */
 static void add_to_items(struct mt_window *w, uint64_t now, uint32_t item)
 {
     size_t at = 0;
@@ -55,6 +61,8 @@ static void add_to_items(struct mt_window *w, uint64_t now, uint32_t item)
     if (holds_item(w, item)) {
         while (w->items[at] != item)
             at++;
+    } else if (w->item_count < MT_WINDOW_EXACT) {
+        at = w->item_count++;
     } else {
         for (size_t i = 1; i < MT_WINDOW_EXACT; i++)
             at = w->items_seen[i] < w->items_seen[at] ? i : at;
@@ -98,7 +106,7 @@ static uint64_t exact_distinct(const struct mt_window *w, uint64_t span, uint64_
 {
     uint64_t count = 0;
 
-    for (size_t i = 0; i < MT_WINDOW_EXACT; i++)
+    for (size_t i = 0; i < w->item_count; i++)
         count += is_within(w->items_seen[i], span, now);
     return count;
 }

@@ -26,6 +26,7 @@ struct mt_window {
     uint8_t registers[2][MT_WINDOW_REGISTERS];
     uint64_t times[MT_WINDOW_EXACT];      /* ring; 0 is "none" */
     uint32_t next;                        /* in times; the oldest is there */
+    uint32_t item_count;                  /* of items in use, which are never given back */
     uint32_t items[MT_WINDOW_EXACT];      /* upper halves of their hashes */
     uint64_t items_seen[MT_WINDOW_EXACT]; /* 0 is "none" */
 };

@@ -34,7 +34,7 @@ static void a_table_forgets_the_least_recently_used(void **state)
     size_t model_count = 0;
     uint32_t random = 5;
 
-    assert_int_equal(mt_table_init(&table, sizeof(struct item), COUNT), 0);
+    assert_int_equal(mt_table_init(&table, sizeof(struct item), sizeof(struct item), COUNT), 0);
     for (int round = 0; round < 50000; round++) {
         random = random * 1664525 + 1013904223;
         uint64_t n = 1 + (random >> 16) % KEYS;
