@@ -17,6 +17,7 @@ import sys
 TAP = re.compile(r"^(not ok|ok) \d+(?: - )?(.*?)(?: # SKIP\S* ?(.*))?$", re.MULTILINE)
 TAP_SKIP_ALL = re.compile(r"^1\.\.0 # SKIP\S* ?(.*)$", re.MULTILINE)
 CMOCKA = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] (\w+)$", re.MULTILINE)
+CMOCKA_REASON = re.compile(r"^skipped: (.+)\n\[ +SKIPPED +\] (\w+)$", re.MULTILINE)
 
 
 class Sum:
@@ -42,12 +43,13 @@ class Sum:
             else:
                 self.passed += 1
         if not checks:
+            reasons = {name: reason for reason, name in CMOCKA_REASON.findall(output)}
             for word, name in dict.fromkeys(CMOCKA.findall(output)):
                 checks += 1
                 if word == "FAILED":
                     bad.append(name)
                 elif word == "SKIPPED":
-                    self.skipped.append((f"{where}: {name}", "skipped by the test itself"))
+                    self.skipped.append((f"{where}: {name}", reasons.get(name, "no reason given")))
                 else:
                     self.passed += 1
         if test["result"] in ("OK", "EXPECTEDFAIL"):
