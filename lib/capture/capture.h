@@ -34,7 +34,7 @@ struct mt_capture {
     const struct mt_capture_ops *ops;
     struct mt_stats *stats;
     bool persistent; /* every frame's bytes stay valid until close: workers may hold them */
-    /* progress, for a status line; total 0 when unknown (streams) */
+    /* progress in bytes as stored, for a status line; total 0 when unknown (pipes) */
     _Atomic uint64_t bytes_done;
     _Atomic uint64_t bytes_total;
     /* damage found so far; the array belongs to the source, read it after the

@@ -242,7 +242,7 @@ static int check_filter(struct files *files, char *ret_reason, size_t reason_siz
     const struct mt_capture_sources *sources = &files->sources;
     const char *reason = NULL;
     bool is_known = false;
-    for (size_t i = 0; i < sources->count && i < MT_CAPTURE_LINK_TYPES_MAX; i++) {
+    for (size_t i = 0; i < sources->count; i++) {
         const struct mt_capture_source *source = &sources->items[i];
         if (!source->has_link_type || is_checked(sources, i))
             continue;

@@ -5,9 +5,16 @@
  * and standard input are read as streams into a bounded buffer. What our
  * readers do not know (other formats that libpcap opens) goes through libpcap.
  *
- * Ownership: the source owns mappings and buffers. Thread: one. Limits: 64 Ki
- * files, 262144 interfaces a pcapng section, records up to 256 MiB in the
- * header's claim and MT_CAPTURE_RECORD_MAX in what is taken.
+ * Damage does not end a file where a chain of good records follows: reading
+ * goes on there, and the damage says where and how much was lost. Frames of link
+ * types that packet decoding does not know are delivered, and told as damage at
+ * the end, once per link type (MT_COUNTER_DAMAGED does not count those).
+ *
+ * Ownership: the source owns mappings and buffers; all files stay mapped until
+ * close when capture->persistent says so. Thread: one. Limits: 64 Ki files,
+ * 262144 interfaces a pcapng section, blocks of 16 MiB, records of
+ * MT_CAPTURE_RECORD_MAX, 1000 damaged places listed (all are counted). A mapped
+ * file that somebody cuts short while it is read ends the process (SIGBUS).
  */
 #ifndef MT_CAPTURE_FILES_H
 #define MT_CAPTURE_FILES_H

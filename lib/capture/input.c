@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -54,11 +55,24 @@ static bool make_room(struct mt_capture_input *input, size_t need)
     return true;
 }
 
+/* read(2) that waits also where standard input was handed over non-blocking. */
+static ssize_t read_some(int fd, uint8_t *to, size_t size)
+{
+    ssize_t n = read(fd, to, size);
+    while (n < 0 && errno == EAGAIN) {
+        struct pollfd wanted = {.fd = fd, .events = POLLIN};
+        if (poll(&wanted, 1, -1) < 0)
+            return -1;
+        n = read(fd, to, size);
+    }
+    return n;
+}
+
 /* Appends what one read gives. False: a signal came. */
 static bool read_plain(struct mt_capture_input *input)
 {
     struct mt_window *window = &input->window;
-    ssize_t n = read(input->fd, input->buffer + window->size, input->buffer_size - window->size);
+    ssize_t n = read_some(input->fd, input->buffer + window->size, input->buffer_size - window->size);
     if (n < 0 && errno == EINTR)
         return false;
     if (n < 0)
@@ -72,7 +86,7 @@ static bool read_plain(struct mt_capture_input *input)
 
 static bool read_raw(struct mt_capture_input *input)
 {
-    ssize_t n = read(input->fd, input->raw_buffer, RAW_SIZE);
+    ssize_t n = read_some(input->fd, input->raw_buffer, RAW_SIZE);
     if (n < 0 && errno == EINTR)
         return false;
     if (n < 0)

@@ -49,7 +49,7 @@ static __uint128_t time_decimal(uint64_t units, unsigned digits)
     return digits < MT_ARRAY_COUNT(powers_of_ten) ? units / powers_of_ten[digits] : 0;
 }
 
-uint64_t mt_pcapng_time(const struct mt_pcapng_interface *interface, uint64_t units)
+uint64_t mt_pcapng_time_of(const struct mt_pcapng_interface *interface, uint64_t units)
 {
     unsigned exponent = interface->resolution & 0x7f;
     bool is_binary = (interface->resolution & 0x80) != 0;
@@ -88,6 +88,15 @@ static bool read_options(struct mt_pcapng_interface *interface, struct mt_span o
     return true;
 }
 
+/* Microseconds or nanoseconds since the epoch, as everybody writes them. */
+static void set_scale(struct mt_pcapng_interface *interface)
+{
+    if (interface->resolution > 9 || interface->offset != 0)
+        return;
+    interface->scale = powers_of_ten[9 - interface->resolution];
+    interface->units_end = UINT64_MAX / interface->scale;
+}
+
 static bool make_room(struct mt_pcapng *pcapng)
 {
     if (pcapng->interface_count < pcapng->interface_room)
@@ -118,7 +127,9 @@ const char *mt_pcapng_add_interface(struct mt_pcapng *pcapng, struct mt_span blo
         .snap_size = mt_pcapng_load32(block.ptr + 12, pcapng->is_swapped),
     };
     struct mt_span options = mt_span_from(mt_span_head(block, block.size - 4), 16);
-    if (!read_options(interface, options, pcapng->is_swapped))
+    bool is_whole = read_options(interface, options, pcapng->is_swapped);
+    set_scale(interface);
+    if (!is_whole)
         return "interface description with an option beyond its end; times may be wrong";
     return NULL;
 }

@@ -33,6 +33,8 @@ struct mt_pcapng_interface {
     uint8_t resolution; /* if_tsresol: 10^-n, or with bit 7 set 2^-n seconds */
     uint32_t snap_size; /* 0: no limit */
     int64_t offset;     /* if_tsoffset: seconds to add */
+    uint64_t scale;     /* ns a unit, where times are just multiples of that ... */
+    uint64_t units_end; /* ... and do not overflow below this */
 };
 
 struct mt_pcapng {
@@ -69,7 +71,15 @@ const char *mt_pcapng_add_interface(struct mt_pcapng *pcapng, struct mt_span blo
 
 /* ns since the epoch of a time in the interface's units. Saturates at both
  * ends. */
-uint64_t mt_pcapng_time(const struct mt_pcapng_interface *interface, uint64_t units);
+uint64_t mt_pcapng_time_of(const struct mt_pcapng_interface *interface, uint64_t units);
+
+/* The same, quickly for nearly all interfaces. */
+static inline uint64_t mt_pcapng_time(const struct mt_pcapng_interface *interface, uint64_t units)
+{
+    if (MT_LIKELY(units < interface->units_end))
+        return units * interface->scale;
+    return mt_pcapng_time_of(interface, units);
+}
 
 /* The block at window->pos is damaged: searches for the next good one. */
 enum mt_walk_status mt_pcapng_start_search(struct mt_pcapng *pcapng, struct mt_window *window, uint32_t size,

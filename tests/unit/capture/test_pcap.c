@@ -233,6 +233,32 @@ static void reading_goes_on_behind_a_damaged_record(void **state)
     }
 }
 
+/* A length that is wrong but possible can't be told at once; the records behind
+ * the next one are there all the same. */
+static void a_length_wrong_by_some_bytes_costs_few_frames(void **state)
+{
+    (void)state;
+    struct made made;
+    made_init(&made, false);
+    made_pcap_of(&made, SECOND, 30);
+    size_t off = 24;
+    for (unsigned i = 0; i < 5; i++)
+        off += 16 + made_pcap_size(i);
+    for (uint32_t size = 0; size < 600; size++) {
+        struct reading reading;
+        if (size == made_pcap_size(5))
+            continue;
+        read_damaged(&reading, size, off + 8, &made);
+        assert_pcap_of(&reading, 0, SECOND, 0, 5);
+        assert_in_range(reading.frame_count, 5 + 22, 30);
+        assert_pcap_of(&reading, reading.frame_count - 22, SECOND, 8, 22);
+        /* none where the length happens to lead to a later record */
+        assert_in_range(reading.damage_count, 0, 1);
+        reading_fini(&reading);
+    }
+    made_fini(&made);
+}
+
 static void damage_in_the_first_record_and_in_the_last_is_found(void **state)
 {
     (void)state;
@@ -404,6 +430,7 @@ int main(void)
         cmocka_unit_test(the_size_of_bursts_changes_nothing),
         cmocka_unit_test(a_file_cut_at_every_byte_gives_every_whole_frame),
         cmocka_unit_test(reading_goes_on_behind_a_damaged_record),
+        cmocka_unit_test(a_length_wrong_by_some_bytes_costs_few_frames),
         cmocka_unit_test(damage_in_the_first_record_and_in_the_last_is_found),
         cmocka_unit_test(several_damaged_places_are_told_one_by_one),
         cmocka_unit_test(junk_between_records_is_passed_over),

@@ -2,6 +2,7 @@
 #include "maker.h"
 #include "reading.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -244,6 +245,23 @@ static void standard_input_may_be_what_only_libpcap_reads(void **state)
     made_fini(&made);
 }
 
+static void standard_input_may_be_non_blocking(void **state)
+{
+    (void)state;
+    struct made made;
+    struct reading reading;
+    made_init(&made, false);
+    made_pcap_of(&made, SECOND, 50);
+    pid_t pid = pipe_to_stdin(&made, 100);
+    assert_int_equal(fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK), 0);
+    reading_of(&reading, "-");
+    waitpid(pid, NULL, 0);
+    assert_int_equal(reading.frame_count, 50);
+    assert_int_equal(reading.damage_count, 0);
+    reading_fini(&reading);
+    made_fini(&made);
+}
+
 static void a_named_pipe_is_read_as_a_stream(void **state)
 {
     (void)state;
@@ -477,6 +495,7 @@ int main(void)
         cmocka_unit_test(standard_input_gives_the_same_frames_however_it_arrives),
         cmocka_unit_test(standard_input_may_be_compressed),
         cmocka_unit_test(standard_input_may_be_what_only_libpcap_reads),
+        cmocka_unit_test(standard_input_may_be_non_blocking),
         cmocka_unit_test(a_named_pipe_is_read_as_a_stream),
         cmocka_unit_test(damage_is_the_same_in_a_file_and_in_a_stream),
         cmocka_unit_test(compressed_data_that_break_off_are_told_once),
