@@ -124,7 +124,7 @@ static void take_probe(struct mt_run *run, const struct mt_smtp_command *command
     struct mt_entry_probe *entry = NULL;
 
     if (extra != NULL && extra->probes[is_expn] < run->engine->limits.probes_max) {
-        struct mt_span line = mt_keep(run, command->line, 2 * run->engine->limits.text_max, list);
+        struct mt_span line = mt_keep(run, command->line, run->engine->limits.text_max, list);
         entry = mt_store_put(run, MT_TAG_PROBE, sizeof(*entry), line, false);
     }
     if (entry == NULL) {

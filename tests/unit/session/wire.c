@@ -193,13 +193,27 @@ void wire_segment(struct wire *wire, enum mt_side side, struct mt_span bytes)
     settle(wire, side);
 }
 
-void wire_line(struct wire *wire, enum mt_side side, const char *line)
+void wire_line(struct wire *wire, const char *line)
 {
     struct text whole = {0};
 
-    text_put(&whole, "%s\r\n", line);
-    wire_segment(wire, side, mt_span(whole.ptr, whole.size));
+    MT_BUG_ON(line[0] != 'C' && line[0] != 'S');
+    text_put(&whole, "%s\r\n", line + 3);
+    wire_segment(wire, line[0] == 'C' ? MT_CLIENT : MT_SERVER, mt_span(whole.ptr, whole.size));
     text_free(&whole);
+}
+
+void wire_lines(struct wire *wire, const char *const *lines)
+{
+    for (; *lines != NULL; lines++)
+        wire_line(wire, *lines);
+}
+
+void wire_handshake(struct wire *wire)
+{
+    wire_frame(wire, MT_CLIENT);
+    wire_frame(wire, MT_SERVER);
+    wire_frame(wire, MT_CLIENT);
 }
 
 void wire_gap(struct wire *wire, enum mt_side side, uint64_t size)

@@ -45,9 +45,13 @@ void wire_init(struct wire *wire, const struct wire_site *site, const struct mt_
 void wire_clear(struct wire *wire);
 void wire_open(struct wire *wire, const struct mt_session_open *open);
 void wire_segment(struct wire *wire, enum mt_side side, struct mt_span bytes);
-/* A whole line, CRLF added. */
-void wire_line(struct wire *wire, enum mt_side side, const char *line);
+/* A whole line, CRLF added: "C: NOOP" or "S: 250 Ok". */
+void wire_line(struct wire *wire, const char *line);
+/* Several, each in a segment of its own; NULL ends them. */
+void wire_lines(struct wire *wire, const char *const *lines);
 void wire_gap(struct wire *wire, enum mt_side side, uint64_t size);
+/* SYN, SYN-ACK, ACK. */
+void wire_handshake(struct wire *wire);
 /* A frame without payload. */
 void wire_frame(struct wire *wire, enum mt_side side);
 /* Aborts when the arena does not get everything back. */
