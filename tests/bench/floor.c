@@ -85,7 +85,7 @@ static void key_of(const uint8_t *source, const uint8_t *destination, size_t siz
 {
     uint64_t ends[2] = {0, 0};
 
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2; i++) {
         const uint8_t *address = i ? destination : source;
         uint64_t high = 0, low = 0;
         uint32_t word;

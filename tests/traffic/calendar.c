@@ -72,11 +72,11 @@ void mt_calendar_rfc5322(uint64_t time, char *ret_text)
     struct date date = date_of(time);
     char *at = ret_text;
 
-    memcpy(at, weekdays + 3 * date.weekday, 3);
+    memcpy(at, weekdays + (size_t)3 * date.weekday, 3);
     memcpy(at + 3, ", ", 2);
     at = digits(at + 5, 2, date.day);
     *at++ = ' ';
-    memcpy(at, months + 3 * (date.month - 1), 3);
+    memcpy(at, months + (size_t)3 * (date.month - 1), 3);
     at[3] = ' ';
     at = digits(at + 4, 4, date.year);
     *at++ = ' ';

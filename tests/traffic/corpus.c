@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RING_SIZE (256u * 1024u)
+#define RING_SIZE 262144u
 #define LINES_MAX (RING_SIZE / 3)
 #define CORPUS_SEED UINT64_C(0x6d61696c746170)
 

@@ -110,7 +110,7 @@ void mt_line_put_name(struct mt_line *line, uint32_t number)
 {
     char syllables[8];
 
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         syllables[2 * i] = "bfgjklnrtvz"[number % 11];
         syllables[2 * i + 1] = "aeiou"[number / 11 % 5];
         number /= 55;

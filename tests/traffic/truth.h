@@ -205,7 +205,7 @@ const char *mt_truth_rule_name(enum mt_truth_rule rule);
 
 /* Puts the session out: NDJSON, one line. Returns its size; 0: buffer too
  * small. has_site: recipients are judged local or not. */
-#define MT_TRUTH_LINE_MAX (1024u * 1024u)
+#define MT_TRUTH_LINE_MAX ((size_t)1024 * 1024)
 size_t mt_truth_line(const struct mt_truth *truth, const struct mt_plan *plan, bool has_site, char *ret_line,
                      size_t size);
 

@@ -217,7 +217,7 @@ static void endpoint(struct out *out, const char *name, const struct mt_plan *pl
         snprintf(digits, sizeof(digits), "%u.%u.%u.%u", ip->bytes[0], ip->bytes[1], ip->bytes[2],
                  ip->bytes[3]);
     } else {
-        for (int i = 0; i < 16; i += 2)
+        for (size_t i = 0; i < 16; i += 2)
             snprintf(digits + i / 2 * 5, 6, "%02x%02x%s", ip->bytes[i], ip->bytes[i + 1], i < 14 ? ":" : "");
     }
     name_of(out, "ip", digits);
