@@ -1,9 +1,13 @@
 #include "frames.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 void bytes_init(struct bytes *bytes)
 {
@@ -104,4 +108,68 @@ enum mt_packet_verdict decode(const struct bytes *bytes, enum mt_link link, uint
     };
     memset(ret_packet, 0xa5, sizeof(*ret_packet));
     return mt_packet_decode(&frame, ret_packet);
+}
+
+void assert_payload(const struct mt_packet *packet, const char *text)
+{
+    assert_int_equal(packet->payload.size, strlen(text));
+    assert_memory_equal(packet->payload.ptr, text, strlen(text));
+}
+
+void assert_ip(const struct mt_ip *ip, const char *text)
+{
+    struct mt_ip expected;
+    assert_true(mt_ip_parse(mt_span_cstr(text), &expected));
+    assert_int_equal(ip->family, expected.family);
+    assert_memory_equal(ip->bytes, expected.bytes, sizeof(expected.bytes));
+}
+
+void assert_rejected(const struct bytes *bytes, enum mt_link link, enum mt_reject reject)
+{
+    struct mt_packet packet;
+    assert_int_equal(decode(bytes, link, 0, &packet), MT_PACKET_REJECT);
+    if (packet.reject != reject)
+        fail_msg("rejected as %s, not %s", mt_reject_name(packet.reject), mt_reject_name(reject));
+}
+
+/* Everything that the builders of frames.h put into a TCP segment. */
+void assert_segment(const struct mt_packet *packet, const char *payload)
+{
+    assert_int_equal(packet->tuple.src_port, 40000);
+    assert_int_equal(packet->tuple.dst_port, 25);
+    assert_int_equal(packet->seq, 1000);
+    assert_int_equal(packet->ack, 2000);
+    assert_int_equal(packet->tcp_flags, MT_TCP_PSH | MT_TCP_ACK);
+    assert_int_equal(packet->window, 512);
+    assert_int_equal(packet->ip_protocol, TCP);
+    assert_int_equal(packet->mark.time, 7);
+    assert_int_equal(packet->mark.number, 9);
+    assert_int_equal(packet->frame_flags, MT_FRAME_PERSISTENT);
+    assert_payload(packet, payload);
+}
+
+void put_segment_v4(struct bytes *b, const char *payload)
+{
+    put_ipv4(b, (unsigned)(40 + strlen(payload)), 0, TCP);
+    put_tcp(b, 5);
+    put_text(b, payload);
+}
+
+void put_segment_v6(struct bytes *b, const char *payload)
+{
+    put_ipv6(b, (unsigned)(20 + strlen(payload)), TCP);
+    put_tcp(b, 5);
+    put_text(b, payload);
+}
+
+void put_jumbogram(struct bytes *b, uint32_t jumbo_size)
+{
+    bytes_init(b);
+    put_ethernet(b, 0x86dd);
+    put_ipv6(b, 0, 0);
+    put16(b, TCP << 8);
+    put16(b, 0xc204);
+    put32(b, jumbo_size);
+    put_tcp(b, 5);
+    put_text(b, "BDAT");
 }

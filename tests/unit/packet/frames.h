@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "packet/packet.h"
 
+enum { TCP = 6, UDP = 17 };
+
 struct bytes {
     struct mt_buf buf;
     uint8_t storage[70000];
@@ -40,5 +42,20 @@ const uint8_t *guarded(const void *bytes, size_t size);
 /* The frame decoded from a guarded copy; wire_size 0 means its size. */
 enum mt_packet_verdict decode(const struct bytes *bytes, enum mt_link link, uint32_t wire_size,
                               struct mt_packet *ret_packet);
+
+/* IPv4 or IPv6 and TCP without options around a payload. */
+void put_segment_v4(struct bytes *bytes, const char *payload);
+void put_segment_v6(struct bytes *bytes, const char *payload);
+
+/* Starts anew: Ethernet, IPv6 of payload length 0 with a jumbo payload option,
+ * TCP, "BDAT". */
+void put_jumbogram(struct bytes *bytes, uint32_t jumbo_size);
+
+void assert_payload(const struct mt_packet *packet, const char *text);
+void assert_ip(const struct mt_ip *ip, const char *text);
+void assert_rejected(const struct bytes *bytes, enum mt_link link, enum mt_reject reject);
+
+/* Everything that the builders put into a TCP segment. */
+void assert_segment(const struct mt_packet *packet, const char *payload);
 
 #endif

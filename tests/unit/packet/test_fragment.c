@@ -6,8 +6,6 @@
 
 #include <cmocka.h>
 
-enum { TCP = 6 };
-
 struct world {
     struct mt_stats stats;
     struct mt_fragment_table *table;
