@@ -74,6 +74,8 @@ void mt_infer_add(struct mt_detect *detect, const struct mt_observation *o)
 enum mt_standing mt_infer_standing(struct mt_detect *detect, const struct mt_ip *server,
                                    struct mt_span domain)
 {
+    if (detect->learnt.count == 0)
+        return MT_STANDING_UNKNOWN;
     if (mt_table_find(&detect->learnt, mt_detect_key(detect, server, NULL, domain)))
         return MT_STANDING_LOCAL;
     if (mt_table_find(&detect->servers, mt_detect_key(detect, server, NULL, mt_span_none())))

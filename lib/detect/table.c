@@ -6,18 +6,20 @@
 #include <stdlib.h>
 
 #define NONE UINT32_MAX
+#define SLOTS_FIRST 64u
 
 int mt_table_init(struct mt_table *table, size_t entry_size, size_t zeroed_size, uint32_t count_max)
 {
     struct mt_table t = {.zeroed_size = zeroed_size, .count_max = count_max, .newest = NONE, .oldest = NONE};
-    size_t slot_count = 4;
+    size_t slot_count = SLOTS_FIRST;
 
     while (slot_count < 2 * (size_t)count_max)
         slot_count *= 2;
-    t.slot_mask = slot_count - 1;
-    t.slots = calloc(slot_count, sizeof(*t.slots));
+    t.area = calloc(2 * slot_count, sizeof(*t.area)); /* 64 + 128 + ... + slot_count */
+    t.slots = t.area;
+    t.slot_mask = SLOTS_FIRST - 1;
     t.links = calloc(count_max, sizeof(*t.links));
-    int rc = t.slots && t.links ? mt_pool_create(entry_size, count_max, &t.pool) : -ENOMEM;
+    int rc = t.area && t.links ? mt_pool_create(entry_size, count_max, &t.pool) : -ENOMEM;
     if (rc != 0)
         mt_table_fini(&t);
     else
@@ -28,14 +30,14 @@ int mt_table_init(struct mt_table *table, size_t entry_size, size_t zeroed_size,
 void mt_table_fini(struct mt_table *table)
 {
     mt_pool_destroy(table->pool);
-    free(table->slots);
+    free(table->area);
     free(table->links);
     *table = (struct mt_table){.pool = NULL};
 }
 
 static uint32_t tag_of(struct mt_hash128 key)
 {
-    return (uint32_t)(key.word[0] >> 32);
+    return (uint32_t)key.word[0];
 }
 
 /* Where key is, or where it would go. */
@@ -76,7 +78,7 @@ static void clear_slot(struct mt_table *table, size_t hole)
     size_t mask = table->slot_mask;
 
     for (size_t i = (hole + 1) & mask; table->slots[i].index != 0; i = (i + 1) & mask) {
-        size_t home = table->links[table->slots[i].index - 1].entry->key.word[0] & mask;
+        size_t home = table->slots[i].tag & mask;
         if (((i - home) & mask) < ((i - hole) & mask))
             continue;
         table->slots[hole] = table->slots[i];
@@ -85,11 +87,31 @@ static void clear_slot(struct mt_table *table, size_t hole)
     table->slots[hole].index = 0;
 }
 
+/* Moves all slots to twice as many. */
+static void grow(struct mt_table *table)
+{
+    const struct mt_table_slot *old = table->slots;
+    size_t old_count = table->slot_mask + 1;
+
+    table->slots += old_count;
+    table->slot_mask = 2 * old_count - 1;
+    for (size_t i = 0; i < old_count; i++) {
+        size_t to = old[i].tag & table->slot_mask;
+        if (old[i].index == 0)
+            continue;
+        while (table->slots[to].index != 0)
+            to = (to + 1) & table->slot_mask;
+        table->slots[to] = old[i];
+    }
+}
+
 /* An entry to fill: a new one, or the one used longest ago. */
 static uint32_t spare_index(struct mt_table *table)
 {
     if (table->count < table->count_max) {
         uint32_t index = table->count++;
+        if (2 * (size_t)table->count > table->slot_mask + 1)
+            grow(table);
         table->links[index].entry = mt_pool_get(table->pool);
         MT_BUG_ON(!table->links[index].entry);
         return index;

@@ -1,5 +1,6 @@
-/* Bounded table of equal entries under 128-bit digests: open addressing over
- * twice as many slots as entries, exact order of last use.
+/* Bounded table of equal entries under 128-bit digests: open addressing over at
+ * least twice as many slots as entries, exact order of last use. A table of few
+ * entries uses few slots, which stay in cache.
  *
  * The digests are keyed with a seed from the kernel, so that nobody can choose
  * colliding keys; what is evicted depends on the order of use only, never on
@@ -21,7 +22,8 @@ struct mt_table_entry {
 };
 
 /* A search that meets other keys, or none, ends here without a look at an
- * entry: the tag is the other half of the key's first word. */
+ * entry: the tag is the lower half of the key's first word, and where the key
+ * would like to be. */
 struct mt_table_slot {
     uint32_t tag;
     uint32_t index; /* of an entry plus one, 0: empty */
@@ -37,7 +39,8 @@ struct mt_table_link {
 
 struct mt_table {
     struct mt_pool *pool;
-    struct mt_table_slot *slots;
+    struct mt_table_slot *area;  /* all slots there may ever be, one size behind the other */
+    struct mt_table_slot *slots; /* those in use, in area */
     struct mt_table_link *links;
     size_t slot_mask;
     size_t zeroed_size;

@@ -158,9 +158,9 @@ static void raise_probe(struct mt_detect *detect, const struct mt_observation *o
     mt_detect_raise(detect, o, &draft);
 }
 
-static void probe(struct mt_detect *detect, const struct mt_observation *o, struct mt_span argument)
+static void probe(struct mt_detect *detect, const struct mt_observation *o, struct mt_hash128 key,
+                  struct mt_span argument)
 {
-    struct mt_hash128 key = mt_detect_key(detect, &o->tuple.src, NULL, mt_span_none());
     struct vrfy_client *client = mt_detect_take(detect, &detect->vrfy_clients, key);
     uint64_t span = detect->config.vrfy_probe_window * MT_SEC;
     uint64_t now = detect->now;
@@ -182,11 +182,13 @@ static void probe(struct mt_detect *detect, const struct mt_observation *o, stru
 
 void mt_vrfy_probe(struct mt_detect *detect, const struct mt_observation *o)
 {
+    struct mt_hash128 key = mt_detect_key(detect, &o->tuple.src, NULL, mt_span_none());
+    mt_table_prefetch(&detect->vrfy_clients, key);
+
     uint8_t storage[MT_OBSERVED_TEXT_MAX];
     struct mt_span argument = folded(o, storage);
-
     use(detect, o);
     if (is_sensitive_name(argument) || is_expansion(o))
         sensitive(detect, o, argument);
-    probe(detect, o, argument);
+    probe(detect, o, key, argument);
 }

@@ -20,24 +20,23 @@ struct item {
 
 static struct mt_hash128 key(uint64_t n)
 {
-    /* Few different slots, so that probing sequences run into each other. */
-    return (struct mt_hash128){.word = {n % 7, n}};
+    /* Few different slots, so that probing sequences run into each other, of
+     * which some part when the table grows. */
+    return (struct mt_hash128){.word = {n % 7 + n % 3 * 64, n}};
 }
 
 /* The table against a list in order of use. */
-static void a_table_forgets_the_least_recently_used(void **state)
+static void compare_with_a_list(uint32_t count_max, uint32_t keys)
 {
-    (void)state;
-    enum { COUNT = 20, KEYS = 60 };
     struct mt_table table;
-    uint64_t model[COUNT];
+    uint64_t model[300];
     size_t model_count = 0;
     uint32_t random = 5;
 
-    assert_int_equal(mt_table_init(&table, sizeof(struct item), sizeof(struct item), COUNT), 0);
+    assert_int_equal(mt_table_init(&table, sizeof(struct item), sizeof(struct item), count_max), 0);
     for (int round = 0; round < 50000; round++) {
         random = random * 1664525 + 1013904223;
-        uint64_t n = 1 + (random >> 16) % KEYS;
+        uint64_t n = 1 + (random >> 16) % keys;
         size_t at = 0;
         while (at < model_count && model[at] != n)
             at++;
@@ -52,18 +51,29 @@ static void a_table_forgets_the_least_recently_used(void **state)
         } else {
             bool is_evicted;
             struct item *item = mt_table_take(&table, key(n), &is_evicted);
-            assert_int_equal(is_evicted, !is_known && model_count == COUNT);
+            assert_int_equal(is_evicted, !is_known && model_count == count_max);
             assert_int_equal(item->value, is_known ? n : 0);
             item->value = n;
         }
-        if (!is_known) {
-            at = model_count < COUNT ? model_count++ : COUNT - 1;
-        }
+        if (!is_known)
+            at = model_count < count_max ? model_count++ : count_max - 1;
         memmove(model + 1, model, at * sizeof(model[0]));
         model[0] = n;
         assert_int_equal(table.count, model_count);
     }
     mt_table_fini(&table);
+}
+
+static void a_table_forgets_the_least_recently_used(void **state)
+{
+    (void)state;
+    compare_with_a_list(20, 60);
+}
+
+static void a_table_that_grows_keeps_what_it_holds(void **state)
+{
+    (void)state;
+    compare_with_a_list(300, 400);
 }
 
 static void a_window_is_exact_up_to_its_ring(void **state)
@@ -276,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_forgets_the_least_recently_used),
+        cmocka_unit_test(a_table_that_grows_keeps_what_it_holds),
         cmocka_unit_test(a_window_is_exact_up_to_its_ring),
         cmocka_unit_test(beyond_the_ring_at_least_half_the_window_counts),
         cmocka_unit_test(different_items_are_estimated_within_three_errors),
