@@ -240,7 +240,8 @@ static void catch_up_with_content(struct mt_run *run, uint16_t code)
     if (index == 0 || index == run->session->expected)
         return;
     mt_anomaly(run, MT_ANOMALY_REPLY_MISSING);
-    mt_expect_drop(run, index);
+    while (index-- > 0)
+        give_up_oldest(run);
 }
 
 bool mt_expect_bind(struct mt_run *run, uint16_t code)

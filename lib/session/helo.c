@@ -10,38 +10,50 @@
 /* Numbers of a name that are compared with the octets of the client's address. */
 #define NUMBERS_MAX 16u
 
-struct name {
-    struct mt_span text;
-    struct mt_ip ip; /* of an address, with or without brackets */
-    bool is_literal;
-    bool is_dotted;
+/* What the bytes of a name are. */
+enum {
+    HAS_ALPHA = 1 << 0,
+    HAS_DIGIT = 1 << 1,
+    HAS_DOT = 1 << 2,
+    HAS_COLON = 1 << 3,
+    HAS_ODD = 1 << 4,     /* blanks, control and 8-bit bytes */
+    IS_MISSPELT = 1 << 5, /* no host name */
 };
+
+struct name {
+    struct mt_span text; /* up to the first blank */
+    struct mt_ip ip;     /* of an address, with or without brackets */
+    uint8_t bytes;       /* HAS_* */
+    bool is_literal;
+};
+
+static bool is_blank(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t';
+}
 
 /* --- the server's own name -------------------------------------------------- */
 
-struct mt_span mt_banner_host(const struct mt_session *session)
+bool mt_banner_names(const struct mt_session *session, struct mt_span name)
 {
     struct mt_cursor cursor = mt_store_begin(session);
     struct mt_entry *entry = mt_store_next(&cursor);
 
     while (entry != NULL && entry->tag != MT_TAG_BANNER)
         entry = mt_store_next(&cursor);
-    if (entry == NULL)
-        return mt_span_none();
+    if (entry == NULL || name.size == 0)
+        return false;
     const struct mt_entry_banner *banner = (const struct mt_entry_banner *)entry;
     struct mt_span text = mt_span_trim(mt_entry_text(banner));
-    size_t size = 0;
-    while (size < text.size && text.ptr[size] != ' ' && text.ptr[size] != '\t')
-        size++;
-    return banner->code == 220 && size > 0 ? mt_span_head(text, size) : mt_span_none();
+    bool ends = text.size == name.size || (text.size > name.size && is_blank(text.ptr[name.size]));
+    return banner->code == 220 && ends && mt_span_ieq(mt_span_head(text, name.size), name);
 }
 
 static bool is_own_name(const struct mt_run *run, struct mt_span name)
 {
     const struct mt_site *site = run->engine->site;
-    struct mt_span host = mt_banner_host(run->session);
 
-    if (host.ptr != NULL && mt_span_ieq(name, host))
+    if (mt_banner_names(run->session, name))
         return true;
     for (size_t i = 0; i < site->local_domain_count; i++) {
         if (mt_span_ieq(name, site->local_domains[i]))
@@ -52,29 +64,6 @@ static bool is_own_name(const struct mt_run *run, struct mt_span name)
 
 /* --- tests ------------------------------------------------------------------ */
 
-static bool has_odd_bytes(struct mt_span argument)
-{
-    for (size_t i = 0; i < argument.size; i++) {
-        if (argument.ptr[i] <= ' ' || argument.ptr[i] >= 0x7f)
-            return true;
-    }
-    return false;
-}
-
-/* RFC 1123 §2.1, RFC 1035 §2.3.4. The underscore is as common as it is wrong,
- * and says nothing. */
-static bool is_label(struct mt_span label)
-{
-    if (label.size == 0 || label.size > LABEL_MAX || label.ptr[0] == '-' || label.ptr[label.size - 1] == '-')
-        return false;
-    for (size_t i = 0; i < label.size; i++) {
-        uint8_t c = label.ptr[i];
-        if (!mt_ascii_is_alpha(c) && !mt_ascii_is_digit(c) && c != '-' && c != '_')
-            return false;
-    }
-    return true;
-}
-
 static struct mt_span last_label(struct mt_span name)
 {
     size_t start = name.size;
@@ -82,23 +71,6 @@ static struct mt_span last_label(struct mt_span name)
     while (start > 0 && name.ptr[start - 1] != '.')
         start--;
     return mt_span_from(name, start);
-}
-
-static bool is_host_name(struct mt_span name)
-{
-    if (name.size == 0 || name.size > NAME_MAX_SIZE)
-        return false;
-    for (;;) {
-        const uint8_t *dot = memchr(name.ptr, '.', name.size);
-        size_t size = dot != NULL ? (size_t)(dot - name.ptr) : name.size;
-        if (!is_label(mt_span_head(name, size)))
-            return false;
-        if (dot == NULL)
-            return true;
-        name = mt_span_from(name, size + 1);
-        if (name.size == 0)
-            return false;
-    }
 }
 
 static bool is_number(struct mt_span label)
@@ -110,18 +82,36 @@ static bool is_number(struct mt_span label)
     return label.size > 0;
 }
 
-/* RFC 6761 §6, RFC 6762, and what resolvers keep inside. */
-static bool is_never_public(struct mt_span name)
-{
-    static const char *const endings[] = {"localhost", "localdomain", "local", "lan",
-                                          "internal",  "invalid",     "test",  "example"};
-    struct mt_span last = last_label(name);
+struct word {
+    const char *text;
+    uint8_t size;
+};
+#define WORD(text)             \
+    {                          \
+        text, sizeof(text) - 1 \
+    }
 
-    for (size_t i = 0; i < MT_ARRAY_COUNT(endings); i++) {
-        if (mt_span_ieq_cstr(last, endings[i]) && (i == 0 || last.size < name.size))
+static bool is_one_of(struct mt_span word, const struct word *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (words[i].size == word.size && mt_span_ieq(word, mt_span(words[i].text, word.size)))
             return true;
     }
     return false;
+}
+
+/* RFC 6761 §6, RFC 6762, and what resolvers keep inside. */
+static bool is_never_public(struct mt_span name)
+{
+    static const struct word endings[] = {
+        WORD("localdomain"), WORD("local"), WORD("lan"),       WORD("internal"),
+        WORD("invalid"),     WORD("test"),  WORD("localhost"), WORD("example"),
+    };
+    struct mt_span last = last_label(name);
+
+    if (last.size == name.size)
+        return mt_span_ieq_cstr(name, "localhost");
+    return is_one_of(last, endings, MT_ARRAY_COUNT(endings));
 }
 
 /* Numbers of the name, in order; those over 255 break a row of octets. */
@@ -163,20 +153,19 @@ static bool holds_octets(struct mt_span name, const struct mt_ip *ip)
 
 static bool says_dynamic(struct mt_span name)
 {
-    static const char *const words[] = {"dsl",   "adsl",   "vdsl",   "xdsl",    "sdsl",
-                                        "dial",  "dialup", "dialin", "dialip",  "pool",
-                                        "pools", "dyn",    "dhcp",   "dynamic", "dynip"};
+    static const struct word words[] = {
+        WORD("dsl"),   WORD("adsl"),   WORD("vdsl"),   WORD("xdsl"),    WORD("sdsl"),
+        WORD("dial"),  WORD("dialup"), WORD("dialin"), WORD("dialip"),  WORD("pool"),
+        WORD("pools"), WORD("dyn"),    WORD("dhcp"),   WORD("dynamic"), WORD("dynip"),
+    };
     size_t i = 0;
 
     while (i < name.size) {
         size_t start = i;
         while (i < name.size && mt_ascii_is_alpha(name.ptr[i]))
             i++;
-        struct mt_span word = mt_span(name.ptr + start, i - start);
-        for (size_t w = 0; w < MT_ARRAY_COUNT(words); w++) {
-            if (mt_span_ieq_cstr(word, words[w]))
-                return true;
-        }
+        if (is_one_of(mt_span(name.ptr + start, i - start), words, MT_ARRAY_COUNT(words)))
+            return true;
         if (i == start)
             i++;
     }
@@ -185,28 +174,81 @@ static bool says_dynamic(struct mt_span name)
 
 /* --- one greeting ----------------------------------------------------------- */
 
-/* [192.0.2.1], [IPv6:2001:db8::1] (RFC 5321 §4.1.3), or the same without
- * brackets. */
-static struct name read_name(struct mt_span argument)
+static uint8_t kind_of_byte(uint8_t byte)
 {
-    struct name name = {.text = argument};
+    if (mt_ascii_is_alpha(byte))
+        return HAS_ALPHA;
+    if (mt_ascii_is_digit(byte))
+        return HAS_DIGIT;
+    if (byte == '.')
+        return HAS_DOT;
+    if (byte == ':')
+        return HAS_COLON | IS_MISSPELT;
+    /* The underscore is as common as it is wrong, and says nothing. */
+    if (byte == '-' || byte == '_')
+        return 0;
+    return byte <= ' ' || byte >= 0x7f ? HAS_ODD | IS_MISSPELT : IS_MISSPELT;
+}
+
+/* RFC 1123 §2.1, RFC 1035 §2.3.4: labels of at most 63 letters, digits and
+ * inner hyphens. */
+static uint8_t look_at_bytes(struct mt_span text)
+{
+    size_t label = 0;
+    uint8_t seen = 0, before = '.';
+
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t byte = text.ptr[i];
+        seen |= kind_of_byte(byte);
+        if ((byte == '.' || byte == '-') && before == '.')
+            seen |= IS_MISSPELT;
+        if (byte == '.' && (before == '-' || label > LABEL_MAX))
+            seen |= IS_MISSPELT;
+        label = byte == '.' ? 0 : label + 1;
+        before = byte;
+    }
+    if (label == 0 || label > LABEL_MAX || before == '-' || text.size > NAME_MAX_SIZE)
+        seen |= IS_MISSPELT;
+    return seen;
+}
+
+static struct mt_span first_word(struct mt_span argument)
+{
     size_t size = 0;
 
-    while (size < argument.size && argument.ptr[size] != ' ' && argument.ptr[size] != '\t')
+    while (size < argument.size && !is_blank(argument.ptr[size]))
         size++;
-    name.text = mt_span_head(argument, size);
-    struct mt_span inner = name.text;
+    return mt_span_head(argument, size);
+}
+
+/* [192.0.2.1], [IPv6:2001:db8::1] (RFC 5321 §4.1.3), or the same without
+ * brackets. */
+static void read_address(struct name *name)
+{
+    struct mt_span inner = name->text;
+
     if (inner.size > 2 && inner.ptr[0] == '[' && inner.ptr[inner.size - 1] == ']') {
-        name.is_literal = true;
+        name->is_literal = true;
         inner = mt_span(inner.ptr + 1, inner.size - 2);
+    } else if ((name->bytes & HAS_ALPHA) && !(name->bytes & HAS_COLON)) {
+        return;
     }
     if (mt_span_istarts(inner, "IPv6:"))
         inner = mt_span_from(inner, 5);
-    if (!mt_ip_parse(inner, &name.ip))
-        name.ip.family = 0;
-    if (name.text.size > 0 && name.text.ptr[name.text.size - 1] == '.' && !name.is_literal)
+    if (!mt_ip_parse(inner, &name->ip))
+        name->ip.family = 0;
+}
+
+static struct name read_name(struct mt_span argument)
+{
+    struct name name = {.text = first_word(argument)};
+
+    if (name.text.size > 1 && name.text.ptr[name.text.size - 1] == '.')
         name.text.size--; /* the root */
-    name.is_dotted = name.text.size > 0 && memchr(name.text.ptr, '.', name.text.size) != NULL;
+    name.bytes = look_at_bytes(name.text);
+    if (name.text.size + 1 < argument.size)
+        name.bytes |= HAS_ODD;
+    read_address(&name);
     return name;
 }
 
@@ -233,15 +275,18 @@ static uint32_t judge_host(const struct mt_run *run, const struct name *name, co
         findings |= MT_HELO_OWN_NAME;
     if ((run->session->flags & MT_S_OUTSIDE) && mt_site_is_local_domain(run->engine->site, name->text))
         findings |= MT_HELO_LOCAL_DOMAIN;
-    if (!is_host_name(name->text))
+    bool has_digit = name->bytes & HAS_DIGIT;
+    bool is_dotted = name->bytes & HAS_DOT;
+
+    if (name->bytes & IS_MISSPELT)
         findings |= MT_HELO_INVALID_SYNTAX;
-    if (!name->is_dotted)
+    if (!is_dotted)
         findings |= MT_HELO_NOT_FQDN;
     if (is_never_public(name->text))
         findings |= MT_HELO_LOCALHOST;
-    if (name->is_dotted && is_number(last_label(name->text)))
+    if (has_digit && is_dotted && is_number(last_label(name->text)))
         findings |= MT_HELO_NUMERIC_TLD;
-    if (holds_octets(name->text, client) || says_dynamic(name->text))
+    if ((has_digit && holds_octets(name->text, client)) || says_dynamic(name->text))
         findings |= MT_HELO_DYNAMIC;
     return findings;
 }
@@ -254,7 +299,7 @@ static enum mt_helo_kind kind_of(const struct name *name, uint32_t findings)
         return MT_HELO_KIND_BARE_ADDRESS;
     if (name->text.size == 0 || (findings & MT_HELO_INVALID_SYNTAX))
         return MT_HELO_KIND_INVALID;
-    return name->is_dotted ? MT_HELO_KIND_FQDN : MT_HELO_KIND_SINGLE_LABEL;
+    return name->bytes & HAS_DOT ? MT_HELO_KIND_FQDN : MT_HELO_KIND_SINGLE_LABEL;
 }
 
 static const struct mt_entry_helo *last_helo(const struct mt_session *session)
@@ -299,7 +344,7 @@ void mt_helo_command(struct mt_run *run, const struct mt_smtp_command *command)
     mt_session_address(session, MT_CLIENT, &client);
     mt_session_address(session, MT_SERVER, &server);
     uint32_t findings = judge_again(session, command, kept);
-    if (has_odd_bytes(command->argument))
+    if (name.bytes & HAS_ODD)
         findings |= MT_HELO_SPACES_OR_CONTROL;
     if (name.ip.family != 0)
         findings |= judge_address(&name, &client, &server);
@@ -334,7 +379,6 @@ uint32_t mt_helo_findings(const struct mt_session *session)
 {
     struct mt_cursor cursor = mt_store_begin(session);
     uint32_t findings = mt_has_anomaly(session, MT_ANOMALY_MAIL_BEFORE_GREETING) ? MT_HELO_MISSING : 0;
-    struct mt_span host = (session->flags & MT_S_EARLY) ? mt_banner_host(session) : mt_span_none();
     struct mt_entry *entry;
 
     while ((entry = mt_store_next(&cursor)) != NULL) {
@@ -342,7 +386,7 @@ uint32_t mt_helo_findings(const struct mt_session *session)
             continue;
         const struct mt_entry_helo *helo = (const struct mt_entry_helo *)entry;
         findings |= helo->findings;
-        if (host.ptr != NULL && mt_span_ieq(mt_entry_text(helo), host))
+        if ((session->flags & MT_S_EARLY) && mt_banner_names(session, mt_entry_text(helo)))
             findings |= MT_HELO_OWN_NAME;
     }
     return findings;
@@ -352,6 +396,8 @@ unsigned mt_helo_score(uint32_t findings)
 {
     unsigned score = 0;
 
+    if (MT_LIKELY(findings == 0))
+        return 0;
 #define MT_HELO_TEST(name, number, text, points, meaning) score += findings & MT_HELO_##name ? points : 0;
 #include "record/helo_tests.def"
 #undef MT_HELO_TEST

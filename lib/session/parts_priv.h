@@ -200,8 +200,8 @@ void mt_helo_at_mail(struct mt_run *run, const struct mt_smtp_command *command);
 void mt_helo_at_close(struct mt_run *run);
 uint32_t mt_helo_findings(const struct mt_session *session);
 unsigned mt_helo_score(uint32_t findings);
-/* First word of the banner; absent when none was seen. */
-struct mt_span mt_banner_host(const struct mt_session *session);
+/* Is this the first word of the server's 220, its own name? */
+bool mt_banner_names(const struct mt_session *session, struct mt_span name);
 
 /* --- relay.c ---------------------------------------------------------------- */
 

@@ -12,11 +12,8 @@ struct recipient {
 
 static size_t last_of(struct mt_span s, uint8_t byte)
 {
-    size_t at = s.size;
-
-    while (at > 0 && s.ptr[at - 1] != byte)
-        at--;
-    return at == 0 ? s.size : at - 1;
+    const uint8_t *last = s.size > 0 ? memrchr(s.ptr, byte, s.size) : NULL;
+    return last == NULL ? s.size : (size_t)(last - s.ptr);
 }
 
 static struct mt_span unquote(struct mt_span local, bool *ret_is_quoted)
@@ -77,20 +74,29 @@ bool mt_relay_is_route(const struct mt_smtp_path *path)
     return shape == SHAPE_ROUTE || shape == SHAPE_PERCENT || shape == SHAPE_BANG;
 }
 
+/* Does the word stand somewhere in text, off bytes before one of its letters? */
+static bool holds(struct mt_span text, const char *word, size_t off, uint8_t letter)
+{
+    size_t at = off;
+
+    while (at < text.size) {
+        const uint8_t *hit = memchr(text.ptr + at, letter, text.size - at);
+        if (hit == NULL)
+            return false;
+        at = (size_t)(hit - text.ptr);
+        if (mt_span_istarts(mt_span_from(text, at - off), word))
+            return true;
+        at++;
+    }
+    return false;
+}
+
 /* "relay" or "authenticat", asked of every refusal: the letters y and h are rare
  * enough to look at only where they stand. */
 bool mt_relay_speaks_of(struct mt_span text)
 {
-    for (size_t at = 3; at < text.size; at++) {
-        uint8_t letter = text.ptr[at] | 0x20;
-        if (MT_LIKELY(letter != 'y' && letter != 'h'))
-            continue;
-        bool is_relay = letter == 'y' && at >= 4 && mt_span_istarts(mt_span_from(text, at - 4), "relay");
-        bool is_auth = letter == 'h' && mt_span_istarts(mt_span_from(text, at - 3), "authenticat");
-        if (is_relay || is_auth)
-            return true;
-    }
-    return false;
+    return holds(text, "relay", 4, 'y') || holds(text, "authenticat", 3, 'h') ||
+           holds(text, "relay", 4, 'Y') || holds(text, "authenticat", 3, 'H');
 }
 
 static bool is_literal(struct mt_span domain)
@@ -121,14 +127,13 @@ static enum mt_relay_form form_of_sender(const struct mt_run *run, const struct 
         return MT_RELAY_NONE;
     struct mt_span address = mt_place_address(&tx->place, mt_entry_text(tx));
     struct mt_span domain = mt_place_domain(&tx->place, mt_entry_text(tx));
-    struct mt_span host = mt_banner_host(run->session);
     if (address.ptr == NULL)
         return MT_RELAY_NONE;
     if (address.size == 0)
         return MT_RELAY_NULL_SENDER;
     if (mt_relay_is_own_ip(run->session, domain))
         return MT_RELAY_SENDER_AT_SERVER_IP;
-    if (host.ptr != NULL && mt_span_ieq(domain, host))
+    if (mt_banner_names(run->session, domain))
         return MT_RELAY_SENDER_AT_SERVER_NAME;
     return domain.size == 0 || mt_site_is_local_domain(site, domain) ? MT_RELAY_NONE
                                                                      : MT_RELAY_FOREIGN_FOREIGN;
@@ -162,27 +167,37 @@ static enum mt_relay_form form_of_shape(const struct recipient *r, enum shape sh
     return MT_RELAY_NONE;
 }
 
-/* Behind the word and its blanks. */
-static struct mt_span argument_of(struct mt_span line)
+/* Size of "@a,@b:" at the start of an address that is to be kept apart from the
+ * mailbox; colons inside address literals don't count. */
+static size_t route_size(struct mt_span address)
 {
-    size_t size = 0;
+    bool is_inside = false;
 
-    line = mt_span_trim(line);
-    while (size < line.size && line.ptr[size] != ' ' && line.ptr[size] != '\t')
-        size++;
-    return mt_span_trim(mt_span_from(line, size));
+    if (address.size == 0 || address.ptr[0] != '@')
+        return 0;
+    for (size_t at = 1; at < address.size; at++) {
+        uint8_t byte = address.ptr[at];
+        is_inside = byte == '[' || (is_inside && byte != ']');
+        if (byte == ':' && !is_inside)
+            return at + 1;
+    }
+    return 0;
 }
 
 enum mt_relay_form mt_relay_form(const struct mt_run *run, const struct mt_entry_mail *tx,
                                  const struct mt_entry_rcpt *rcpt, struct mt_span *ret_target)
 {
-    struct mt_smtp_mailbox_argument argument;
+    struct mt_span address = mt_place_address(&rcpt->place, mt_entry_text(rcpt));
+    struct mt_span domain = mt_place_domain(&rcpt->place, mt_entry_text(rcpt));
 
     *ret_target = mt_span_none();
-    if (rcpt->place.size == MT_PLACE_NONE ||
-        !mt_smtp_parse_mailbox(argument_of(mt_entry_text(rcpt)), false, NULL, NULL, &argument))
+    if (address.ptr == NULL)
         return MT_RELAY_NONE;
-    struct recipient r = recipient_of(&argument.path);
+    size_t route = route_size(address);
+    size_t behind_local = domain.ptr != NULL ? domain.size + 1 : 0;
+    struct recipient r = {.route = route > 0 ? mt_span_head(address, route) : mt_span_none(),
+                          .domain = domain};
+    r.local = unquote(mt_span(address.ptr + route, address.size - route - behind_local), &r.is_quoted);
     enum shape shape = shape_of(&r, ret_target);
     return shape == SHAPE_PLAIN ? form_of_sender(run, tx, *ret_target) : form_of_shape(&r, shape);
 }

@@ -399,7 +399,8 @@ void mt_reply_take(void *ctx, const struct mt_smtp_reply_line *line)
         take_unseen(run, line);
     } else {
         take_line(run, line);
-        if (line->code >= 400 && mt_relay_speaks_of(line->text))
+        bool is_relay_judged = session->head.what == MT_VERB_RCPT && (session->flags & MT_S_INBOUND);
+        if (is_relay_judged && line->code >= 400 && mt_relay_speaks_of(line->text))
             session->flags |= MT_S_REPLY_RELAY;
     }
     if (line->is_last)

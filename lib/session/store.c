@@ -17,13 +17,13 @@ static uint32_t bytes_in_blocks(const struct mt_session *session)
     return last == NULL ? 0 : last->before * MT_BLOCK_UNIT + last->size;
 }
 
-/* 128, 64, 64, 128, 128, 256, ...: what lies unused at the end stays below a
- * third of the whole. */
+/* 128, then 64 each up to 512 in all, then an eighth of what there is: little
+ * lies unused, and 64 KiB are some fifty blocks. */
 static size_t next_block_size(uint32_t total, size_t needed)
 {
     size_t size = total == 0 ? FIRST_BLOCK : SMALLEST_BLOCK;
 
-    while (total > 0 && size * 4 <= total && size < LARGEST_GROWN)
+    while (total > 0 && size * 16 <= total && size < LARGEST_GROWN)
         size *= 2;
     while (size < needed)
         size *= 2;

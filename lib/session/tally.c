@@ -24,15 +24,25 @@ static const uint16_t common_keys[MT_COMMON_COUNT] = {
     550,
 };
 
-/* Place in common_keys, or MT_COMMON_COUNT. */
-static unsigned common_place(unsigned key)
-{
-    unsigned place = 0;
-
-    while (place < MT_COMMON_COUNT && common_keys[place] != key)
-        place++;
-    return place;
-}
+/* The same the other way round, plus 1; 0: rare. */
+static const uint8_t common_places[MT_KEY_COUNT] = {
+    [MT_KEY_VERB + MT_VERB_HELO] = 1,
+    [MT_KEY_VERB + MT_VERB_EHLO] = 2,
+    [MT_KEY_VERB + MT_VERB_MAIL] = 3,
+    [MT_KEY_VERB + MT_VERB_RCPT] = 4,
+    [MT_KEY_VERB + MT_VERB_DATA] = 5,
+    [MT_KEY_VERB + MT_VERB_BDAT] = 6,
+    [MT_KEY_VERB + MT_VERB_RSET] = 7,
+    [MT_KEY_VERB + MT_VERB_QUIT] = 8,
+    [MT_KEY_VERB + MT_VERB_VRFY] = 9,
+    [MT_KEY_VERB + MT_VERB_STARTTLS] = 10,
+    [220] = 11,
+    [221] = 12,
+    [250] = 13,
+    [252] = 14,
+    [354] = 15,
+    [550] = 16,
+};
 
 static struct mt_count *find(const struct mt_extra *extra, unsigned key)
 {
@@ -82,13 +92,14 @@ static MT_NOINLINE void count_rare(struct mt_run *run, unsigned key, uint32_t n)
 
 void mt_tally_count(struct mt_run *run, unsigned key)
 {
-    unsigned place = common_place(key);
+    unsigned place = common_places[key];
 
-    if (place == MT_COMMON_COUNT) {
+    if (place == 0) {
         count_rare(run, key, 1);
         return;
     }
-    uint8_t *common = &run->session->common[place];
+    MT_CHECK_HOT(common_keys[place - 1] == key);
+    uint8_t *common = &run->session->common[place - 1];
     if (*common == UINT8_MAX) {
         count_rare(run, key, UINT8_MAX);
         *common = 0;
