@@ -362,14 +362,14 @@ static void build_marks(struct mt_run *run, enum mt_session_end end, struct mt_r
         return;
     record->missing_bytes_client = extra->missing[MT_CLIENT];
     record->missing_bytes_server = extra->missing[MT_SERVER];
-    for (unsigned i = 0; i < MT_ANOMALY_COUNT; i++) {
-        if (mt_has_anomaly(session, (enum mt_anomaly)i))
-            build->anomalies[record->anomalies.count++] = mt_anomaly_name((enum mt_anomaly)i);
+    for (unsigned word = 0; word < MT_ARRAY_COUNT(extra->anomalies); word++) {
+        for (uint64_t bits = extra->anomalies[word]; bits != 0; bits &= bits - 1) {
+            enum mt_anomaly anomaly = word * 64 + (unsigned)__builtin_ctzll(bits);
+            build->anomalies[record->anomalies.count++] = mt_anomaly_name(anomaly);
+        }
     }
-    for (unsigned i = 0; i < MT_CUT_COUNT; i++) {
-        if (extra->cuts >> i & 1)
-            build->cuts[record->truncated.count++] = mt_cut_path((enum mt_cut)i);
-    }
+    for (uint32_t bits = extra->cuts; bits != 0; bits &= bits - 1)
+        build->cuts[record->truncated.count++] = mt_cut_path((enum mt_cut)__builtin_ctz(bits));
 }
 
 void mt_build_record(struct mt_run *run, enum mt_session_end end)

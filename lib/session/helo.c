@@ -164,7 +164,9 @@ static bool says_dynamic(struct mt_span name)
         size_t start = i;
         while (i < name.size && mt_ascii_is_alpha(name.ptr[i]))
             i++;
-        if (is_one_of(mt_span(name.ptr + start, i - start), words, MT_ARRAY_COUNT(words)))
+        /* All of them begin with one of six letters. */
+        bool may_be = i > start && memchr("dapvxsDAPVXS", name.ptr[start], 12) != NULL;
+        if (may_be && is_one_of(mt_span(name.ptr + start, i - start), words, MT_ARRAY_COUNT(words)))
             return true;
         if (i == start)
             i++;
@@ -176,17 +178,17 @@ static bool says_dynamic(struct mt_span name)
 
 static uint8_t kind_of_byte(uint8_t byte)
 {
-    if (mt_ascii_is_alpha(byte))
+    if (MT_LIKELY(mt_ascii_is_alpha(byte)))
         return HAS_ALPHA;
-    if (mt_ascii_is_digit(byte))
-        return HAS_DIGIT;
     if (byte == '.')
         return HAS_DOT;
-    if (byte == ':')
-        return HAS_COLON | IS_MISSPELT;
+    if (mt_ascii_is_digit(byte))
+        return HAS_DIGIT;
     /* The underscore is as common as it is wrong, and says nothing. */
     if (byte == '-' || byte == '_')
         return 0;
+    if (byte == ':')
+        return HAS_COLON | IS_MISSPELT;
     return byte <= ' ' || byte >= 0x7f ? HAS_ODD | IS_MISSPELT : IS_MISSPELT;
 }
 

@@ -38,10 +38,13 @@ void mt_session_tuple(const struct mt_session *session, struct mt_tuple *ret_tup
 
 struct mt_span mt_session_event_id(const struct mt_session *session)
 {
+    struct mt_session_engine *engine = session->engine;
     struct mt_tuple tuple;
     uint8_t bytes[64];
     struct mt_buf b = mt_buf(bytes, sizeof(bytes));
 
+    if (engine->named == session)
+        return mt_span(engine->event_id, sizeof(engine->event_id));
     mt_session_tuple(session, &tuple);
     uint16_t ports[2] = {__builtin_bswap16(tuple.src_port), __builtin_bswap16(tuple.dst_port)};
     uint64_t first = __builtin_bswap64(session->first);
@@ -52,8 +55,9 @@ struct mt_span mt_session_event_id(const struct mt_session *session)
 
     struct mt_hash128 hash = mt_hash_bytes128(EVENT_ID_SEED, mt_buf_span(&b));
     uint64_t words[2] = {__builtin_bswap64(hash.word[0]), __builtin_bswap64(hash.word[1])};
-    struct mt_buf hex = mt_buf(session->engine->event_id, sizeof(session->engine->event_id));
+    struct mt_buf hex = mt_buf(engine->event_id, sizeof(engine->event_id));
     mt_buf_put_hex(&hex, mt_span(words, sizeof(words)));
+    engine->named = session;
     return mt_buf_span(&hex);
 }
 
@@ -172,6 +176,8 @@ void mt_session_close(struct mt_session_engine *engine, struct mt_session *sessi
         mt_build_record(&run, end);
     }
     mt_store_free(engine, session);
+    if (engine->named == session)
+        engine->named = NULL;
     mt_pool_put(engine->pool, session);
 }
 
@@ -223,6 +229,7 @@ static void swap_sides(struct mt_session *session)
 void mt_session_swap(struct mt_session *session)
 {
     swap_sides(session);
+    session->engine->named = NULL;
     mt_carry_free(session->engine, session, MT_CLIENT);
     mt_carry_free(session->engine, session, MT_SERVER);
     session->client = (struct mt_smtp_client){0};

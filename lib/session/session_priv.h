@@ -237,6 +237,7 @@ struct mt_session_engine {
     void *convert_ctx;
     struct mt_build *build;
     struct mt_observation observation;
+    const struct mt_session *named; /* whose id event_id is; NULL: nobody's */
     uint8_t event_id[MT_EVENT_ID_SIZE];
     uint8_t scratch[MT_SCRATCH_SIZE];
 };

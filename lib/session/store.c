@@ -25,9 +25,7 @@ static size_t next_block_size(uint32_t total, size_t needed)
 
     while (total > 0 && size * 16 <= total && size < LARGEST_GROWN)
         size *= 2;
-    while (size < needed)
-        size *= 2;
-    return size;
+    return mt_arena_block_size(size < needed ? needed : size);
 }
 
 static struct mt_block *add_block(struct mt_run *run, size_t needed, bool is_essential)
