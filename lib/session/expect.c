@@ -2,7 +2,8 @@
  * with it when bytes are missing.
  *
  * Without a gap every reply answers the oldest command, whatever its code; a
- * code that this command can't have is an anomaly and nothing else.
+ * code that this command can't have is an anomaly, and only when it belongs to
+ * one other command alone, which is waiting too, is it taken for that.
  *
  * Behind a gap (MT_S_LOST_*) that order is not known any longer:
  *
@@ -230,12 +231,13 @@ static unsigned find_answered(const struct mt_session *session, uint16_t code)
     return found;
 }
 
-/* A 354 answers DATA and nothing else. When DATA waits behind other commands,
+/* A code that tells belongs to its command. When that waits behind others,
  * replies to those never came as lines of their own (a greeting without a line
- * end swallows the next); not to follow would read the content as commands. */
-static void catch_up_with_content(struct mt_run *run, uint16_t code)
+ * end swallows the next); not to follow would read content, or a password, as
+ * commands. */
+static void catch_up(struct mt_run *run, uint16_t code)
 {
-    unsigned index = code == 354 ? find_answered(run->session, code) : 0;
+    unsigned index = code_tells(code) ? find_answered(run->session, code) : 0;
 
     if (index == 0 || index == run->session->expected)
         return;
@@ -254,7 +256,7 @@ bool mt_expect_bind(struct mt_run *run, uint16_t code)
         bool is_judged = session->head.what != MT_WHAT_GREETING; /* that has an anomaly of its own */
         if (is_judged && !mt_expect_can_have(session->head.what, code)) {
             mt_anomaly(run, MT_ANOMALY_UNEXPECTED_REPLY_CODE);
-            catch_up_with_content(run, code);
+            catch_up(run, code);
         }
         return true;
     }

@@ -375,6 +375,27 @@ static void without_memory_a_session_still_counts_and_says_what_it_lacks(void **
     wire_fini(&wire);
 }
 
+static void a_session_keeps_no_more_than_bytes_max(void **state)
+{
+    (void)state;
+    struct wire wire;
+    struct mt_session_limits limits = {.bytes_max = 1024};
+    start(&wire, &limits);
+    wire_lines(&wire, greeted);
+    wire_lines(&wire, LINES("C: MAIL FROM:<a@example.org>", "S: 250 Ok"));
+    for (int i = 0; i < 100; i++)
+        wire_lines(&wire, LINES("C: RCPT TO:<r@example.net>", "S: 250 Ok"));
+    assert_true(mt_arena_used(wire.arena) <= 1024 + 512); /* the list of what is cut, and an outcome */
+    wire_lines(&wire, LINES("C: DATA", "S: 354 go", "C: .", "S: 250 queued as B1"));
+    wire_close(&wire, MT_SESSION_END_FIN);
+    assert_true(has(&wire, "smtp.transactions[0].recipients[5].address"));
+    assert_false(has(&wire, "smtp.transactions[0].recipients[50].address"));
+    assert_true(has(&wire, "smtp.transactions[0].recipients_total: 100\n"));
+    assert_true(has(&wire, "smtp.transactions[0].outcome: delivered\n"));
+    assert_true(has(&wire, "smtp.truncated: smtp.transactions.recipients"));
+    wire_fini(&wire);
+}
+
 static void counts_stay_exact_however_high_they_go(void **state)
 {
     (void)state;
@@ -498,6 +519,7 @@ int main(void)
         cmocka_unit_test(swapped_sides_swap_addresses_and_counts),
         cmocka_unit_test(no_more_sessions_than_sessions_max_are_open),
         cmocka_unit_test(without_memory_a_session_still_counts_and_says_what_it_lacks),
+        cmocka_unit_test(a_session_keeps_no_more_than_bytes_max),
         cmocka_unit_test(counts_stay_exact_however_high_they_go),
         cmocka_unit_test(a_server_may_give_every_code_there_is),
         cmocka_unit_test(a_text_is_cut_between_characters),
