@@ -7,7 +7,8 @@
 
 #define FLOWS_DEFAULT (UINT32_C(1) << 20)
 #define FLOWS_LIMIT (UINT32_C(1) << 30)
-#define EMBRYOS_DEFAULT (UINT32_C(1) << 18)
+/* Ten thousand SYNs a second for the 5 s that an embryo lives load a set with three of eight. */
+#define EMBRYOS_DEFAULT (UINT32_C(1) << 17)
 #define EMBRYOS_LIMIT (UINT32_C(1) << 28)
 
 /* Zeroed address space that costs memory only where it is touched. */

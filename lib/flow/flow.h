@@ -40,7 +40,7 @@ struct mt_flow_table;
 
 struct mt_flow_config {
     uint32_t flows_max;   /* 0: 1 Mi */
-    uint32_t embryos_max; /* 0: 256 Ki; rounded up to a power of two, at least 8 */
+    uint32_t embryos_max; /* 0: 128 Ki; rounded up to a power of two, at least 8 */
     uint64_t seed;        /* for the hash; 0: from the kernel */
 };
 
@@ -108,10 +108,8 @@ struct mt_embryo {
     uint16_t vlan;
     uint8_t swapped; /* the client is the key's second end */
     uint8_t flags;
-    uint8_t mac[2][6];
-    uint8_t spare[4];
 };
-MT_STATIC_ASSERT(sizeof(struct mt_embryo) == MT_CACHE_LINE, "an embryo is one cache line");
+MT_STATIC_ASSERT(sizeof(struct mt_embryo) == 48, "a full table of embryos is 14 MiB");
 
 /* The embryo of this key, made when absent (ret_new true): zeroed but for
  * fingerprint and time. An expired one (5 s after .time) counts as absent, and

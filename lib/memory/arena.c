@@ -85,7 +85,7 @@ void *mt_arena_get(struct mt_arena *arena, size_t size)
     if (MT_LIKELY(block)) {
         class->free = block->next;
     } else {
-        if (class->carve == class->carve_end && !take_page(arena, class))
+        if ((size_t)(class->carve_end - class->carve) < block_size && !take_page(arena, class))
             return NULL;
         block = (struct free_block *)class->carve;
         class->carve += block_size;

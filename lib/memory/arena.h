@@ -1,8 +1,8 @@
 /* Blocks of a few sizes under one budget: what sessions keep their strings,
  * queues and line buffers in. O(1), no malloc after create.
  *
- * A request is rounded up to a size class (32, 64, 128, 256, 512, 1024, 2048,
- * 4096, 8192, 16384); put needs the size that was asked for. Pages of 64 KiB
+ * A request is rounded up to a size class (32, 48, 64, 96, 128, 192 ... 12288,
+ * 16384); put needs the size that was asked for. Pages of 64 KiB
  * are carved from a region that was reserved at create and belong to one class
  * from then on. Under AddressSanitizer every block is a malloc block.
  *

@@ -2,7 +2,7 @@
  * first needs it. */
 #include "session/parts_priv.h"
 
-#define FIRST_BLOCK 128u
+#define FIRST_BLOCK 192u
 #define SMALLEST_BLOCK 64u
 #define LARGEST_GROWN 4096u
 
@@ -17,7 +17,7 @@ static uint32_t bytes_in_blocks(const struct mt_session *session)
     return last == NULL ? 0 : last->before * MT_BLOCK_UNIT + last->size;
 }
 
-/* 128, then 64 each up to 512 in all, then an eighth of what there is: little
+/* 192, then 64 each up to 512 in all, then an eighth of what there is: little
  * lies unused, and 64 KiB are some fifty blocks. */
 static size_t next_block_size(uint32_t total, size_t needed)
 {

@@ -102,7 +102,7 @@ static void the_oldest_of_a_set_gives_way(void **state)
 static void a_table_at_a_tenth_of_its_load_forgets_no_handshake(void **state)
 {
     (void)state;
-    enum { SYNS = 26000 };
+    enum { SYNS = 13000 };
     struct mt_flow_table *table = table_make(0, 0, &stats);
     bool is_new = false;
 
