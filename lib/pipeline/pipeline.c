@@ -140,6 +140,7 @@ int mt_pipeline_run(const struct mt_pipeline_config *given, struct mt_capture *c
     rc = config.workers == 1 ? single_run(&config, capture, &front, collector, result)
                              : mt_threads_run(&config, capture, &front, collector, result);
     if (rc == 0) {
+        mt_fragment_flush(front.fragments);
         mt_stats_sum(&result->stats, capture->stats);
         mt_stats_sum(&result->stats, &collector->stats);
         result_inferred(result, collector);

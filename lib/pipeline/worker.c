@@ -195,7 +195,9 @@ static struct mt_flow *flow_add(struct mt_worker *worker, const struct opening *
 
 static void flow_from_embryo(struct mt_worker *worker, struct mt_flow *flow, struct mt_embryo *embryo)
 {
-    if (embryo->flags & (EMBRYO_SYN | EMBRYO_SYNACK))
+    /* what a SYN-ACK says of a client that was never seen opens no side: on a
+     * one-way mirror nothing will come to be waited for */
+    if (embryo->packets[MT_CLIENT] > 0)
         mt_stream_set_isn(flow_stream(flow), MT_CLIENT, embryo->isn[MT_CLIENT]);
     if (embryo->flags & EMBRYO_SYNACK)
         mt_stream_set_isn(flow_stream(flow), MT_SERVER, embryo->isn[MT_SERVER]);

@@ -19,6 +19,7 @@ struct seen {
     uint64_t packets[SEEN_MAX][MT_SIDE_COUNT];
     uint64_t start[SEEN_MAX];
     uint64_t delivered[SEEN_MAX];
+    uint64_t missing[SEEN_MAX];
     struct mt_ip client[SEEN_MAX];
 };
 
@@ -34,6 +35,7 @@ static void on_record(void *ctx, const struct mt_record_session *record)
     seen->packets[i][MT_SERVER] = record->destination_packets;
     seen->start[i] = record->event_start;
     seen->client[i] = record->source_ip;
+    seen->missing[i] = record->missing_bytes_client + record->missing_bytes_server;
     for (uint32_t t = 0; t < record->transactions.count; t++) {
         const char *outcome = record->transactions.items[t].outcome;
         seen->delivered[i] += outcome && strcmp(outcome, "delivered") == 0;
@@ -250,6 +252,32 @@ static void midstream_the_client_is_who_talks_to_the_mail_port(void **state)
     wire_fini(&wire);
 }
 
+static void a_mirror_of_the_server_alone_misses_nothing(void **state)
+{
+    (void)state;
+    struct wire both;
+    struct wire_connection c;
+    struct seen seen;
+    wire_init(&both);
+    wire_connection(&c, 5, 40000);
+    wire_delivery(&both, &c);
+    size_t total = both.count;
+    size_t kept = 0;
+    for (size_t i = 0; i < total; i++) {
+        if (both.frames[i].data[12] == 10)
+            both.frames[kept++] = both.frames[i];
+        else
+            free((void *)(uintptr_t)both.frames[i].data);
+    }
+    both.count = kept;
+    free(run(&both, &seen, NULL));
+    assert_int_equal(seen.count, 1);
+    assert_string_equal(seen.direction[0], "server_only");
+    assert_string_equal(seen.end[0], "quit");
+    assert_int_equal(seen.missing[0], 0);
+    wire_fini(&both);
+}
+
 static void a_full_table_gives_up_the_oldest_session_and_says_so(void **state)
 {
     (void)state;
@@ -392,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_five_tuple_used_again_without_an_end_is_another_session),
         cmocka_unit_test(a_forged_syn_does_not_end_a_session),
         cmocka_unit_test(midstream_the_client_is_who_talks_to_the_mail_port),
+        cmocka_unit_test(a_mirror_of_the_server_alone_misses_nothing),
         cmocka_unit_test(a_full_table_gives_up_the_oldest_session_and_says_so),
         cmocka_unit_test(any_number_of_workers_gives_the_same_records_and_alerts),
     };
