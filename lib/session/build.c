@@ -157,7 +157,7 @@ static void build_extensions(struct mt_run *run, const struct mt_entry_extension
     struct mt_build *build = run->engine->build;
     struct mt_span items = mt_entry_text(entry);
 
-    if (entry->is_first || texts->items == NULL) {
+    if (entry->is_first || texts->count == 0) {
         texts->items = &build->texts[build->texts_used];
         texts->count = 0;
     }

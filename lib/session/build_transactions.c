@@ -211,6 +211,7 @@ static void fill_reply(struct mt_build *build, uint32_t mails, const struct mt_e
     struct mt_span line = mt_entry_text(reply);
     uint32_t i = mails;
 
+    MT_BUG_ON(reply == NULL);
     while (i > 0 && build->slots[i - 1].mail != reply->tx)
         i--;
     if (i == 0)

@@ -1,6 +1,6 @@
 /* What a session remembers: entries, packed one behind the other in blocks of the
- * arena, because a million idle sessions have to fit 512 MiB. A session behind
- * its EHLO is its struct and one block of 128 bytes.
+ * arena, because a million open sessions have to fit 512 MiB. A session behind
+ * its EHLO is its struct and one block of 192 bytes.
  *
  * Ownership: the session's blocks. Thread: the engine's. Limits: struct
  * mt_session_limits.bytes_max a session.

@@ -58,6 +58,7 @@ static bool ring_reserve(struct mt_run *run)
         mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
         return false;
     }
+    MT_BUG_ON(used > 0 && (extra->ring == NULL || extra->ring_cap == 0));
     for (unsigned i = 0; i < used; i++)
         ring[i] = extra->ring[(extra->ring_head + i) % extra->ring_cap];
     if (extra->ring != NULL)
@@ -106,6 +107,7 @@ void mt_expect_pop(struct mt_run *run)
 
     if (--session->expected == 0)
         return;
+    MT_BUG_ON(extra == NULL || extra->ring == NULL);
     session->head = extra->ring[extra->ring_head];
     extra->ring_head = (uint16_t)((extra->ring_head + 1u) % extra->ring_cap);
     if (session->expected == 1) {

@@ -211,6 +211,7 @@ static struct mt_span gather(const struct mt_run *run, struct mt_span rest, uint
 
     if (session->flags & carry_flag(run->side)) {
         const struct mt_carry *carry = session->extra->carry[run->side];
+        MT_BUG_ON(carry == NULL);
         mt_buf_put_head(&b, mt_span(carry->bytes, carry->size));
     }
     mt_buf_put_head(&b, rest);

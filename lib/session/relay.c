@@ -101,7 +101,7 @@ bool mt_relay_speaks_of(struct mt_span text)
 
 static bool is_literal(struct mt_span domain)
 {
-    return domain.size > 0 && domain.ptr[0] == '[';
+    return domain.ptr != NULL && domain.size > 0 && domain.ptr[0] == '[';
 }
 
 bool mt_relay_is_own_ip(const struct mt_session *session, struct mt_span domain)

@@ -95,7 +95,7 @@ bool mt_store_extend(struct mt_session *session, struct mt_entry *entry, struct 
 {
     struct mt_block *block = session->block;
 
-    if (mt_store_last(session) != entry || room(block) < bytes.size)
+    if (entry == NULL || mt_store_last(session) != entry || room(block) < bytes.size)
         return false;
     memcpy(block->bytes + block->used, bytes.ptr, bytes.size);
     block->used = (uint16_t)(block->used + bytes.size);

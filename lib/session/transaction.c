@@ -43,7 +43,7 @@ static struct envelope_line keep_line(struct mt_run *run, const struct mt_smtp_c
     if (path != NULL && path->address.ptr > from + LEAD_MAX)
         from = path->address.ptr - LEAD_MAX;
     struct mt_span text = mt_span(from, (size_t)(end - from));
-    kept.text = mt_keep(run, text, 2 * run->engine->limits.text_max, cut);
+    kept.text = mt_keep(run, text, 2 * (size_t)run->engine->limits.text_max, cut);
     if (path == NULL)
         return kept;
     size_t off = (size_t)(path->address.ptr - from);
