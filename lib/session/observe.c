@@ -166,11 +166,23 @@ struct accepted {
     const struct mt_entry_line *reply;
 };
 
-/* The recipients to tell of: those whose acceptance was worth keeping. */
-static unsigned collect_accepted(const struct mt_session *session, const struct mt_entry_mail *tx,
+/* Accepted, and not known to be ours. */
+static bool is_told_of(const struct mt_run *run, const struct mt_entry_mail *tx,
+                       const struct mt_entry_rcpt *rcpt)
+{
+    bool knows_domains = run->engine->site->local_domain_count > 0;
+    struct mt_span target;
+
+    if (mt_reply_class(rcpt->reply) != 2 || rcpt->is_tainted)
+        return false;
+    mt_relay_form(run, tx, rcpt, &target);
+    return !(knows_domains && is_local(run, target));
+}
+
+static unsigned collect_accepted(const struct mt_run *run, const struct mt_entry_mail *tx,
                                  struct accepted *ret_accepted)
 {
-    struct mt_cursor cursor = mt_store_begin_at(session, tx);
+    struct mt_cursor cursor = mt_store_begin_at(run->session, tx);
     unsigned count = 0, mails = 0;
     struct mt_entry *entry;
 
@@ -179,7 +191,7 @@ static unsigned collect_accepted(const struct mt_session *session, const struct 
             mails++;
         } else if (entry->tag == MT_TAG_RCPT && count < MESSAGE_RECIPIENTS_MAX) {
             const struct mt_entry_rcpt *rcpt = (const struct mt_entry_rcpt *)entry;
-            if (rcpt->back + 1u == mails && mt_reply_class(rcpt->reply) == 2 && !rcpt->is_tainted)
+            if (rcpt->back + 1u == mails && is_told_of(run, tx, rcpt))
                 ret_accepted[count++] = (struct accepted){.rcpt = rcpt};
         } else if (entry->tag == MT_TAG_LINE) {
             const struct mt_entry_line *line = (const struct mt_entry_line *)entry;
@@ -196,17 +208,14 @@ void mt_observe_message(struct mt_run *run, const struct mt_entry_mail *tx, uint
                         struct mt_span line)
 {
     struct accepted accepted[MESSAGE_RECIPIENTS_MAX];
-    bool knows_domains = run->engine->site->local_domain_count > 0;
 
     if (!is_relay_watched(run, tx) || line.size == 0)
         return;
     uint64_t recipients = mt_tx_accepted(run->session, tx);
-    unsigned count = collect_accepted(run->session, tx, accepted);
+    unsigned count = collect_accepted(run, tx, accepted);
     struct mt_span queue_id = mt_smtp_queue_id(mt_span_from(line, 4));
     for (unsigned i = 0; i < count; i++) {
         struct mt_observation *o = begin_rcpt(run, MT_OBSERVE_MESSAGE, tx, accepted[i].rcpt);
-        if (o->is_local_domain && knows_domains)
-            continue;
         put_reply(o, reply);
         o->recipients = (uint32_t)mt_min_u64(recipients, UINT32_MAX);
         o->queue_id_size = put(o->queue_id, sizeof(o->queue_id), queue_id);

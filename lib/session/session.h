@@ -107,9 +107,11 @@ void mt_session_count(struct mt_session *session, enum mt_side side, uint32_t pa
                       const struct mt_mark *mark);
 
 /* In-order bytes of one side; returns how many were taken. Fewer than given
- * means: what comes next depends on the other side's next reply (after DATA,
- * STARTTLS); offer the rest again when it has moved. With is_forced everything
- * is taken. is_queued: the bytes had waited, so the order in time between the
+ * means: what comes next depends on the other side. Of the client, behind DATA,
+ * STARTTLS, AUTH and each AUTH response, on the reply; of the server, behind such
+ * a reply, on the client's bytes that waited for it. Offer the rest again when
+ * the other side has moved. With is_forced everything is taken, on the evidence
+ * of the bytes alone. is_queued: the bytes had waited, so the order in time between the
  * two sides is not known. The other functions are those of mt_stream_sink. */
 size_t mt_session_data(struct mt_session_engine *engine, struct mt_session *session, enum mt_side side,
                        struct mt_span bytes, const struct mt_mark *mark, bool is_forced, bool is_queued);

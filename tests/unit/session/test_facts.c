@@ -232,6 +232,29 @@ static void a_message_is_told_of_for_sixteen_recipients_at_most(void **state)
     wire_fini(&wire);
 }
 
+static void a_stranger_behind_many_local_recipients_is_not_overlooked(void **state)
+{
+    (void)state;
+    struct wire_site site;
+    struct wire wire;
+    wire_site_init(&site);
+    wire_site_home(&site, "192.0.2.0/24");
+    wire_site_domain(&site, "example.net");
+    wire_init(&wire, &site, NULL);
+    start(&wire);
+    wire_lines(&wire,
+               LINES("S: 220 mx", "C: EHLO c.example.org", "S: 250 mx", "C: MAIL FROM:<a@b.c>", "S: 250 Ok"));
+    for (int i = 0; i < 40; i++)
+        wire_lines(&wire, LINES("C: RCPT TO:<r@example.net>", "S: 250 Ok"));
+    wire_lines(&wire,
+               LINES("C: RCPT TO:<r@example.com>", "S: 250 Ok", "C: DATA", "S: 354 go", "C: .", "S: 250 Ok"));
+    assert_int_equal(wire.observed, 42);
+    assert_true(has(&wire.observations, "observation: message form=2 code=250 recipients=41 server_home"
+                                        " subject=\"r@example.com\""));
+    wire_close(&wire, MT_SESSION_END_FIN);
+    wire_fini(&wire);
+}
+
 /* --- command x state -------------------------------------------------------- */
 
 struct position {
@@ -430,6 +453,7 @@ int main(void)
         cmocka_unit_test(a_forged_greeting_is_told_of_once_and_only_of_strangers),
         cmocka_unit_test(recipients_are_told_apart_by_shape_and_sender),
         cmocka_unit_test(a_message_is_told_of_for_sixteen_recipients_at_most),
+        cmocka_unit_test(a_stranger_behind_many_local_recipients_is_not_overlooked),
         cmocka_unit_test(every_command_in_every_state_is_allowed_or_has_its_anomaly),
         cmocka_unit_test(a_transcript_shows_everything_but_secrets),
         cmocka_unit_test(a_response_leaves_no_trace_in_memory),
