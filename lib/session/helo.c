@@ -9,6 +9,8 @@
 #define NAME_MAX_SIZE 255u
 /* Numbers of a name that are compared with the octets of the client's address. */
 #define NUMBERS_MAX 16u
+/* How far behind the start the banner is looked for, when a client spoke first. */
+#define EARLY_ENTRIES_MAX 64u
 
 /* What the bytes of a name are. */
 enum {
@@ -37,10 +39,10 @@ static bool is_blank(uint8_t byte)
 bool mt_banner_names(const struct mt_session *session, struct mt_span name)
 {
     struct mt_cursor cursor = mt_store_begin(session);
-    struct mt_entry *entry = mt_store_next(&cursor);
+    struct mt_entry *entry = session->flags & MT_S_BANNER ? mt_store_next(&cursor) : NULL;
 
-    while (entry != NULL && entry->tag != MT_TAG_BANNER)
-        entry = mt_store_next(&cursor);
+    for (unsigned i = 0; entry != NULL && entry->tag != MT_TAG_BANNER; i++)
+        entry = i < EARLY_ENTRIES_MAX ? mt_store_next(&cursor) : NULL;
     if (entry == NULL || name.size == 0)
         return false;
     const struct mt_entry_banner *banner = (const struct mt_entry_banner *)entry;
@@ -304,12 +306,15 @@ static enum mt_helo_kind kind_of(const struct name *name, uint32_t findings)
     return name->bytes & HAS_DOT ? MT_HELO_KIND_FQDN : MT_HELO_KIND_SINGLE_LABEL;
 }
 
+/* Looked for once; from the second greeting on it is remembered. */
 static const struct mt_entry_helo *last_helo(const struct mt_session *session)
 {
     struct mt_cursor cursor = mt_store_begin(session);
     const struct mt_entry_helo *last = NULL;
     struct mt_entry *entry;
 
+    if (session->extra != NULL && session->extra->helo != NULL)
+        return session->extra->helo;
     while ((entry = mt_store_next(&cursor)) != NULL) {
         if (entry->tag == MT_TAG_HELO)
             last = (const struct mt_entry_helo *)entry;
@@ -363,6 +368,9 @@ void mt_helo_command(struct mt_run *run, const struct mt_smtp_command *command)
     entry->verb = (uint8_t)command->verb;
     entry->kind = (uint8_t)kind_of(&name, findings);
     entry->findings = findings;
+    struct mt_extra *extra = session->flags & MT_S_HELO_SENT ? mt_extra(run) : NULL;
+    if (extra != NULL)
+        extra->helo = entry;
     /* An early talker's name may turn out to be the server's own. */
     bool may_matter = findings != 0 || (session->flags & MT_S_EARLY);
     if (!may_matter || !(session->flags & MT_S_OUTSIDE))

@@ -134,6 +134,7 @@ struct mt_extra {
     struct mt_expect *ring;
     struct mt_count *counts;
     struct mt_entry_mail *outer; /* the transaction in which a nested MAIL was sent */
+    struct mt_entry_helo *helo;  /* the last, when there were several */
     struct mt_entry_auth *auth;  /* the exchange that is going on; NULL when none is kept */
     struct mt_entry_line *first; /* first line of the current reply, in a block of MT_FIRST_SIZE */
     uint64_t missing[MT_SIDE_COUNT];
