@@ -86,12 +86,13 @@ void mt_expect_push(struct mt_run *run, unsigned what, void *entry, unsigned fla
     }
     bool has_room = session->expected < run->engine->limits.outstanding_max && ring_reserve(run);
     if (!has_room) {
-        if (!mt_is_one_way(session)) {
+        bool is_news = !mt_is_one_way(session) && !(session->flags & MT_S_LOST_SERVER);
+        if (is_news) { /* else all that is outstanding is tainted, or nobody will ask */
             mt_anomaly(run, MT_ANOMALY_TOO_MANY_OUTSTANDING);
             session->flags |= MT_S_LOST_SERVER;
+            mt_expect_taint(session);
         }
         mt_expect_drop(run, 1);
-        mt_expect_taint(session);
         mt_expect_push(run, what, entry, flags | MT_EXPECT_TAINTED, chunk);
         return;
     }
