@@ -234,7 +234,8 @@ void mt_session_swap(struct mt_session *session)
     mt_carry_free(session->engine, session, MT_SERVER);
     session->client = (struct mt_smtp_client){0};
     session->server = (struct mt_smtp_server){0};
-    session->flags |= MT_S_LOOK_CLIENT | MT_S_LOOK_SERVER;
+    session->flags |= MT_S_LOOK_CLIENT | MT_S_LOOK_SERVER | MT_S_GAP_CLIENT | MT_S_GAP_SERVER;
+    session->flags |= MT_S_MAY_BE_CONTENT;
     judge_addresses(session);
 }
 
