@@ -432,11 +432,19 @@ static size_t decide_on_evidence(struct mt_run *run, struct mt_span rest)
 
 /* --- both sides ------------------------------------------------------------- */
 
+/* Everything that stands between content and its parser. */
+#define CONTENT_OBSTACLES (MT_S_LOOK_CLIENT | MT_S_CARRY_CLIENT | MT_S_CLIENT_WAITS)
+
 size_t mt_feed_client(struct mt_run *run, struct mt_span bytes)
 {
     struct mt_session *session = run->session;
     size_t at = 0;
 
+    if (session->client.mode == MT_SMTP_CONTENT && !(session->flags & CONTENT_OBSTACLES)) {
+        at = parse(run, bytes, false).consumed;
+        if (MT_LIKELY(session->client.mode == MT_SMTP_CONTENT))
+            return at;
+    }
     session->flags &= ~MT_S_CLIENT_WAITS;
     while (at < bytes.size) {
         struct mt_span rest = mt_span_from(bytes, at);
