@@ -28,11 +28,14 @@ static void place(struct mt_stream_work *work, enum mt_side side, struct mt_stre
                   bool is_refused)
 {
     bool is_limit_told = false;
+    bool has_refused = is_refused;
 
     while (piece->size > 0) {
         if (!is_refused && piece_is_next(work->stream, side, piece)) {
-            mt_stream_pass(work, side, piece, 0);
+            /* refused before and no room to wait in: now it must be taken */
+            mt_stream_pass(work, side, piece, has_refused ? MT_STREAM_FORCED : 0);
             is_refused = true;
+            has_refused = true;
             continue;
         }
         bool is_put = mt_stream_queue_put(work, side, piece);
