@@ -1,7 +1,8 @@
 /* One captured frame, as capture hands it to packet decoding.
  *
  * Ownership: the bytes belong to the capture source; they live until the burst
- * is released, or, with MT_FRAME_PERSISTENT, until the source is closed.
+ * is released, or, with MT_FRAME_PERSISTENT, until the source is closed, or, with
+ * a handle, as long as somebody holds it (struct mt_frame_hold).
  * Thread: passed from one thread to the next, never shared. Limits: size and
  * wire_size below 2^31.
  */
@@ -36,6 +37,16 @@ struct mt_frame {
     uint8_t link; /* enum mt_link */
     uint8_t flags;
     uint16_t link_type; /* LINKTYPE_ number, for messages about MT_LINK_UNKNOWN */
+    void *handle;       /* what the bytes lie in, for struct mt_frame_hold; NULL: can't be held */
+};
+
+/* Keeping a frame's bytes beyond its burst without copying them. The source
+ * bounds how many are held, so that whoever makes others hold cannot drain it. */
+struct mt_frame_hold {
+    /* False: the cap is reached; copy instead. */
+    bool (*hold)(void *ctx, void *handle);
+    void (*drop)(void *ctx, void *handle);
+    void *ctx;
 };
 
 #endif

@@ -1,0 +1,67 @@
+/* A live run: threads that poll, the collector, and a handle for the thread that
+ * controls them.
+ *
+ * With as many sources as workers each worker polls its own source to completion.
+ * With one source and several workers a reader decodes and deals by symmetric
+ * hash. The collector always has a thread of its own. No thread that polls ever
+ * waits for another: what a full ring or a collector that is behind can't take is
+ * dropped and counted (live.ring_full, export.shed).
+ *
+ * Ownership: the caller's structs are borrowed until destroy; site and
+ * thresholds until the reload that replaces them has returned. Thread: every
+ * function from the control thread; sink functions are called from the
+ * collector's. Limits: MT_WORKERS_MAX.
+ */
+#ifndef MT_PIPELINE_LIVE_H
+#define MT_PIPELINE_LIVE_H
+
+#include "pipeline/pipeline.h"
+
+struct mt_live_config {
+    struct mt_pipeline_config pipeline;
+    uint64_t frames_max; /* --count: 0 is no limit. The run is done after that many frames */
+};
+
+/* What the rules about capturing itself look at. */
+struct mt_live_health {
+    uint64_t time;        /* packet time, ns */
+    uint64_t frames;      /* handed to us, all ports, since the start */
+    uint64_t lost;        /* of every cause, since the start */
+    uint64_t lost_missed; /* of these, by cause */
+    uint64_t lost_no_buffer;
+    uint64_t lost_errors;
+    uint64_t lost_ring_full;
+    uint64_t lost_table_full;
+};
+
+struct mt_live;
+
+/* Threads run when it returns 0; else -errno and a sentence. */
+int mt_live_start(const struct mt_live_config *config, struct mt_capture *const *sources, size_t source_count,
+                  const struct mt_pipeline_sink *sink, void *ctx, char *ret_reason, size_t reason_size,
+                  struct mt_live **ret_live);
+
+/* frames_max was reached, or every source has ended. */
+bool mt_live_is_done(const struct mt_live *live);
+
+/* Sums of all threads' counters as they are now. */
+void mt_live_stats(const struct mt_live *live, struct mt_stats *ret_stats);
+
+/* Frames a worker has had, for the share of each. */
+size_t mt_live_worker_frames(const struct mt_live *live, uint64_t *ret_frames, size_t count_max);
+
+/* Puts another site and other thresholds in force, between two packets of each
+ * thread; returns when the old ones are out of use. Sessions that are open keep
+ * what they have already judged. */
+void mt_live_reload(struct mt_live *live, const struct mt_site *site, const struct mt_detect_config *detect);
+
+/* Judged by the collector: capture_loss, capture_one_sided. */
+void mt_live_health(struct mt_live *live, const struct mt_live_health *health);
+
+/* Ends polling once the sources are idle (call mt_ports_stop before), ends every
+ * session, waits for the collector. grace_ms: how long a sink that does not take
+ * anything is waited for before the rest is shed. */
+void mt_live_stop(struct mt_live *live, uint32_t grace_ms, struct mt_pipeline_result *ret_result);
+void mt_live_destroy(struct mt_live *live);
+
+#endif
