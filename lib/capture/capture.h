@@ -43,6 +43,10 @@ struct mt_capture_ops {
     /* How long the caller has had nothing to do, in polls without a frame: the
      * source may wait for an interrupt or a while (--poll adaptive). */
     void (*idle)(struct mt_capture *capture, uint32_t empty_polls);
+    /* The present time on the scale of the frames' times, for a source that is
+     * idle: no frame of a later burst has a smaller time or number. Called by the
+     * thread that calls burst. */
+    uint64_t (*now)(struct mt_capture *capture);
 };
 
 /* Whose thread it is, for pinning. */
