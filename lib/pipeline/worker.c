@@ -401,15 +401,41 @@ static void worker_packet(struct mt_worker *worker, const struct mt_packet *pack
     flow_segment(worker, flow, flow_side(flow, swapped), packet);
 }
 
+/* Sessions that end have not been touched for a while: each is asked for in three
+ * steps, this many sessions ahead of the one being written. */
+#define AHEAD_SESSION 6u
+#define AHEAD_KEPT 4u
+#define AHEAD_BLOCKS 2u
+
+static void flows_end(struct mt_worker *worker, struct mt_flow *const *flows, size_t count)
+{
+    for (size_t i = 0; i < count + AHEAD_SESSION; i++) {
+        if (i < count)
+            mt_session_prefetch(flows[i]->owner);
+        if (i >= AHEAD_SESSION - AHEAD_KEPT && i < count + AHEAD_SESSION - AHEAD_KEPT)
+            mt_session_prefetch_kept(flows[i - (AHEAD_SESSION - AHEAD_KEPT)]->owner);
+        if (i >= AHEAD_SESSION - AHEAD_BLOCKS && i < count + AHEAD_SESSION - AHEAD_BLOCKS)
+            mt_session_prefetch_blocks(flows[i - (AHEAD_SESSION - AHEAD_BLOCKS)]->owner);
+        if (i >= AHEAD_SESSION)
+            flow_end(worker, flows[i - AHEAD_SESSION], MT_SESSION_END_TIMEOUT);
+    }
+}
+
 static void worker_expire(struct mt_worker *worker, uint64_t now)
 {
     struct mt_flow *expired[MT_FLOW_EXPIRE_MAX];
     size_t count;
     do {
         count = mt_flow_expire(worker->flows, now, expired);
-        for (size_t i = 0; i < count; i++)
-            flow_end(worker, expired[i], MT_SESSION_END_TIMEOUT);
+        flows_end(worker, expired, count);
     } while (count == MT_FLOW_EXPIRE_MAX);
+}
+
+/* A flow that an earlier packet of the burst has ended has no session any more. */
+static void hint_prefetch(const struct mt_flow_key *key, const struct mt_flow *hint)
+{
+    if (hint->key.word[0] == key->word[0] && hint->key.word[1] == key->word[1])
+        mt_session_prefetch_kept(hint->owner);
 }
 
 void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, size_t count, uint64_t now)
@@ -431,8 +457,11 @@ void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, 
         else
             mt_embryo_prefetch(worker->flows, hashes[i]);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD_KEPT < count && hints[i + AHEAD_KEPT])
+            hint_prefetch(&keys[i + AHEAD_KEPT], hints[i + AHEAD_KEPT]);
         worker_packet(worker, &packets[i], &keys[i], hashes[i], swapped[i], hints[i]);
+    }
     if (count > 0)
         worker->now.number = packets[count - 1].mark.number;
     worker_expire(worker, now);

@@ -101,6 +101,11 @@ static inline void mt_session_prefetch(const void *session)
     MT_PREFETCH((const char *)session + MT_CACHE_LINE);
 }
 
+/* Then, once that line is there, what it leads to: where the next entry goes, and
+ * what is needed now and then; before the end of a session all its entries. */
+void mt_session_prefetch_kept(const void *session);
+void mt_session_prefetch_blocks(const void *session);
+
 /* A frame of this side, whatever it carries. Called once a frame, before
  * mt_session_data. */
 void mt_session_count(struct mt_session *session, enum mt_side side, uint32_t packets, uint64_t wire_bytes,

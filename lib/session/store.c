@@ -3,7 +3,7 @@
 #include "session/parts_priv.h"
 
 #define FIRST_BLOCK 192u
-#define SMALLEST_BLOCK 64u
+#define SECOND_BLOCK 64u
 #define LARGEST_GROWN 4096u
 
 static struct mt_block *first_block(const struct mt_session *session)
@@ -17,14 +17,14 @@ static uint32_t bytes_in_blocks(const struct mt_session *session)
     return last == NULL ? 0 : last->before * MT_BLOCK_UNIT + last->size;
 }
 
-/* 192, then 64 each up to 512 in all, then an eighth of what there is: little
- * lies unused, and 64 KiB are some fifty blocks. */
+/* 192 and 64, which is what a session needs that has greeted and waits; then as
+ * much as there is: one that goes on has few blocks, each a cache miss when its
+ * turn comes. */
 static size_t next_block_size(uint32_t total, size_t needed)
 {
-    size_t size = total == 0 ? FIRST_BLOCK : SMALLEST_BLOCK;
+    size_t size = total == 0 ? FIRST_BLOCK : total <= FIRST_BLOCK ? SECOND_BLOCK : total;
 
-    while (total > 0 && size * 16 <= total && size < LARGEST_GROWN)
-        size *= 2;
+    size = mt_min_u64(size, LARGEST_GROWN);
     return mt_arena_block_size(size < needed ? needed : size);
 }
 
@@ -101,6 +101,36 @@ bool mt_store_extend(struct mt_session *session, struct mt_entry *entry, struct 
     block->used = (uint16_t)(block->used + bytes.size);
     entry->size = (uint16_t)(entry->size + bytes.size);
     return true;
+}
+
+/* Lines ahead of a walk over a block that are asked for at once; the processor
+ * finds the rest of a large one by itself. */
+#define PREFETCH_LINES 4u
+
+static void prefetch_lines(const void *memory, size_t size)
+{
+    for (size_t off = 0; off < size && off < PREFETCH_LINES * MT_CACHE_LINE; off += MT_CACHE_LINE)
+        MT_PREFETCH((const char *)memory + off);
+}
+
+void mt_session_prefetch_kept(const void *memory)
+{
+    const struct mt_session *session = memory;
+
+    if (session->block != NULL)
+        MT_PREFETCH(session->block);
+    if (session->extra != NULL)
+        prefetch_lines(session->extra, sizeof(*session->extra));
+}
+
+void mt_session_prefetch_blocks(const void *memory)
+{
+    const struct mt_session *session = memory;
+
+    if (session->block == NULL)
+        return;
+    prefetch_lines(first_block(session), FIRST_BLOCK);
+    prefetch_lines(session->block, session->block->size);
 }
 
 struct mt_cursor mt_store_begin(const struct mt_session *session)
