@@ -17,14 +17,16 @@ static uint32_t bytes_in_blocks(const struct mt_session *session)
     return last == NULL ? 0 : last->before * MT_BLOCK_UNIT + last->size;
 }
 
-/* 192 and 64, which is what a session needs that has greeted and waits; then as
- * much as there is: one that goes on has few blocks, each a cache miss when its
- * turn comes. */
-static size_t next_block_size(uint32_t total, size_t needed)
+/* 192 and 64, which is what a session needs that has greeted and waits; then half
+ * of what there is: one that goes on has few blocks, each a cache miss when its
+ * turn comes. Near the limit no more than is needed. */
+static size_t next_block_size(uint32_t total, uint32_t total_max, size_t needed)
 {
-    size_t size = total == 0 ? FIRST_BLOCK : total <= FIRST_BLOCK ? SECOND_BLOCK : total;
+    size_t size = total == 0 ? FIRST_BLOCK : total <= FIRST_BLOCK ? SECOND_BLOCK : total / 2;
 
     size = mt_min_u64(size, LARGEST_GROWN);
+    if (total + size > total_max)
+        size = SECOND_BLOCK;
     return mt_arena_block_size(size < needed ? needed : size);
 }
 
@@ -32,7 +34,7 @@ static struct mt_block *add_block(struct mt_run *run, size_t needed, bool is_ess
 {
     struct mt_session *session = run->session;
     uint32_t total = bytes_in_blocks(session);
-    size_t size = next_block_size(total, needed + sizeof(struct mt_block));
+    size_t size = next_block_size(total, run->engine->limits.bytes_max, needed + sizeof(struct mt_block));
 
     if (size > MT_ARENA_BLOCK_MAX || (!is_essential && total + size > run->engine->limits.bytes_max) ||
         total / MT_BLOCK_UNIT > UINT16_MAX)
