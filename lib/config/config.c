@@ -19,13 +19,15 @@ enum program_key {
     PROGRAM_SESSIONS,
     PROGRAM_ALERTS,
     PROGRAM_STATS,
+    PROGRAM_OBSERVER,
+    PROGRAM_LIVE,
     PROGRAM_KEY_COUNT,
 };
 
 static const char *const program_keys[PROGRAM_KEY_COUNT] = {
     [PROGRAM_SITE] = "site",     [PROGRAM_WORKERS] = "workers",   [PROGRAM_PORTS] = "ports",
     [PROGRAM_FILTER] = "filter", [PROGRAM_SESSIONS] = "sessions", [PROGRAM_ALERTS] = "alerts",
-    [PROGRAM_STATS] = "stats",
+    [PROGRAM_STATS] = "stats",   [PROGRAM_OBSERVER] = "observer", [PROGRAM_LIVE] = "live",
 };
 
 MT_STATIC_ASSERT(sizeof(((struct mt_config *)NULL)->ports) == MT_PORTS_MAX * sizeof(uint16_t),
@@ -52,10 +54,14 @@ static int take_program_member(void *ctx, size_t key, const struct mt_yaml *valu
     case PROGRAM_ALERTS:
         return mt_config_text(report, name, value, &change->alerts_path);
     case PROGRAM_STATS:
+        return mt_config_text(report, name, value, &change->stats_path);
+    case PROGRAM_OBSERVER:
+        return mt_config_text(report, name, value, &change->observer);
+    case PROGRAM_LIVE:
     case PROGRAM_KEY_COUNT:
         break;
     }
-    return mt_config_text(report, name, value, &change->stats_path);
+    return mt_config_take_live(change, name, value);
 }
 
 /* --- a change and what becomes of it ------------------------------------------- */
@@ -75,6 +81,8 @@ static void drop_change(struct mt_config_change *change)
     free(change->sessions_path);
     free(change->alerts_path);
     free(change->stats_path);
+    free(change->observer);
+    mt_config_free_live(&change->live);
 }
 
 static void move_networks(struct mt_config_networks *to, const struct mt_config_networks *from)
@@ -131,6 +139,8 @@ static int apply_change(struct mt_config *config, const struct mt_config_change 
     move_text(&config->sessions_path, change->sessions_path);
     move_text(&config->alerts_path, change->alerts_path);
     move_text(&config->stats_path, change->stats_path);
+    move_text(&config->observer, change->observer);
+    mt_config_move_live(&config->live, &change->live);
     if (change->workers != 0)
         config->workers = change->workers;
     if (change->port_count != 0) {
@@ -165,6 +175,7 @@ int mt_config_read_text(struct mt_config *config, enum mt_config_kind kind, cons
     struct mt_yaml *nodes;
     const struct mt_yaml *root;
 
+    mt_config_start_live(&change.live, &config->live);
     int rc = mt_yaml_parse(text, &report, &nodes, &root);
     if (rc == 0)
         rc = take_root(&change, kind, root);
@@ -251,5 +262,7 @@ void mt_config_destroy(struct mt_config *config)
     free(config->sessions_path);
     free(config->alerts_path);
     free(config->stats_path);
+    free(config->observer);
+    mt_config_free_live(&config->live);
     *config = (struct mt_config){.site = mt_site_default};
 }

@@ -3,8 +3,9 @@
  *
  * Site file keys: home_networks, local_domains, mail_servers, allowed_relays
  * (lists), thresholds (by rule name, detect/thresholds.def). A configuration
- * file (--config) holds the same keys under `site:` and the program's options
- * by their long names (workers, ports, filter, sessions, alerts, stats).
+ * file (--config) holds the same keys under `site:`, the program's options by
+ * their long names (workers, ports, filter, sessions, alerts, stats, observer),
+ * and those of `mailtap live` under `live:`.
  * Unknown keys are errors that name the nearest known key.
  *
  * Ownership: the config owns all lists; free with mt_config_destroy. Thread:
@@ -14,8 +15,45 @@
 #define MT_CONFIG_CONFIG_H
 
 #include "base/site.h"
+#include "capture/ports.h"
 #include "detect/detect.h"
 #include "session/session.h"
+
+/* Texts of a list; one block, free(items). */
+struct mt_config_texts {
+    char **items;
+    size_t count;
+};
+
+/* `live:`; NULL and 0 when not given. */
+struct mt_config_live {
+    struct mt_config_texts ports;
+    struct mt_config_texts interfaces;
+    char *cores;
+    char *user;
+    char *driver_args;
+    uint64_t memory;   /* bytes for packet buffers */
+    uint64_t interval; /* of the statistics, ns */
+    uint32_t queue_size;
+    uint32_t frame_max;
+    enum mt_spread spread;
+    enum mt_poll poll;
+    bool no_promiscuous;
+};
+
+/* Ranges of these, for the command line too. */
+#define MT_CONFIG_QUEUE_SIZE_MIN 64u
+#define MT_CONFIG_QUEUE_SIZE_MAX 32768u
+#define MT_CONFIG_FRAME_MIN 64u
+#define MT_CONFIG_FRAME_MAX 9600u
+#define MT_CONFIG_MEMORY_MIN (UINT64_C(4) << 20)
+#define MT_CONFIG_MEMORY_MAX (UINT64_C(1) << 40)
+#define MT_CONFIG_INTERVAL_MIN UINT64_C(1000000000)
+#define MT_CONFIG_INTERVAL_MAX (UINT64_C(86400) * 1000000000)
+
+/* The words of enum mt_spread and enum mt_poll, in their order; NULL ends them. */
+extern const char *const mt_config_spreads[];
+extern const char *const mt_config_polls[];
 
 struct mt_config {
     struct mt_site site;
@@ -26,8 +64,10 @@ struct mt_config {
     char *sessions_path;
     char *alerts_path;
     char *stats_path;
+    char *observer;
     uint16_t ports[64];
     uint32_t port_count;
+    struct mt_config_live live;
     struct mt_config_storage *storage; /* private */
 };
 

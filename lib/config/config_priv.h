@@ -27,12 +27,20 @@ struct mt_config_change {
     char *sessions_path;
     char *alerts_path;
     char *stats_path;
+    char *observer;
+    struct mt_config_live live; /* numbers start as they were; texts NULL: not given */
     uint16_t ports[64];
     uint32_t port_count;
 };
 
 /* The members of a site file, or of `site:`. */
 int mt_config_take_site(struct mt_config_change *change, const char *name, const struct mt_yaml *map);
+
+/* The members of `live:`; and what becomes of them. */
+int mt_config_take_live(struct mt_config_change *change, const char *name, const struct mt_yaml *map);
+void mt_config_start_live(struct mt_config_live *change, const struct mt_config_live *before);
+void mt_config_move_live(struct mt_config_live *to, const struct mt_config_live *from);
+void mt_config_free_live(struct mt_config_live *live);
 
 enum mt_config_kind {
     MT_CONFIG_SITE,    /* a site file */

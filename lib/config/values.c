@@ -1,6 +1,7 @@
 #include "config/values_priv.h"
 
 #include "base/check.h"
+#include "config/units.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -300,20 +301,117 @@ int mt_config_numbers(const struct mt_config_report *report, const char *name, c
     return rc;
 }
 
+static bool is_plain_text(const struct mt_yaml *value)
+{
+    if (value->kind != MT_YAML_TEXT || value->text.size == 0)
+        return false;
+    for (size_t i = 0; i < value->text.size; i++) {
+        if (value->text.ptr[i] < 0x20)
+            return false;
+    }
+    return true;
+}
+
 int mt_config_text(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
                    char **ret_text)
 {
     if (value->kind != MT_YAML_TEXT || value->text.size == 0)
         return refuse(report, name, value, "a text");
-    for (size_t i = 0; i < value->text.size; i++) {
-        if (value->text.ptr[i] < 0x20)
-            return refuse(report, name, value, "a text without control characters");
-    }
+    if (!is_plain_text(value))
+        return refuse(report, name, value, "a text without control characters");
     char *text = malloc(value->text.size + 1);
     if (text == NULL)
         return -ENOMEM;
     memcpy(text, value->text.ptr, value->text.size);
     text[value->text.size] = '\0';
     *ret_text = text;
+    return 0;
+}
+
+int mt_config_texts(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                    size_t count_max, struct mt_config_texts *ret_texts)
+{
+    static const char expected[] = "a text or a list of texts";
+    const struct mt_yaml *first = value->kind == MT_YAML_LIST ? value->child : value;
+    size_t count = 1;
+    size_t size = 0;
+
+    int rc = value->kind == MT_YAML_LIST ? count_items(report, name, value, expected, count_max, &count) : 0;
+    if (rc != 0)
+        return rc;
+    if (count == 0)
+        return refuse(report, name, value, "at least one text");
+    const struct mt_yaml *item = first;
+    for (size_t i = 0; i < count; i++, item = item->next) {
+        if (!is_plain_text(item))
+            return refuse(report, name, item, expected);
+        size += item->text.size + 1;
+    }
+    char **items = malloc(count * sizeof(*items) + size);
+    if (items == NULL)
+        return -ENOMEM;
+    char *text = (char *)(items + count);
+    item = first;
+    for (size_t i = 0; i < count; i++, item = item->next) {
+        items[i] = text;
+        memcpy(text, item->text.ptr, item->text.size);
+        text += item->text.size;
+        *text++ = '\0';
+    }
+    *ret_texts = (struct mt_config_texts){items, count};
+    return 0;
+}
+
+int mt_config_word(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                   const char *const *words, uint32_t *ret_index)
+{
+    char expected[128];
+    int size = 0;
+
+    for (uint32_t i = 0; words[i] != NULL; i++) {
+        if (value->kind == MT_YAML_TEXT && mt_span_eq(value->text, mt_span_cstr(words[i]))) {
+            *ret_index = i;
+            return 0;
+        }
+        const char *before = i == 0 ? "" : words[i + 1] != NULL ? ", " : " or ";
+        if ((size_t)size < sizeof(expected))
+            size += snprintf(expected + size, sizeof(expected) - (size_t)size, "%s%s", before, words[i]);
+    }
+    return refuse(report, name, value, expected);
+}
+
+int mt_config_flag(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                   bool *ret_flag)
+{
+    static const char *const words[] = {"false", "true", NULL};
+    uint32_t index;
+    int rc = mt_config_word(report, name, value, words, &index);
+
+    if (rc == 0)
+        *ret_flag = index == 1;
+    return rc;
+}
+
+int mt_config_memory(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                     uint64_t *ret_size)
+{
+    uint64_t size;
+
+    if (value->kind != MT_YAML_TEXT || !mt_config_parse_size(value->text, &size) ||
+        size < MT_CONFIG_MEMORY_MIN || size > MT_CONFIG_MEMORY_MAX)
+        return refuse(report, name, value, "a size like 64M or 2G, from 4M to 1024G");
+    *ret_size = size;
+    return 0;
+}
+
+int mt_config_interval(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                       uint64_t *ret_time)
+{
+    uint64_t time;
+
+    if (value->kind != MT_YAML_TEXT || !mt_config_parse_time(value->text, &time) ||
+        time < MT_CONFIG_INTERVAL_MIN || time > MT_CONFIG_INTERVAL_MAX)
+        return refuse(report, name, value, "a time like 10s or 5m, from 1s to 24h");
+    *ret_time = time;
     return 0;
 }

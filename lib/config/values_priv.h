@@ -8,6 +8,7 @@
 #define MT_CONFIG_VALUES_PRIV_H
 
 #include "base/net.h"
+#include "config/config.h"
 #include "config/yaml_priv.h"
 
 #define MT_CONFIG_ITEMS_MAX 65536u
@@ -41,6 +42,19 @@ int mt_config_numbers(const struct mt_config_report *report, const char *name, c
                       uint32_t *ret_count);
 int mt_config_number(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
                      uint32_t low, uint32_t high, uint32_t *ret_number);
+/* A list of texts, or one text, at most count_max. */
+int mt_config_texts(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                    size_t count_max, struct mt_config_texts *ret_texts);
+/* One of words, which NULL ends: its index. */
+int mt_config_word(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                   const char *const *words, uint32_t *ret_index);
+int mt_config_flag(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                   bool *ret_flag);
+/* A size within MT_CONFIG_MEMORY_*, a time within MT_CONFIG_INTERVAL_*. */
+int mt_config_memory(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                     uint64_t *ret_size);
+int mt_config_interval(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                       uint64_t *ret_time);
 int mt_config_text(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
                    char **ret_text);
 
