@@ -32,7 +32,9 @@ int mt_alert_init(struct mt_detect *detect, uint32_t count_max)
     detect->scratch = calloc(1, sizeof(*detect->scratch));
     if (!detect->scratch)
         return -ENOMEM;
-    return mt_table_init(&detect->repeats, sizeof(struct repeat), sizeof(struct repeat), count_max);
+    return mt_table_init(&detect->repeats, &(struct mt_table_config){.entry_size = sizeof(struct repeat),
+                                                                     .zeroed_size = sizeof(struct repeat),
+                                                                     .count_max = count_max});
 }
 
 void mt_alert_fini(struct mt_detect *detect)
@@ -41,19 +43,39 @@ void mt_alert_fini(struct mt_detect *detect)
     free(detect->scratch);
 }
 
+static const struct mt_history_line *history_line(const struct mt_history *history, size_t off)
+{
+    return (const struct mt_history_line *)(history->lines + off);
+}
+
+static size_t line_size(const struct mt_history_line *line)
+{
+    return sizeof(*line) + line->size;
+}
+
 void mt_history_add(struct mt_history *history, const struct mt_observation *o)
 {
     for (unsigned i = 0; i < o->evidence_count && i < MT_EVIDENCE_MAX; i++) {
         const struct mt_evidence *from = &o->evidence[i];
-        struct mt_history_line *to = &history->lines[history->next];
+        size_t size = mt_min_u64(from->size, MT_HISTORY_TEXT_MAX);
+        size_t first = 0;
+        while (history->count == MT_HISTORY_MAX ||
+               history->used - first + sizeof(struct mt_history_line) + size > MT_HISTORY_SIZE) {
+            first += line_size(history_line(history, first));
+            history->count--;
+        }
+        if (first > 0) {
+            history->used = (uint16_t)(history->used - first);
+            memmove(history->lines, history->lines + first, history->used);
+        }
+        struct mt_history_line *to = (struct mt_history_line *)(history->lines + history->used);
         to->time = from->time;
         to->side = from->side;
-        to->size = (uint16_t)mt_min_u64(from->size, MT_HISTORY_TEXT_MAX);
+        to->size = (uint8_t)size;
         to->is_cut = from->is_cut || from->size > MT_HISTORY_TEXT_MAX;
-        memcpy(to->text, from->text, to->size);
-        history->next = (history->next + 1) % MT_HISTORY_MAX;
-        if (history->count < MT_HISTORY_MAX)
-            history->count++;
+        memcpy(to->text, from->text, size);
+        history->used = (uint16_t)(history->used + line_size(to));
+        history->count++;
     }
 }
 
@@ -146,9 +168,9 @@ static struct mt_texts put_evidence(struct mt_alert_scratch *scratch, const stru
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 0; history && i < history->count; i++) {
-        uint32_t at = (history->next + MT_HISTORY_MAX - history->count + i) % MT_HISTORY_MAX;
-        const struct mt_history_line *line = &history->lines[at];
+    for (size_t off = 0; history && off < history->used;) {
+        const struct mt_history_line *line = history_line(history, off);
+        off += line_size(line);
         add_line(scratch, &count, line->time, line->side, mt_span(line->text, line->size), line->is_cut);
     }
     for (unsigned i = 0; i < o->evidence_count && i < MT_EVIDENCE_MAX; i++) {

@@ -25,20 +25,24 @@ extern const struct mt_rule_entry mt_rule_entries[MT_RULE_COUNT];
 bool mt_detect_config_in_range(const struct mt_detect_config *config);
 
 /* The latest lines of a client, so that an alert on its fifth command can show
- * the four before it. */
+ * the four before it: at most MT_HISTORY_MAX, and what MT_HISTORY_SIZE holds. Each
+ * is its struct and its text, one behind the other, the oldest first. */
 #define MT_HISTORY_MAX 12
 #define MT_HISTORY_TEXT_MAX 104
+#define MT_HISTORY_SIZE 640
+
+struct mt_history_line {
+    uint64_t time;
+    uint8_t side;
+    uint8_t is_cut;
+    uint8_t size;
+    uint8_t text[];
+} __attribute__((packed));
 
 struct mt_history {
-    uint32_t next;
-    uint32_t count;
-    struct mt_history_line {
-        uint64_t time;
-        uint8_t side;
-        uint8_t is_cut;
-        uint16_t size;
-        uint8_t text[MT_HISTORY_TEXT_MAX];
-    } lines[MT_HISTORY_MAX]; /* undefined beyond count */
+    uint16_t used;
+    uint16_t count;
+    uint8_t lines[MT_HISTORY_SIZE]; /* undefined beyond used */
 };
 
 /* What holds an alert of a counted rule back: it comes once a key and window,

@@ -16,12 +16,20 @@ struct server {
 
 int mt_infer_init(struct mt_detect *detect, uint32_t count_max)
 {
-    int rc =
-        mt_table_init(&detect->candidates, sizeof(struct candidate), sizeof(struct candidate), count_max);
+    int rc = mt_table_init(&detect->candidates,
+                           &(struct mt_table_config){.entry_size = sizeof(struct candidate),
+                                                     .zeroed_size = sizeof(struct candidate),
+                                                     .large_size = sizeof(struct mt_window_large),
+                                                     .count_max = count_max});
     if (rc == 0)
-        rc = mt_table_init(&detect->learnt, sizeof(struct mt_learnt), sizeof(struct mt_learnt), count_max);
+        rc = mt_table_init(&detect->learnt,
+                           &(struct mt_table_config){.entry_size = sizeof(struct mt_learnt),
+                                                     .zeroed_size = offsetof(struct mt_learnt, text),
+                                                     .count_max = count_max});
     if (rc == 0)
-        rc = mt_table_init(&detect->servers, sizeof(struct server), sizeof(struct server), count_max);
+        rc = mt_table_init(&detect->servers, &(struct mt_table_config){.entry_size = sizeof(struct server),
+                                                                       .zeroed_size = sizeof(struct server),
+                                                                       .count_max = count_max});
     if (rc != 0)
         return rc;
     detect->sorted = calloc(count_max, sizeof(struct mt_learnt *));
@@ -66,8 +74,10 @@ void mt_infer_add(struct mt_detect *detect, const struct mt_observation *o)
         return;
     struct candidate *candidate = mt_detect_take(detect, &detect->candidates, key);
     uint64_t span = detect->config.relay_infer_window * MT_SEC;
-    mt_window_add(&candidate->networks, span, detect->now, network_of(&o->tuple.src));
-    if (mt_window_has_distinct(&candidate->networks, span, detect->now, detect->config.relay_infer_networks))
+    struct mt_window_large *large = mt_table_large(&detect->candidates, &candidate->entry);
+    mt_window_add(&candidate->networks, large, span, detect->now, network_of(&o->tuple.src));
+    if (mt_window_has_distinct(&candidate->networks, large, span, detect->now,
+                               detect->config.relay_infer_networks))
         learn(detect, &o->tuple.dst, domain);
 }
 

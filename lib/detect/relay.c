@@ -10,8 +10,12 @@ struct relay_client {
 
 int mt_relay_init(struct mt_detect *detect, uint32_t count_max)
 {
-    return mt_table_init(&detect->relay_clients, sizeof(struct relay_client),
-                         offsetof(struct relay_client, history.lines), count_max);
+    return mt_table_init(
+        &detect->relay_clients,
+        &(struct mt_table_config){.entry_size = sizeof(struct relay_client),
+                                  .zeroed_size = offsetof(struct relay_client, history.lines),
+                                  .large_size = sizeof(struct mt_window_large),
+                                  .count_max = count_max});
 }
 
 void mt_relay_fini(struct mt_detect *detect)
@@ -126,21 +130,24 @@ static void tier_a(struct mt_detect *detect, const struct mt_observation *o)
 {
     struct mt_hash128 key = mt_detect_key(detect, &o->tuple.src, NULL, mt_span_none());
     struct relay_client *client = mt_detect_take(detect, &detect->relay_clients, key);
+    struct mt_window_large *large = mt_table_large(&detect->relay_clients, &client->entry);
     uint64_t span = detect->config.relay_probe_window * MT_SEC;
     uint64_t now = detect->now;
 
-    mt_window_add(&client->servers, span, now, mt_detect_item(mt_span(&o->tuple.dst, sizeof(o->tuple.dst))));
+    mt_window_add(&client->servers, large, span, now,
+                  mt_detect_item(mt_span(&o->tuple.dst, sizeof(o->tuple.dst))));
     client->forms_seen[o->form < MT_RELAY_FORM_COUNT ? o->form : MT_RELAY_NONE] = now;
 
     uint64_t forms = 0;
     for (size_t i = 0; i < MT_RELAY_FORM_COUNT; i++)
         forms += client->forms_seen[i] != 0 && now - client->forms_seen[i] < span;
-    bool is_met = forms >= detect->config.relay_probe_forms ||
-                  mt_window_has_distinct(&client->servers, span, now, detect->config.relay_probe_servers);
-    uint64_t count = mt_window_count(&client->servers, span, now);
+    bool is_met =
+        forms >= detect->config.relay_probe_forms ||
+        mt_window_has_distinct(&client->servers, large, span, now, detect->config.relay_probe_servers);
+    uint64_t count = mt_window_count(&client->servers, large, span, now);
 
     if (is_met && mt_detect_step(detect, &client->step, span, count, mt_rule_level(MT_RULE_OPEN_RELAY_PROBE)))
-        raise_probe(detect, o, client, count, forms, mt_window_distinct(&client->servers, span, now));
+        raise_probe(detect, o, client, count, forms, mt_window_distinct(&client->servers, large, span, now));
     mt_history_add(&client->history, o);
 }
 

@@ -8,18 +8,26 @@
 #define NONE UINT32_MAX
 #define SLOTS_FIRST 64u
 
-int mt_table_init(struct mt_table *table, size_t entry_size, size_t zeroed_size, uint32_t count_max)
+int mt_table_init(struct mt_table *table, const struct mt_table_config *config)
 {
-    struct mt_table t = {.zeroed_size = zeroed_size, .count_max = count_max, .newest = NONE, .oldest = NONE};
+    struct mt_table t = {
+        .large_size = config->large_size,
+        .zeroed_size = config->zeroed_size,
+        .count_max = config->count_max,
+        .newest = NONE,
+        .oldest = NONE,
+    };
     size_t slot_count = SLOTS_FIRST;
 
-    while (slot_count < 2 * (size_t)count_max)
+    while (slot_count < 2 * (size_t)t.count_max)
         slot_count *= 2;
     t.area = calloc(2 * slot_count, sizeof(*t.area)); /* 64 + 128 + ... + slot_count */
     t.slots = t.area;
     t.slot_mask = SLOTS_FIRST - 1;
-    t.links = calloc(count_max, sizeof(*t.links));
-    int rc = t.area && t.links ? mt_pool_create(entry_size, count_max, &t.pool) : -ENOMEM;
+    t.links = calloc(t.count_max, sizeof(*t.links));
+    t.large = t.large_size ? calloc(t.count_max, t.large_size) : NULL;
+    bool is_whole = t.area && t.links && (t.large || t.large_size == 0);
+    int rc = is_whole ? mt_pool_create(config->entry_size, t.count_max, &t.pool) : -ENOMEM;
     if (rc != 0)
         mt_table_fini(&t);
     else
@@ -32,6 +40,7 @@ void mt_table_fini(struct mt_table *table)
     mt_pool_destroy(table->pool);
     free(table->area);
     free(table->links);
+    free(table->large);
     *table = (struct mt_table){.pool = NULL};
 }
 
@@ -66,6 +75,7 @@ static void unlink_index(struct mt_table *table, uint32_t index)
 static void link_newest(struct mt_table *table, uint32_t index)
 {
     table->links[index].newer = NONE;
+    table->links[index].moved = ++table->moves;
     table->links[index].older = table->newest;
     *(table->newest != NONE ? &table->links[table->newest].newer : &table->oldest) = index;
     table->newest = index;
@@ -128,7 +138,9 @@ void *mt_table_find(struct mt_table *table, struct mt_hash128 key)
 
     if (slot == 0)
         return NULL;
-    if (table->newest != slot - 1) {
+    /* who moved to the front a short while ago stays: to move costs its neighbours'
+     * cache misses too */
+    if (table->moves - table->links[slot - 1].moved > table->count_max / 8) {
         unlink_index(table, slot - 1);
         link_newest(table, slot - 1);
     }
@@ -146,6 +158,7 @@ void *mt_table_take(struct mt_table *table, struct mt_hash128 key, bool *ret_evi
     struct mt_table_entry *entry = table->links[index].entry;
     memset(entry, 0, table->zeroed_size);
     entry->key = key;
+    entry->index = index;
     table->slots[slot_of(table, key)] = (struct mt_table_slot){.tag = tag_of(key), .index = index + 1};
     link_newest(table, index);
     return entry;

@@ -1,14 +1,14 @@
 /* Bounded table of equal entries under 128-bit digests: open addressing over at
- * least twice as many slots as entries, exact order of last use. A table of few
- * entries uses few slots, which stay in cache.
+ * least twice as many slots as entries, the order of last use kept well enough. A
+ * table of few entries uses few slots, which stay in cache.
  *
  * The digests are keyed with a seed from the kernel, so that nobody can choose
  * colliding keys; what is evicted depends on the order of use only, never on
  * the seed, so that a run can be repeated.
  *
  * Ownership: the table owns its entries; a pointer is good until the next
- * take. Thread: one. Limits: count_max entries, then the least recently used
- * one gives way.
+ * take. Thread: one. Limits: count_max entries; then one that was not used for at
+ * least as long as it takes to use seven eighths of the others gives way.
  */
 #ifndef MT_DETECT_TABLE_PRIV_H
 #define MT_DETECT_TABLE_PRIV_H
@@ -19,6 +19,8 @@
 /* First member of every entry. */
 struct mt_table_entry {
     struct mt_hash128 key;
+    uint32_t index;
+    uint32_t reserved;
 };
 
 /* A search that meets other keys, or none, ends here without a look at an
@@ -35,6 +37,7 @@ struct mt_table_link {
     struct mt_table_entry *entry;
     uint32_t newer;
     uint32_t older;
+    uint32_t moved; /* the table's moves when it last became the newest */
 };
 
 struct mt_table {
@@ -42,16 +45,25 @@ struct mt_table {
     struct mt_table_slot *area;  /* all slots there may ever be, one size behind the other */
     struct mt_table_slot *slots; /* those in use, in area */
     struct mt_table_link *links;
+    uint8_t *large; /* count_max times large_size, touched where it is used; NULL: none */
+    size_t large_size;
     size_t slot_mask;
     size_t zeroed_size;
+    uint32_t moves;
     uint32_t count;
     uint32_t count_max;
     uint32_t newest;
     uint32_t oldest;
 };
 
-/* zeroed_size: how much of a new entry starts zeroed; the rest is undefined. */
-int mt_table_init(struct mt_table *table, size_t entry_size, size_t zeroed_size, uint32_t count_max);
+struct mt_table_config {
+    size_t entry_size;
+    size_t zeroed_size; /* how much of a new entry starts zeroed; the rest is undefined */
+    size_t large_size;  /* of what few entries need, and then a lot of; 0: nothing */
+    uint32_t count_max;
+};
+
+int mt_table_init(struct mt_table *table, const struct mt_table_config *config);
 void mt_table_fini(struct mt_table *table);
 
 /* For a find or take that comes a little later. */
@@ -60,7 +72,13 @@ static inline void mt_table_prefetch(const struct mt_table *table, struct mt_has
     MT_PREFETCH(&table->slots[key.word[0] & table->slot_mask]);
 }
 
-/* NULL when there is none; makes it the most recently used. */
+/* The large part of an entry: undefined in a new one. */
+static inline void *mt_table_large(const struct mt_table *table, const struct mt_table_entry *entry)
+{
+    return table->large + entry->index * table->large_size;
+}
+
+/* NULL when there is none. */
 void *mt_table_find(struct mt_table *table, struct mt_hash128 key);
 
 /* The entry under key, made and zeroed (but for its first member) when there

@@ -11,8 +11,11 @@ struct vrfy_client {
 
 int mt_vrfy_init(struct mt_detect *detect, uint32_t count_max)
 {
-    return mt_table_init(&detect->vrfy_clients, sizeof(struct vrfy_client),
-                         offsetof(struct vrfy_client, history.lines), count_max);
+    return mt_table_init(&detect->vrfy_clients,
+                         &(struct mt_table_config){.entry_size = sizeof(struct vrfy_client),
+                                                   .zeroed_size = offsetof(struct vrfy_client, history.lines),
+                                                   .large_size = sizeof(struct mt_window_large),
+                                                   .count_max = count_max});
 }
 
 void mt_vrfy_fini(struct mt_detect *detect)
@@ -162,21 +165,24 @@ static void probe(struct mt_detect *detect, const struct mt_observation *o, stru
                   struct mt_span argument)
 {
     struct vrfy_client *client = mt_detect_take(detect, &detect->vrfy_clients, key);
+    struct mt_window_large *large = mt_table_large(&detect->vrfy_clients, &client->entry);
     uint64_t span = detect->config.vrfy_probe_window * MT_SEC;
     uint64_t now = detect->now;
 
-    mt_window_add(&client->arguments, span, now, mt_detect_item(argument));
+    mt_window_add(&client->arguments, large, span, now, mt_detect_item(argument));
     if (is_confirmed(o))
         client->confirmed = now;
 
-    uint64_t count = mt_window_count(&client->arguments, span, now);
+    uint64_t count = mt_window_count(&client->arguments, large, span, now);
     bool has_confirmed = client->confirmed != 0 && now - client->confirmed < span;
     enum mt_level level = has_confirmed ? MT_LEVEL_HIGH : mt_rule_level(MT_RULE_VRFY_PROBE);
-    bool is_met = count >= detect->config.vrfy_probe_count &&
-                  mt_window_has_distinct(&client->arguments, span, now, detect->config.vrfy_probe_distinct);
+    bool is_met =
+        count >= detect->config.vrfy_probe_count &&
+        mt_window_has_distinct(&client->arguments, large, span, now, detect->config.vrfy_probe_distinct);
 
     if (is_met && mt_detect_step(detect, &client->step, span, count, level))
-        raise_probe(detect, o, client, level, count, mt_window_distinct(&client->arguments, span, now));
+        raise_probe(detect, o, client, level, count,
+                    mt_window_distinct(&client->arguments, large, span, now));
     mt_history_add(&client->history, o);
 }
 

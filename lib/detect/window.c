@@ -9,14 +9,14 @@ static bool is_within(uint64_t time, uint64_t span, uint64_t now)
 }
 
 /* Nothing was counted without leaving a register above zero, and the reverse. */
-static void clear_half(struct mt_window *w, unsigned half)
+static void clear_half(struct mt_window_large *w, unsigned half)
 {
     if (w->counts[half] != 0)
         memset(w->registers[half], 0, MT_WINDOW_REGISTERS);
     w->counts[half] = 0;
 }
 
-static void turn_halves(struct mt_window *w, uint64_t span, uint64_t now)
+static void turn_halves(struct mt_window_large *w, uint64_t span, uint64_t now)
 {
     uint64_t half = span / 2;
 
@@ -44,7 +44,7 @@ static void add_to_registers(uint8_t registers[MT_WINDOW_REGISTERS], uint64_t it
         *reg = rank;
 }
 
-static bool holds_item(const struct mt_window *w, uint32_t item)
+static bool holds_item(const struct mt_window_large *w, uint32_t item)
 {
     bool is_there = false;
 
@@ -54,7 +54,7 @@ static bool holds_item(const struct mt_window *w, uint32_t item)
 }
 
 /* The slot of this item, or a free one, or the one that was seen longest ago. */
-static void add_to_items(struct mt_window *w, uint64_t now, uint32_t item)
+static void add_to_items(struct mt_window_large *w, uint64_t now, uint32_t item)
 {
     size_t at = 0;
 
@@ -71,7 +71,7 @@ static void add_to_items(struct mt_window *w, uint64_t now, uint32_t item)
     w->items_seen[at] = now;
 }
 
-void mt_window_add(struct mt_window *w, uint64_t span, uint64_t now, uint64_t item)
+static void large_add(struct mt_window_large *w, uint64_t span, uint64_t now, uint64_t item)
 {
     turn_halves(w, span, now);
     w->counts[0]++;
@@ -83,12 +83,12 @@ void mt_window_add(struct mt_window *w, uint64_t span, uint64_t now, uint64_t it
 
 /* Which buckets still count at now, when no event turned them. The bucket
  * before the running one holds events of up to a whole span before now. */
-static bool half_counts(const struct mt_window *w, unsigned half, uint64_t span, uint64_t now)
+static bool half_counts(const struct mt_window_large *w, unsigned half, uint64_t span, uint64_t now)
 {
     return now - w->half_start < (half == 0 ? span : span / 2);
 }
 
-uint64_t mt_window_count(const struct mt_window *w, uint64_t span, uint64_t now)
+static uint64_t large_count(const struct mt_window_large *w, uint64_t span, uint64_t now)
 {
     uint64_t count = 0;
 
@@ -102,7 +102,7 @@ uint64_t mt_window_count(const struct mt_window *w, uint64_t span, uint64_t now)
     return mt_max_u64(MT_WINDOW_EXACT, count);
 }
 
-static uint64_t exact_distinct(const struct mt_window *w, uint64_t span, uint64_t now)
+static uint64_t exact_distinct(const struct mt_window_large *w, uint64_t span, uint64_t now)
 {
     uint64_t count = 0;
 
@@ -130,7 +130,7 @@ static uint64_t estimate(const uint8_t registers[MT_WINDOW_REGISTERS])
     return (uint64_t)(raw + 0.5);
 }
 
-static uint64_t estimated_distinct(const struct mt_window *w, uint64_t span, uint64_t now)
+static uint64_t estimated_distinct(const struct mt_window_large *w, uint64_t span, uint64_t now)
 {
     uint8_t merged[MT_WINDOW_REGISTERS] = {0};
 
@@ -143,16 +143,87 @@ static uint64_t estimated_distinct(const struct mt_window *w, uint64_t span, uin
     return estimate(merged);
 }
 
-uint64_t mt_window_distinct(const struct mt_window *w, uint64_t span, uint64_t now)
-{
-    uint64_t exact = exact_distinct(w, span, now);
+/* --- small ------------------------------------------------------------------ */
 
-    return exact < MT_WINDOW_EXACT ? exact : mt_max_u64(exact, estimated_distinct(w, span, now));
+static void small_add(struct mt_window *w, uint64_t now, uint64_t item)
+{
+    w->times[w->count] = now;
+    w->items[w->count] = (uint32_t)(item >> 32);
+    w->count++;
 }
 
-bool mt_window_has_distinct(const struct mt_window *w, uint64_t span, uint64_t now, uint64_t least)
+static uint32_t small_first(const struct mt_window *w, uint64_t span, uint64_t now)
 {
-    uint64_t exact = exact_distinct(w, span, now);
+    uint32_t first = 0;
 
-    return exact >= least || (exact == MT_WINDOW_EXACT && estimated_distinct(w, span, now) >= least);
+    while (first < w->count && !is_within(w->times[first], span, now))
+        first++;
+    return first;
+}
+
+static uint64_t small_distinct(const struct mt_window *w, uint64_t span, uint64_t now)
+{
+    uint64_t distinct = 0;
+
+    for (uint32_t i = small_first(w, span, now); i < w->count; i++) {
+        bool comes_again = false;
+        for (uint32_t j = i + 1; j < w->count; j++)
+            comes_again |= w->items[j] == w->items[i];
+        distinct += !comes_again;
+    }
+    return distinct;
+}
+
+/* Room for one more: without those that are too old, or in the large part. */
+static void small_make_room(struct mt_window *w, struct mt_window_large *large, uint64_t span, uint64_t now)
+{
+    uint32_t first = small_first(w, span, now);
+
+    if (first > 0) {
+        w->count -= first;
+        memmove(w->times, w->times + first, w->count * sizeof(w->times[0]));
+        memmove(w->items, w->items + first, w->count * sizeof(w->items[0]));
+        return;
+    }
+    memset(large, 0, sizeof(*large));
+    w->is_large = true;
+    for (uint32_t i = 0; i < w->count; i++)
+        large_add(large, span, w->times[i], (uint64_t)w->items[i] << 32);
+}
+
+/* --- either ----------------------------------------------------------------- */
+
+void mt_window_add(struct mt_window *w, struct mt_window_large *large, uint64_t span, uint64_t now,
+                   uint64_t item)
+{
+    if (!w->is_large && w->count == MT_WINDOW_SMALL)
+        small_make_room(w, large, span, now);
+    if (w->is_large)
+        large_add(large, span, now, item);
+    else
+        small_add(w, now, item);
+}
+
+uint64_t mt_window_count(const struct mt_window *w, const struct mt_window_large *large, uint64_t span,
+                         uint64_t now)
+{
+    return w->is_large ? large_count(large, span, now) : w->count - small_first(w, span, now);
+}
+
+uint64_t mt_window_distinct(const struct mt_window *w, const struct mt_window_large *large, uint64_t span,
+                            uint64_t now)
+{
+    if (!w->is_large)
+        return small_distinct(w, span, now);
+    uint64_t exact = exact_distinct(large, span, now);
+    return exact < MT_WINDOW_EXACT ? exact : mt_max_u64(exact, estimated_distinct(large, span, now));
+}
+
+bool mt_window_has_distinct(const struct mt_window *w, const struct mt_window_large *large, uint64_t span,
+                            uint64_t now, uint64_t least)
+{
+    if (!w->is_large)
+        return small_distinct(w, span, now) >= least;
+    uint64_t exact = exact_distinct(large, span, now);
+    return exact >= least || (exact == MT_WINDOW_EXACT && estimated_distinct(large, span, now) >= least);
 }
