@@ -61,6 +61,13 @@ void mt_detect_destroy(struct mt_detect *detect)
     free(detect);
 }
 
+void mt_detect_reload(struct mt_detect *detect, const struct mt_detect_config *config,
+                      const struct mt_site *site)
+{
+    detect->config = *config;
+    detect->site = site;
+}
+
 static bool is_inbound(const struct mt_detect *detect, const struct mt_observation *o)
 {
     return !o->is_client_home && o->is_server_home && !mt_site_may_relay(detect->site, &o->tuple.src);

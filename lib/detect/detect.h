@@ -61,6 +61,11 @@ int mt_detect_create(const struct mt_detect_config *config, const struct mt_site
                      struct mt_detect **ret_detect);
 void mt_detect_destroy(struct mt_detect *detect);
 
+/* Other thresholds (in range, clients_max is not looked at) and another site from
+ * here on; what was counted and learnt stays. */
+void mt_detect_reload(struct mt_detect *detect, const struct mt_detect_config *config,
+                      const struct mt_site *site);
+
 void mt_detect_observe(struct mt_detect *detect, const struct mt_observation *observation);
 
 /* Inferred local domains so far (no site file): for the summary. Returns how

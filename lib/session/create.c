@@ -116,6 +116,13 @@ int mt_session_engine_create(const struct mt_session_config *config, struct mt_a
     return 0;
 }
 
+void mt_session_engine_reload(struct mt_session_engine *engine, const struct mt_site *site,
+                              uint32_t helo_threshold)
+{
+    engine->site = site;
+    engine->limits.helo_threshold = limit(helo_threshold, 5, UINT16_MAX);
+}
+
 void mt_session_engine_destroy(struct mt_session_engine *engine)
 {
     if (engine == NULL)

@@ -81,6 +81,11 @@ int mt_session_engine_create(const struct mt_session_config *config, struct mt_a
                              struct mt_session_engine **ret_engine);
 void mt_session_engine_destroy(struct mt_session_engine *engine);
 
+/* Another site (borrowed) and threshold from here on. What sessions have judged
+ * stays as it was. */
+void mt_session_engine_reload(struct mt_session_engine *engine, const struct mt_site *site,
+                              uint32_t helo_threshold);
+
 /* What is known when a connection gets its session. */
 struct mt_session_open {
     struct mt_tuple tuple; /* src is the client */
