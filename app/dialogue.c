@@ -207,7 +207,7 @@ static int run_dialogue(struct mt_options *options, struct mt_capture *capture)
 int mt_app_dialogue(int argc, char **argv)
 {
     struct mt_options options;
-    int code = mt_options_parse(&options, argc, argv, help, true);
+    int code = mt_options_parse(&options, argc, argv, help, MT_VERB_BIT_DIALOGUE);
     if (code < 0) {
         char reason[512];
         struct mt_capture_files_config files = {

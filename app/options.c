@@ -1,199 +1,129 @@
 #include "options.h"
 
 #include "app.h"
+#include "options_list.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+/* What getopt_long gives for an option: its place in the list, above every
+ * character. */
 enum {
-    OPT_JSON = 1,
-    OPT_SESSIONS,
-    OPT_ALERTS,
-    OPT_STATS,
-    OPT_WORKERS,
-    OPT_PORTS,
-    OPT_FILTER,
-    OPT_SITE,
-    OPT_CONFIG,
-    OPT_FAIL_ON,
-    OPT_QUIET,
-    OPT_OBSERVER,
-    OPT_SESSION,
-    OPT_OVERLAP,
-    OPT_HELP,
+    OPTION_FIRST = 256,
+    OPTION_HELP = OPTION_FIRST - 1,
 };
 
-static const struct option long_options[] = {
-    {"json", no_argument, NULL, OPT_JSON},
-    {"sessions", required_argument, NULL, OPT_SESSIONS},
-    {"alerts", required_argument, NULL, OPT_ALERTS},
-    {"stats", required_argument, NULL, OPT_STATS},
-    {"workers", required_argument, NULL, OPT_WORKERS},
-    {"ports", required_argument, NULL, OPT_PORTS},
-    {"filter", required_argument, NULL, OPT_FILTER},
-    {"site", required_argument, NULL, OPT_SITE},
-    {"config", required_argument, NULL, OPT_CONFIG},
-    {"fail-on", required_argument, NULL, OPT_FAIL_ON},
-    {"quiet", no_argument, NULL, OPT_QUIET},
-    {"observer", required_argument, NULL, OPT_OBSERVER},
-    {"overlap", required_argument, NULL, OPT_OVERLAP},
-    {"session", required_argument, NULL, OPT_SESSION},
-    {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
+struct option_list {
+    const struct mt_option *options[MT_OPTIONS_MAX];
+    struct option long_options[MT_OPTIONS_MAX + 2];
+    size_t count;
 };
 
-static bool is_dialogue_option(int option)
+int mt_options_error(const char *format, ...)
 {
-    return option == OPT_PORTS || option == OPT_FILTER || option == OPT_SESSION || option == OPT_CONFIG ||
-           option == OPT_OVERLAP || option == OPT_HELP;
-}
-
-static int usage_error(const char *format, const char *what)
-{
+    va_list arguments;
+    va_start(arguments, format);
     fputs("mailtap: ", stderr);
-    fprintf(stderr, format, what);
+    vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
+    va_end(arguments);
     return MT_EXIT_USAGE;
 }
 
-/* A whole number in [low, high]; false otherwise. */
-static bool parse_number(const char *text, unsigned long low, unsigned long high, unsigned long *ret_number)
+bool mt_options_number(const char *text, uint64_t low, uint64_t high, uint64_t *ret_number)
 {
     char *end;
     errno = 0;
-    unsigned long number = strtoul(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || number < low || number > high)
+    unsigned long long number = strtoull(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || text[0] < '0' || text[0] > '9' || number < low ||
+        number > high)
         return false;
     *ret_number = number;
     return true;
 }
 
-static int parse_ports(struct mt_options *options, const char *text)
+static void add_options(struct option_list *list, const struct mt_option *options, size_t count)
 {
-    char copy[1024];
-    if ((size_t)snprintf(copy, sizeof(copy), "%s", text) >= sizeof(copy))
-        return usage_error("--ports: the list is too long: %.64s...", text);
-    options->pipeline.port_count = 0;
-    char *rest = copy;
-    for (char *word; (word = strsep(&rest, ",")) != NULL;) {
-        unsigned long port;
-        if (!parse_number(word, 1, 65535, &port))
-            return usage_error(
-                "--ports: '%s' is not a port; give numbers from 1 to 65535 with commas between", word);
-        if (options->pipeline.port_count == MT_PORTS_MAX)
-            return usage_error("--ports: more than 64 ports: %s", text);
-        options->pipeline.ports[options->pipeline.port_count++] = (uint16_t)port;
-    }
-    return -1;
-}
-
-static int parse_workers(struct mt_options *options, const char *text)
-{
-    unsigned long workers;
-    if (!parse_number(text, 1, MT_WORKERS_MAX, &workers))
-        return usage_error("--workers: '%s' is not a number from 1 to 64", text);
-    options->pipeline.workers = (uint32_t)workers;
-    return -1;
-}
-
-static int parse_fail_on(struct mt_options *options, const char *text)
-{
-    options->has_fail_on = true;
-    if (mt_level_parse(mt_span_cstr(text), &options->fail_on))
-        return -1;
-    return usage_error("--fail-on: '%s' is no level; give informational, low, medium, high or critical",
-                       text);
-}
-
-static int parse_overlap(struct mt_options *options, const char *text)
-{
-    options->pipeline.stream.last_wins = strcmp(text, "last") == 0;
-    if (options->pipeline.stream.last_wins || strcmp(text, "first") == 0)
-        return -1;
-    return usage_error("--overlap: '%s' is neither first nor last", text);
-}
-
-/* option_text: the option as it stood, for messages. */
-static int take_option(struct mt_options *options, int option, const char *option_text, const char *help)
-{
-    switch (option) {
-    case OPT_JSON:
-        options->is_json = true;
-        return -1;
-    case OPT_SESSIONS:
-        options->sessions_path = optarg;
-        return -1;
-    case OPT_ALERTS:
-        options->alerts_path = optarg;
-        return -1;
-    case OPT_STATS:
-        options->stats_path = optarg;
-        return -1;
-    case OPT_WORKERS:
-        return parse_workers(options, optarg);
-    case OPT_PORTS:
-        return parse_ports(options, optarg);
-    case OPT_FILTER:
-        options->filter = optarg;
-        return -1;
-    case OPT_SITE:
-        options->site_path = optarg;
-        return -1;
-    case OPT_CONFIG:
-        return -1; /* read before all others */
-    case OPT_FAIL_ON:
-        return parse_fail_on(options, optarg);
-    case OPT_QUIET:
-        options->is_quiet = true;
-        return -1;
-    case OPT_OBSERVER:
-        options->observer = optarg;
-        return -1;
-    case OPT_OVERLAP:
-        return parse_overlap(options, optarg);
-    case OPT_SESSION:
-        options->session_id = optarg;
-        return -1;
-    case OPT_HELP:
-        fputs(help, stdout);
-        return MT_EXIT_OK;
-    case ':':
-        return usage_error("%s needs a value", option_text);
-    default:
-        return usage_error("unknown option %s; --help lists the options", option_text);
+    for (size_t i = 0; i < count && list->count < MT_OPTIONS_MAX; i++) {
+        list->options[list->count] = &options[i];
+        list->long_options[list->count] = (struct option){
+            options[i].name,
+            options[i].has_value ? required_argument : no_argument,
+            NULL,
+            OPTION_FIRST + (int)list->count,
+        };
+        list->count++;
     }
 }
 
-static int config_error(const char *message)
+/* Every verb knows the options of all, so that it can say whose one is. */
+static void fill_list(struct option_list *list)
 {
-    fprintf(stderr, "mailtap: %s\n", message);
-    return MT_EXIT_USAGE;
+    memset(list, 0, sizeof(*list));
+    add_options(list, mt_options_shared, mt_options_shared_count);
+    add_options(list, mt_options_live, mt_options_live_count);
+    list->long_options[list->count] = (struct option){"help", no_argument, NULL, OPTION_HELP};
+}
+
+static const char *verb_name(unsigned verbs)
+{
+    if (verbs & MT_VERB_BIT_READ)
+        return "read";
+    return verbs & MT_VERB_BIT_LIVE ? "live" : "dialogue";
 }
 
 /* --config comes first, whatever its place, so that the command line wins. */
-static int read_config(struct mt_options *options, int argc, char **argv)
+static int read_config(struct mt_options *options, const struct option_list *list, int argc, char **argv)
 {
     char error[512];
-    for (int option; (option = getopt_long(argc, argv, "+", long_options, NULL)) != -1 || optind < argc;) {
-        if (option == -1)
+    for (int found;
+         (found = getopt_long(argc, argv, "+", list->long_options, NULL)) != -1 || optind < argc;) {
+        if (found == -1)
             optind++; /* a path; options may follow it */
-        if (option != OPT_CONFIG)
+        if (found < OPTION_FIRST || strcmp(list->options[found - OPTION_FIRST]->name, "config") != 0)
             continue;
+        if (options->config_count == MT_OPTIONS_CONFIGS_MAX)
+            return mt_options_error("--config: more than %u files; join some of them",
+                                    MT_OPTIONS_CONFIGS_MAX);
+        options->config_paths[options->config_count++] = optarg;
         if (mt_config_read(&options->config, optarg, error, sizeof(error)) != 0)
-            return config_error(error);
+            return mt_options_error("%s", error);
     }
     const struct mt_config *config = &options->config;
     options->filter = config->filter;
     options->sessions_path = config->sessions_path;
     options->alerts_path = config->alerts_path;
     options->stats_path = config->stats_path;
+    options->observer = config->observer;
     options->pipeline.workers = config->workers;
     options->pipeline.port_count = config->port_count;
     memcpy(options->pipeline.ports, config->ports, sizeof(config->ports));
+    if (options->verb == MT_VERB_BIT_LIVE)
+        mt_options_live_start(options);
     return -1;
+}
+
+/* text: the option as it stood, for messages. */
+static int take_option(struct mt_options *options, const struct option_list *list, int found,
+                       const char *text, const char *help)
+{
+    if (found == OPTION_HELP) {
+        fputs(help, stdout);
+        return MT_EXIT_OK;
+    }
+    if (found == ':')
+        return mt_options_error("%s needs a value", text);
+    if (found < OPTION_FIRST)
+        return mt_options_error("unknown option %s; --help lists the options", text);
+    const struct mt_option *option = list->options[found - OPTION_FIRST];
+    if (!(option->verbs & options->verb))
+        return mt_options_error("%s does not take --%s; it is an option of mailtap %s",
+                                verb_name(options->verb), option->name, verb_name(option->verbs));
+    return option->take(options, optarg);
 }
 
 static void fill_pipeline(struct mt_options *options)
@@ -209,35 +139,68 @@ static void fill_pipeline(struct mt_options *options)
     options->pipeline.observer_version = MT_VERSION_TEXT;
 }
 
-int mt_options_parse(struct mt_options *options, int argc, char **argv, const char *help, bool is_dialogue)
+static int check_paths(const struct mt_options *options)
 {
+    if (options->verb == MT_VERB_BIT_LIVE) {
+        if (options->path_count == 0)
+            return -1;
+        return mt_options_error("live takes no '%s'; give --port or --interface, or read files with "
+                                "mailtap read",
+                                options->paths[0]);
+    }
+    if (options->path_count > 0)
+        return -1;
+    return mt_options_error("nothing to read: give capture files, directories or -; see mailtap %s --help",
+                            verb_name(options->verb));
+}
+
+int mt_options_parse(struct mt_options *options, int argc, char **argv, const char *help,
+                     enum mt_verb_bit verb)
+{
+    struct option_list list;
+
     memset(options, 0, sizeof(*options));
+    options->verb = verb;
     mt_config_init(&options->config);
+    fill_list(&list);
     opterr = 0;
-    int code = read_config(options, argc, argv);
+    int code = read_config(options, &list, argc, argv);
     if (code >= 0)
         return code;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1;) {
-        if (is_dialogue && option != '?' && option != ':' && !is_dialogue_option(option))
-            return usage_error("dialogue does not take '%s'; see mailtap dialogue --help", argv[optind - 1]);
-        if (!is_dialogue && option == OPT_SESSION)
-            return usage_error("read does not take '%s'; it is an option of mailtap dialogue", "--session");
-        code = take_option(options, option, argv[optind - 1], help);
+    for (int found; (found = getopt_long(argc, argv, ":", list.long_options, NULL)) != -1;) {
+        code = take_option(options, &list, found, argv[optind - 1], help);
         if (code >= 0)
             return code;
     }
     options->paths = (const char *const *)(argv + optind);
     options->path_count = (size_t)(argc - optind);
-    if (options->path_count == 0)
-        return usage_error("nothing to read: give capture files, directories or -; see mailtap %s --help",
-                           argv[0]);
+    code = check_paths(options);
+    if (code < 0 && verb == MT_VERB_BIT_LIVE)
+        code = mt_options_live_check(options);
+    if (code >= 0)
+        return code;
     char error[512];
     if (options->site_path &&
         mt_config_read_site(&options->config, options->site_path, error, sizeof(error)) != 0)
-        return config_error(error);
+        return mt_options_error("%s", error);
     fill_pipeline(options);
     return -1;
+}
+
+int mt_options_read_site(const struct mt_options *options, struct mt_config *ret_config, char *ret_error,
+                         size_t error_size)
+{
+    int rc = 0;
+
+    mt_config_init(ret_config);
+    for (size_t i = 0; i < options->config_count && rc == 0; i++)
+        rc = mt_config_read(ret_config, options->config_paths[i], ret_error, error_size);
+    if (rc == 0 && options->site_path)
+        rc = mt_config_read_site(ret_config, options->site_path, ret_error, error_size);
+    if (rc != 0)
+        mt_config_destroy(ret_config);
+    return rc;
 }
 
 void mt_options_fini(struct mt_options *options)

@@ -1,18 +1,54 @@
-/* Command line of the verbs that read captures.
+/* Command line of the verbs that look at traffic.
  *
  * Ownership: the options borrow argv; the config they carry is freed with
- * mt_options_fini. Thread: main. Limits: none.
+ * mt_options_fini. Thread: main. Limits: MT_OPTIONS_CONFIGS_MAX files for
+ * --config, MT_PORTS_OPEN_MAX ports and interfaces each.
  */
 #ifndef MT_APP_OPTIONS_H
 #define MT_APP_OPTIONS_H
 
+#include "capture/ports.h"
 #include "config/config.h"
 #include "pipeline/pipeline.h"
 
+#define MT_OPTIONS_CONFIGS_MAX 8u
+
+enum mt_verb_bit {
+    MT_VERB_BIT_READ = 1 << 0,
+    MT_VERB_BIT_DIALOGUE = 1 << 1,
+    MT_VERB_BIT_LIVE = 1 << 2,
+};
+
+/* Of mailtap live alone. */
+struct mt_options_live {
+    const char *ports[MT_PORTS_OPEN_MAX];
+    const char *interfaces[MT_PORTS_OPEN_MAX];
+    size_t port_count;
+    size_t interface_count;
+    const char *cores;
+    const char *driver_args;
+    const char *user; /* NULL: not given */
+    uint64_t memory;  /* bytes; 0: computed */
+    uint64_t interval;
+    uint64_t duration; /* ns; 0: no end */
+    uint64_t count;    /* frames; 0: no end */
+    uint32_t queue_size;
+    uint32_t frame_max;
+    enum mt_spread spread;
+    enum mt_poll poll;
+    bool has_interval; /* --interval was given */
+    bool has_device;   /* --port or --interface was given */
+    bool no_promiscuous;
+    bool is_verbose;
+};
+
 struct mt_options {
     struct mt_config config;
+    enum mt_verb_bit verb;
     const char *const *paths;
     size_t path_count;
+    const char *config_paths[MT_OPTIONS_CONFIGS_MAX];
+    size_t config_count;
     const char *filter;
     const char *sessions_path; /* NULL: not written */
     const char *alerts_path;
@@ -21,15 +57,22 @@ struct mt_options {
     const char *observer;
     const char *session_id; /* dialogue: only this one */
     bool is_json;           /* sessions and alerts on standard output, no summary */
-    bool is_quiet;          /* no progress bar */
+    bool is_quiet;          /* no progress bar, no status line */
     bool has_fail_on;
     enum mt_level fail_on;
+    struct mt_options_live live;
     struct mt_pipeline_config pipeline;
     char observer_host[256];
 };
 
 /* -1: go on. Otherwise the exit code: help was printed, or the error was. */
-int mt_options_parse(struct mt_options *options, int argc, char **argv, const char *help, bool is_dialogue);
+int mt_options_parse(struct mt_options *options, int argc, char **argv, const char *help,
+                     enum mt_verb_bit verb);
 void mt_options_fini(struct mt_options *options);
+
+/* Site and thresholds as the files say them now, into a config of its own. -errno
+ * and a sentence; ret_config is then empty. */
+int mt_options_read_site(const struct mt_options *options, struct mt_config *ret_config, char *ret_error,
+                         size_t error_size);
 
 #endif

@@ -1,9 +1,8 @@
 /* mailtap read: captures to records, alerts and a summary. */
 #include "app.h"
 #include "capture/files.h"
-#include "export/json.h"
-#include "export/writer.h"
 #include "options.h"
+#include "outputs.h"
 #include "progress.h"
 #include "statistics.h"
 #include "summary.h"
@@ -38,90 +37,12 @@ static const char help[] =
     "Exit codes: 0 done; 1 done, but something was unreadable or could not be written;\n"
     "2 usage or configuration error; 3 could not start; 4 see --fail-on.\n";
 
-struct run {
-    struct mt_writer *sessions;
-    struct mt_writer *alerts; /* may be the same as sessions */
-    struct mt_stats *stats;   /* of the capture */
-    struct mt_stats *written; /* of the writers, which go on after the pipeline has ended */
-    struct mt_alert_notes *notes;
-    uint8_t *alert_line;
-};
-
-#define ALERT_LINE_CAP ((size_t)256 << 10)
-
 static _Atomic bool stop_wanted;
 
 static void on_signal(int number)
 {
     (void)number;
     atomic_store(&stop_wanted, true);
-}
-
-static void on_sessions(void *ctx, struct mt_span lines, uint64_t count)
-{
-    struct run *run = ctx;
-    mt_writer_put(run->sessions, lines, count);
-}
-
-static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rule rule, enum mt_level level)
-{
-    struct run *run = ctx;
-    mt_notes_add(run->notes, alert, rule, level);
-    if (!run->alerts)
-        return;
-    struct mt_buf line = mt_buf(run->alert_line, ALERT_LINE_CAP);
-    mt_json_put_alert(&line, alert);
-    if (line.overflow)
-        mt_stats_add(run->written, MT_COUNTER_EXPORT_SHED, 1);
-    else
-        mt_writer_put(run->alerts, mt_buf_span(&line), 1);
-}
-
-/* Both on one path (--json, or the same file given twice) share a writer. */
-static int open_writers(struct run *run, struct mt_options *options, char *reason, size_t reason_size)
-{
-    if (options->is_json) {
-        options->sessions_path = options->sessions_path ? options->sessions_path : "-";
-        options->alerts_path = options->alerts_path ? options->alerts_path : "-";
-    }
-    if (options->sessions_path) {
-        int rc = mt_writer_open(options->sessions_path, run->written, reason, reason_size, &run->sessions);
-        if (rc != 0)
-            return rc;
-    }
-    if (options->alerts_path && options->sessions_path &&
-        strcmp(options->alerts_path, options->sessions_path) == 0)
-        run->alerts = run->sessions;
-    else if (options->alerts_path)
-        return mt_writer_open(options->alerts_path, run->written, reason, reason_size, &run->alerts);
-    return 0;
-}
-
-/* True when everything that was given to the writer is on its way. */
-static bool close_writer(struct mt_writer *writer, const char *path)
-{
-    mt_writer_flush(writer);
-    uint64_t shed = mt_writer_shed(writer);
-    bool is_whole = shed == 0 && mt_writer_error(writer)[0] == '\0';
-    if (!is_whole)
-        fprintf(stderr, "mailtap: %s: %s; %llu records were not written\n", path, mt_writer_error(writer),
-                (unsigned long long)shed);
-    int rc = mt_writer_close(writer);
-    if (rc != 0 && is_whole)
-        fprintf(stderr, "mailtap: %s: %s\n", path, strerror(-rc));
-    return is_whole && rc == 0;
-}
-
-static bool close_writers(struct run *run, const struct mt_options *options)
-{
-    bool is_whole = true;
-    if (run->sessions)
-        is_whole &= close_writer(run->sessions, options->sessions_path);
-    if (run->alerts && run->alerts != run->sessions)
-        is_whole &= close_writer(run->alerts, options->alerts_path);
-    run->sessions = NULL;
-    run->alerts = NULL;
-    return is_whole;
 }
 
 static bool report_damage(const struct mt_capture *capture)
@@ -141,18 +62,15 @@ static int exit_code(const struct mt_options *options, const struct mt_alert_not
     return is_incomplete ? MT_EXIT_INCOMPLETE : MT_EXIT_OK;
 }
 
-static int run_capture(struct run *run, struct mt_options *options, struct mt_capture *capture,
+static int run_capture(struct mt_outputs *outputs, struct mt_options *options, struct mt_capture *capture,
                        struct mt_pipeline_result *result)
 {
-    struct mt_pipeline_sink sink = {
-        .sessions = run->sessions ? on_sessions : NULL,
-        .alert = on_alert,
-    };
+    struct mt_pipeline_sink sink = mt_outputs_sink(outputs);
     char reason[256];
     struct mt_progress progress;
     options->pipeline.stop = &stop_wanted;
     mt_progress_start(&progress, capture, !options->is_quiet);
-    int rc = mt_pipeline_run(&options->pipeline, capture, &sink, run, reason, sizeof(reason), result);
+    int rc = mt_pipeline_run(&options->pipeline, capture, &sink, outputs, reason, sizeof(reason), result);
     mt_progress_stop(&progress);
     if (rc != 0) {
         fprintf(stderr, "mailtap: %s\n", reason);
@@ -163,21 +81,20 @@ static int run_capture(struct run *run, struct mt_options *options, struct mt_ca
         fputs("mailtap: stopped by a signal before the end of the capture\n", stderr);
         is_incomplete = true;
     }
-    is_incomplete |= !close_writers(run, options);
-    mt_stats_sum(&result->stats, run->written);
+    is_incomplete |= !mt_outputs_close(outputs);
+    mt_stats_sum(&result->stats, &outputs->written);
     is_incomplete |= mt_stats_get(&result->stats, MT_COUNTER_EXPORT_SHED) > 0;
     if (options->stats_path)
         is_incomplete |= !mt_statistics_write(options->stats_path, &result->stats);
-    bool is_stdout_taken = options->is_json ||
-                           (options->sessions_path && strcmp(options->sessions_path, "-") == 0) ||
-                           (options->alerts_path && strcmp(options->alerts_path, "-") == 0);
-    if (!is_stdout_taken)
-        mt_summary_print(options, result, run->notes);
+    if (!mt_outputs_has_stdout(outputs)) {
+        mt_summary_print_read(result);
+        mt_summary_print(options, result, &outputs->notes);
+    }
     if (fflush(stdout) != 0) {
         fputs("mailtap: standard output: write error\n", stderr);
         is_incomplete = true;
     }
-    return exit_code(options, run->notes, is_incomplete);
+    return exit_code(options, &outputs->notes, is_incomplete);
 }
 
 /* Writing over a capture that is being read would destroy it. */
@@ -200,7 +117,7 @@ static bool is_output_an_input(const struct mt_options *options)
     return false;
 }
 
-static int run_all(struct run *run, struct mt_options *options)
+static int run_all(struct mt_outputs *outputs, struct mt_stats *stats, struct mt_options *options)
 {
     if (is_output_an_input(options))
         return MT_EXIT_USAGE;
@@ -208,7 +125,7 @@ static int run_all(struct run *run, struct mt_options *options)
     struct mt_capture_files_config files = {
         .paths = options->paths, .path_count = options->path_count, .filter = options->filter};
     struct mt_capture *capture;
-    int rc = mt_capture_files_open(&files, run->stats, reason, sizeof(reason), &capture);
+    int rc = mt_capture_files_open(&files, stats, reason, sizeof(reason), &capture);
     if (rc != 0) {
         fprintf(stderr, "mailtap: %s\n", reason);
         return rc == -EINVAL ? MT_EXIT_USAGE : MT_EXIT_START;
@@ -217,12 +134,12 @@ static int run_all(struct run *run, struct mt_options *options)
     int code = MT_EXIT_START;
     if (!result) {
         fputs("mailtap: out of memory\n", stderr);
-    } else if (open_writers(run, options, reason, sizeof(reason)) != 0) {
+    } else if (mt_outputs_open(outputs, options, reason, sizeof(reason)) != 0) {
         fprintf(stderr, "mailtap: %s\n", reason);
     } else {
-        code = run_capture(run, options, capture, result);
+        code = run_capture(outputs, options, capture, result);
     }
-    close_writers(run, options);
+    mt_outputs_close(outputs);
     free(result);
     capture->ops->close(capture);
     return code;
@@ -231,27 +148,21 @@ static int run_all(struct run *run, struct mt_options *options)
 int mt_app_read(int argc, char **argv)
 {
     struct mt_options options;
-    int code = mt_options_parse(&options, argc, argv, help, false);
+    int code = mt_options_parse(&options, argc, argv, help, MT_VERB_BIT_READ);
     if (code < 0) {
         struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
-        struct mt_stats *stats = aligned_alloc(MT_CACHE_LINE, 2 * sizeof(*stats));
-        struct run run = {
-            .stats = stats,
-            .written = stats + 1,
-            .notes = calloc(1, sizeof(struct mt_alert_notes)),
-            .alert_line = malloc(ALERT_LINE_CAP),
-        };
-        if (stats && run.notes && run.alert_line) {
-            memset(stats, 0, 2 * sizeof(*stats));
-            code = run_all(&run, &options);
+        struct mt_stats *stats = aligned_alloc(MT_CACHE_LINE, sizeof(*stats)); /* of the capture */
+        struct mt_outputs *outputs = mt_outputs_create();
+        if (stats && outputs) {
+            memset(stats, 0, sizeof(*stats));
+            code = run_all(outputs, stats, &options);
         } else {
             fputs("mailtap: out of memory\n", stderr);
             code = MT_EXIT_START;
         }
-        free(run.alert_line);
-        free(run.notes);
+        mt_outputs_destroy(outputs);
         free(stats);
     }
     mt_options_fini(&options);

@@ -1,5 +1,7 @@
 #include "summary.h"
 
+#include "text.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -21,34 +23,6 @@ void mt_notes_add(struct mt_alert_notes *notes, const struct mt_record_alert *al
     note->message[text.size] = '\0';
 }
 
-/* 1234567 as 1,234,567, in one of a few static-free buffers of the caller's. */
-static const char *grouped(uint64_t value, char text[32])
-{
-    char digits[32];
-    int size = snprintf(digits, sizeof(digits), "%" PRIu64, value);
-    int out = 0;
-    for (int i = 0; i < size; i++) {
-        if (i > 0 && (size - i) % 3 == 0)
-            text[out++] = ',';
-        text[out++] = digits[i];
-    }
-    text[out] = '\0';
-    return text;
-}
-
-static const char *bytes_text(uint64_t bytes, char text[32])
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    while (value >= 1000 && unit + 1 < MT_ARRAY_COUNT(units)) {
-        value /= 1000;
-        unit++;
-    }
-    snprintf(text, 32, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-    return text;
-}
-
 static void print_time(uint64_t time)
 {
     uint8_t text[40];
@@ -58,25 +32,30 @@ static void print_time(uint64_t time)
     printf("%.19sZ", (const char *)text);
 }
 
-static void print_head(const struct mt_pipeline_result *result)
+void mt_summary_print_times(const struct mt_pipeline_result *result)
 {
-    char a[32];
-    char b[32];
-    printf("Read         %s frames, %s", grouped(mt_stats_get(&result->stats, MT_COUNTER_FRAMES), a),
-           bytes_text(mt_stats_get(&result->stats, MT_COUNTER_BYTES), b));
-    if (result->first_time != 0) {
-        fputs(", ", stdout);
-        print_time(result->first_time);
-        fputs(" to ", stdout);
-        print_time(result->last_time);
-    }
+    if (result->first_time == 0)
+        return;
+    fputs(", ", stdout);
+    print_time(result->first_time);
+    fputs(" to ", stdout);
+    print_time(result->last_time);
+}
+
+void mt_summary_print_read(const struct mt_pipeline_result *result)
+{
+    char a[MT_TEXT_SIZE];
+    char b[MT_TEXT_SIZE];
+    printf("Read         %s frames, %s", mt_text_number(mt_stats_get(&result->stats, MT_COUNTER_FRAMES), a),
+           mt_text_bytes(mt_stats_get(&result->stats, MT_COUNTER_BYTES), b));
+    mt_summary_print_times(result);
     putchar('\n');
 }
 
 static void print_counts(const struct mt_tally *t)
 {
-    char a[32];
-    printf("Sessions     %s", grouped(t->sessions, a));
+    char a[MT_TEXT_SIZE];
+    printf("Sessions     %s", mt_text_number(t->sessions, a));
     const struct {
         uint64_t count;
         const char *what;
@@ -87,15 +66,15 @@ static void print_counts(const struct mt_tally *t)
     };
     for (size_t i = 0; i < MT_ARRAY_COUNT(parts); i++) {
         if (parts[i].count > 0)
-            printf(", %s %s", grouped(parts[i].count, a), parts[i].what);
+            printf(", %s %s", mt_text_number(parts[i].count, a), parts[i].what);
     }
-    printf("\nTransactions %s", grouped(t->transactions, a));
+    printf("\nTransactions %s", mt_text_number(t->transactions, a));
     for (int o = 0; o < MT_OUTCOME_COUNT; o++) {
         if (t->outcomes[o] > 0 || o <= MT_OUTCOME_DEFERRED)
-            printf(", %s %s", grouped(t->outcomes[o], a), mt_outcome_name((enum mt_outcome)o));
+            printf(", %s %s", mt_text_number(t->outcomes[o], a), mt_outcome_name((enum mt_outcome)o));
     }
-    printf("\nRecipients   %s\n", grouped(t->recipients, a));
-    printf("Content      %s\n", bytes_text(t->content_bytes, a));
+    printf("\nRecipients   %s\n", mt_text_number(t->recipients, a));
+    printf("Content      %s\n", mt_text_bytes(t->content_bytes, a));
 }
 
 static void print_hosts(const char *title, const struct mt_tally_hosts *hosts)
@@ -107,12 +86,12 @@ static void print_hosts(const char *title, const struct mt_tally_hosts *hosts)
     printf("\n%-42s %10s %13s\n", title, "sessions", "transactions");
     for (size_t i = 0; i < count; i++) {
         uint8_t text[48];
-        char a[32];
-        char b[32];
+        char a[MT_TEXT_SIZE];
+        char b[MT_TEXT_SIZE];
         struct mt_buf ip = mt_buf(text, sizeof(text));
         mt_buf_put_ip(&ip, &top[i]->ip);
-        printf("  %-40.*s %10s %13s\n", (int)ip.size, (const char *)text, grouped(top[i]->sessions, a),
-               grouped(top[i]->transactions, b));
+        printf("  %-40.*s %10s %13s\n", (int)ip.size, (const char *)text, mt_text_number(top[i]->sessions, a),
+               mt_text_number(top[i]->transactions, b));
     }
     if (hosts->count > count)
         printf("  and %" PRIu32 " more\n", hosts->count - (uint32_t)count);
@@ -120,15 +99,15 @@ static void print_hosts(const char *title, const struct mt_tally_hosts *hosts)
 
 static void print_alerts(const struct mt_alert_notes *notes)
 {
-    char a[32];
-    printf("\nAlerts       %s\n", grouped(notes->total, a));
+    char a[MT_TEXT_SIZE];
+    printf("\nAlerts       %s\n", mt_text_number(notes->total, a));
     for (int level = MT_LEVEL_CRITICAL; level >= 0; level--) {
         for (int rule = 0; rule < MT_RULE_COUNT; rule++) {
             const struct mt_alert_note *note = &notes->rules[rule];
             if (note->count[level] == 0)
                 continue;
-            printf("  %-13s %8s  %s\n", mt_level_name((enum mt_level)level), grouped(note->count[level], a),
-                   mt_rule_name((enum mt_rule)rule));
+            printf("  %-13s %8s  %s\n", mt_level_name((enum mt_level)level),
+                   mt_text_number(note->count[level], a), mt_rule_name((enum mt_rule)rule));
             if (note->is_set && (int)note->level == level)
                 printf("  %24s %s\n", "", note->message);
         }
@@ -139,13 +118,13 @@ static void print_anomalies(const struct mt_tally *t)
 {
     bool any = false;
     for (int i = 0; i < MT_ANOMALY_COUNT; i++) {
-        char a[32];
+        char a[MT_TEXT_SIZE];
         if (t->anomalies[i] == 0)
             continue;
         if (!any)
             printf("\n%-42s %10s\n", "Anomalies", "sessions");
         any = true;
-        printf("  %-40s %10s\n", mt_anomaly_name((enum mt_anomaly)i), grouped(t->anomalies[i], a));
+        printf("  %-40s %10s\n", mt_anomaly_name((enum mt_anomaly)i), mt_text_number(t->anomalies[i], a));
     }
 }
 
@@ -189,17 +168,16 @@ static void print_losses(const struct mt_pipeline_result *result)
         {MT_COUNTER_DETECT_EVICTED, "counts across sessions given up because a table was full"},
     };
     for (size_t i = 0; i < MT_ARRAY_COUNT(losses); i++) {
-        char a[32];
+        char a[MT_TEXT_SIZE];
         uint64_t count = mt_stats_get(&result->stats, losses[i].counter);
         if (count > 0)
-            printf("Lost         %s %s\n", grouped(count, a), losses[i].what);
+            printf("Lost         %s %s\n", mt_text_number(count, a), losses[i].what);
     }
 }
 
 void mt_summary_print(const struct mt_options *options, const struct mt_pipeline_result *result,
                       const struct mt_alert_notes *notes)
 {
-    print_head(result);
     print_counts(&result->tally);
     print_losses(result);
     print_hosts("Top clients", &result->tally.clients);

@@ -1,4 +1,4 @@
-/* The summary that `mailtap read` prints for a person.
+/* The summary that `mailtap read` and `mailtap live` print for a person.
  *
  * Ownership: borrows all. Thread: main (alerts are noted from the collector's
  * thread while it runs, printed after it ended). Limits: MT_RULE_COUNT rules.
@@ -27,6 +27,12 @@ struct mt_alert_notes {
 void mt_notes_add(struct mt_alert_notes *notes, const struct mt_record_alert *alert, enum mt_rule rule,
                   enum mt_level level);
 
+/* The first line of read's: frames, bytes, from when to when. live has its own
+ * part about capturing, with the same times. */
+void mt_summary_print_read(const struct mt_pipeline_result *result);
+void mt_summary_print_times(const struct mt_pipeline_result *result);
+
+/* What follows, of both. */
 void mt_summary_print(const struct mt_options *options, const struct mt_pipeline_result *result,
                       const struct mt_alert_notes *notes);
 

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BUFFER_SIZE (1u << 20)
@@ -14,10 +16,12 @@
 struct mt_writer {
     struct mt_stats *stats;
     uint64_t shed;
-    uint64_t buffered; /* lines in the buffer */
-    size_t size;       /* bytes in the buffer */
+    uint64_t buffered;                /* lines in the buffer */
+    size_t size;                      /* bytes in the buffer */
+    const _Atomic uint64_t *deadline; /* NULL: none */
     int fd;
-    int error; /* errno of the first failure */
+    int error;       /* errno of the first failure */
+    bool is_regular; /* known with a deadline */
     uint8_t buffer[BUFFER_SIZE];
 };
 
@@ -49,8 +53,10 @@ int mt_writer_open(const char *path, struct mt_stats *stats, char *ret_reason, s
     writer->shed = 0;
     writer->buffered = 0;
     writer->size = 0;
+    writer->deadline = NULL;
     writer->fd = fd;
     writer->error = 0;
+    writer->is_regular = false;
     *ret_writer = writer;
     return 0;
 }
@@ -61,13 +67,44 @@ static void shed(struct mt_writer *writer, uint64_t lines)
     mt_stats_add(writer->stats, MT_COUNTER_EXPORT_SHED, lines);
 }
 
+static bool is_past(const _Atomic uint64_t *deadline)
+{
+    uint64_t time = atomic_load_explicit(deadline, memory_order_relaxed);
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return time != 0 && (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec >= time;
+}
+
+/* Waits until the target takes PIPE_BUF bytes without blocking; false when it
+ * does not in time. */
+static bool wait_for_room(struct mt_writer *writer)
+{
+    struct pollfd wait = {.fd = writer->fd, .events = POLLOUT};
+
+    while (poll(&wait, 1, 100) <= 0) {
+        if (!is_past(writer->deadline))
+            continue;
+        writer->error = ETIMEDOUT;
+        return false;
+    }
+    return true;
+}
+
 /* Writes as much as it can; what is missing from size was refused. */
 static size_t write_all(struct mt_writer *writer, struct mt_span bytes)
 {
     size_t off = 0;
 
     while (off < bytes.size) {
-        ssize_t n = write(writer->fd, bytes.ptr + off, bytes.size - off);
+        size_t size = bytes.size - off;
+        if (writer->deadline != NULL) {
+            if (!wait_for_room(writer))
+                break;
+            if (size > PIPE_BUF && !writer->is_regular)
+                size = PIPE_BUF;
+        }
+        ssize_t n = write(writer->fd, bytes.ptr + off, size);
         if (n > 0) {
             off += (size_t)n;
         } else if (n < 0 && errno == EAGAIN) {
@@ -121,6 +158,14 @@ static void push_out(struct mt_writer *writer, struct mt_span bytes, uint64_t li
         shed(writer, lines > kept ? lines - kept : 0);
     }
     mt_stats_add(writer->stats, MT_COUNTER_EXPORT_BYTES, written.size);
+}
+
+void mt_writer_set_deadline(struct mt_writer *writer, const _Atomic uint64_t *deadline)
+{
+    struct stat st;
+
+    writer->is_regular = fstat(writer->fd, &st) == 0 && S_ISREG(st.st_mode);
+    writer->deadline = deadline;
 }
 
 void mt_writer_flush(struct mt_writer *writer)

@@ -26,6 +26,12 @@ struct mt_writer;
 int mt_writer_open(const char *path, struct mt_stats *stats, char *ret_reason, size_t reason_size,
                    struct mt_writer **ret_writer);
 
+/* For runs that must end: a pipe, socket or terminal that takes nothing once
+ * *deadline (ns of CLOCK_MONOTONIC; 0: none yet) has passed is given up, and the
+ * rest counts as shed. Any thread may set it; it is looked at ten times a second
+ * while the target does not take anything. */
+void mt_writer_set_deadline(struct mt_writer *writer, const _Atomic uint64_t *deadline);
+
 /* One or more whole lines, ending in LF; count is how many. */
 void mt_writer_put(struct mt_writer *writer, struct mt_span lines, uint64_t count);
 

@@ -423,6 +423,47 @@ static void a_slow_reader_gets_every_line_also_from_a_non_blocking_pipe(void **s
     assert_arrives_through_pipe(*state, true);
 }
 
+static void a_target_that_takes_nothing_is_given_up_after_the_deadline(void **state)
+{
+    struct place *place = *state;
+    int read_end;
+    struct mt_writer *writer = open_pipe(place, &read_end);
+    _Atomic uint64_t deadline = 1; /* long past */
+    const unsigned lines = 3000;
+
+    mt_writer_set_deadline(writer, &deadline);
+    for (unsigned i = 0; i < lines; i++)
+        put_line(writer, i, 1000);
+    mt_writer_flush(writer);
+    put_line(writer, lines, 1000);
+    assert_string_equal(mt_writer_error(writer), "Connection timed out");
+    /* what the pipe has room for has gone out */
+    uint64_t written = mt_stats_get(&place->stats, MT_COUNTER_EXPORT_BYTES);
+    assert_true(written >= 4096 && written < lines * 1000);
+    assert_int_equal(mt_writer_shed(writer), lines + 1 - written / 1000);
+    assert_int_equal(mt_writer_close(writer), -ETIMEDOUT);
+    close(read_end);
+}
+
+static void a_slow_reader_gets_every_line_with_a_deadline_too(void **state)
+{
+    struct place *place = *state;
+    int read_end;
+    struct mt_writer *writer = open_pipe(place, &read_end);
+    _Atomic uint64_t deadline = 0; /* none yet */
+    const unsigned lines = 4000;
+
+    mt_writer_set_deadline(writer, &deadline);
+    pid_t child = start_slow_reader(read_end, (size_t)lines * 1000);
+    close(read_end);
+    for (unsigned i = 0; i < lines; i++)
+        put_line(writer, i, 1000);
+    assert_int_equal(mt_writer_close(writer), 0);
+    int status;
+    assert_int_equal(TEMP_FAILURE_RETRY(waitpid(child, &status, 0)), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void ignore_alarm(int number)
 {
     (void)number;
@@ -460,6 +501,8 @@ int main(void)
         WRITER_TEST(a_file_system_that_fills_up_keeps_whole_lines),
         WRITER_TEST(a_reader_that_has_gone_is_an_error_and_no_signal),
         WRITER_TEST(a_slow_reader_gets_every_line_also_from_a_non_blocking_pipe),
+        WRITER_TEST(a_target_that_takes_nothing_is_given_up_after_the_deadline),
+        WRITER_TEST(a_slow_reader_gets_every_line_with_a_deadline_too),
         WRITER_TEST(signals_do_not_lose_or_double_a_line),
     };
     signal(SIGPIPE, SIG_IGN);

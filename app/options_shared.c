@@ -1,0 +1,139 @@
+/* Options that more than one verb takes, and those of read and dialogue. */
+#include "app.h"
+#include "options_list.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    READ = MT_VERB_BIT_READ,
+    DIALOGUE = MT_VERB_BIT_DIALOGUE,
+    LIVE = MT_VERB_BIT_LIVE,
+};
+
+static int take_ports(struct mt_options *options, const char *text)
+{
+    char copy[1024];
+    if ((size_t)snprintf(copy, sizeof(copy), "%s", text) >= sizeof(copy))
+        return mt_options_error("--ports: the list is too long: %.64s...", text);
+    options->pipeline.port_count = 0;
+    char *rest = copy;
+    for (char *word; (word = strsep(&rest, ",")) != NULL;) {
+        uint64_t port;
+        if (!mt_options_number(word, 1, 65535, &port))
+            return mt_options_error(
+                "--ports: '%s' is not a port; give numbers from 1 to 65535 with commas between", word);
+        if (options->pipeline.port_count == MT_PORTS_MAX)
+            return mt_options_error("--ports: more than 64 ports: %s", text);
+        options->pipeline.ports[options->pipeline.port_count++] = (uint16_t)port;
+    }
+    return -1;
+}
+
+static int take_workers(struct mt_options *options, const char *text)
+{
+    uint64_t workers;
+    if (!mt_options_number(text, 1, MT_WORKERS_MAX, &workers))
+        return mt_options_error("--workers: '%s' is not a number from 1 to 64", text);
+    options->pipeline.workers = (uint32_t)workers;
+    return -1;
+}
+
+static int take_fail_on(struct mt_options *options, const char *text)
+{
+    options->has_fail_on = true;
+    if (mt_level_parse(mt_span_cstr(text), &options->fail_on))
+        return -1;
+    return mt_options_error("--fail-on: '%s' is no level; give informational, low, medium, high or critical",
+                            text);
+}
+
+static int take_overlap(struct mt_options *options, const char *text)
+{
+    options->pipeline.stream.last_wins = strcmp(text, "last") == 0;
+    if (options->pipeline.stream.last_wins || strcmp(text, "first") == 0)
+        return -1;
+    return mt_options_error("--overlap: '%s' is neither first nor last", text);
+}
+
+static int take_json(struct mt_options *options, const char *text)
+{
+    (void)text;
+    options->is_json = true;
+    return -1;
+}
+
+static int take_quiet(struct mt_options *options, const char *text)
+{
+    (void)text;
+    options->is_quiet = true;
+    return -1;
+}
+
+static int take_sessions(struct mt_options *options, const char *text)
+{
+    options->sessions_path = text;
+    return -1;
+}
+
+static int take_alerts(struct mt_options *options, const char *text)
+{
+    options->alerts_path = text;
+    return -1;
+}
+
+static int take_stats(struct mt_options *options, const char *text)
+{
+    options->stats_path = text;
+    return -1;
+}
+
+static int take_filter(struct mt_options *options, const char *text)
+{
+    options->filter = text;
+    return -1;
+}
+
+static int take_site(struct mt_options *options, const char *text)
+{
+    options->site_path = text;
+    return -1;
+}
+
+static int take_observer(struct mt_options *options, const char *text)
+{
+    options->observer = text;
+    return -1;
+}
+
+static int take_session(struct mt_options *options, const char *text)
+{
+    options->session_id = text;
+    return -1;
+}
+
+/* Read before all others (options.c). */
+static int take_config(struct mt_options *options, const char *text)
+{
+    (void)options;
+    (void)text;
+    return -1;
+}
+
+const struct mt_option mt_options_shared[] = {
+    {"json", READ | LIVE, false, take_json},
+    {"sessions", READ | LIVE, true, take_sessions},
+    {"alerts", READ | LIVE, true, take_alerts},
+    {"stats", READ | LIVE, true, take_stats},
+    {"workers", READ | LIVE, true, take_workers},
+    {"site", READ | LIVE, true, take_site},
+    {"observer", READ | LIVE, true, take_observer},
+    {"fail-on", READ | LIVE, true, take_fail_on},
+    {"quiet", READ | LIVE, false, take_quiet},
+    {"config", READ | DIALOGUE | LIVE, true, take_config},
+    {"ports", READ | DIALOGUE | LIVE, true, take_ports},
+    {"filter", READ | DIALOGUE | LIVE, true, take_filter},
+    {"overlap", READ | DIALOGUE | LIVE, true, take_overlap},
+    {"session", DIALOGUE, true, take_session},
+};
+const size_t mt_options_shared_count = MT_ARRAY_COUNT(mt_options_shared);

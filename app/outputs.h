@@ -1,0 +1,48 @@
+/* Where the records and alerts of a run go: files, standard output, and notes of
+ * the alerts for the summary.
+ *
+ * Ownership: owns the writers; borrows the paths. Thread: open and close from
+ * main; the sink's functions are called from the collector's thread in between.
+ * Limits: an alert's line may have 256 KiB.
+ */
+#ifndef MT_APP_OUTPUTS_H
+#define MT_APP_OUTPUTS_H
+
+#include "export/writer.h"
+#include "options.h"
+#include "summary.h"
+
+struct mt_outputs {
+    struct mt_stats written; /* of the writers */
+    struct mt_alert_notes notes;
+    struct mt_writer *sessions;
+    struct mt_writer *alerts; /* may be the same as sessions */
+    const char *sessions_path;
+    const char *alerts_path;
+    uint8_t *alert_line;
+    bool is_live; /* what comes goes out at once */
+    _Atomic uint64_t deadline;
+};
+
+/* NULL when memory is short. */
+struct mt_outputs *mt_outputs_create(void);
+void mt_outputs_destroy(struct mt_outputs *outputs);
+
+/* --json stands for both on standard output, also in options. Both on one path
+ * share a writer. -errno and a sentence on failure. */
+int mt_outputs_open(struct mt_outputs *outputs, struct mt_options *options, char *ret_reason,
+                    size_t reason_size);
+
+/* For the context `outputs`. */
+struct mt_pipeline_sink mt_outputs_sink(const struct mt_outputs *outputs);
+
+/* Live: from now on a target is waited for grace_ms and no longer. Any thread. */
+void mt_outputs_hurry(struct mt_outputs *outputs, uint32_t grace_ms);
+
+/* True when everything that was given to them is written; else says what is not. */
+bool mt_outputs_close(struct mt_outputs *outputs);
+
+/* Records go to standard output, so nothing else may. */
+bool mt_outputs_has_stdout(const struct mt_outputs *outputs);
+
+#endif
