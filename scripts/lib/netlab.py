@@ -95,15 +95,19 @@ class Lab:
         try:
             self.outside = self.add_namespace(f"{tag}o")
             self.home = self.add_namespace(f"{tag}h")
-            run("ip", "link", "add", "wire", "netns", self.home.name, "address", "02:00:00:00:25:01",
-                "type", "veth", "peer", "name", "wire", "netns", self.outside.name,
-                "address", "02:00:00:00:25:02")
+            self.join()
             self.plug(self.home, HOME4, HOME6, "203.0.113.0/24", "2001:db8:1::/64")
             self.plug(self.outside, OUTSIDE4, OUTSIDE6, "10.25.0.0/24", "fd00:25::/64")
             run("ip", "-n", self.outside.name, "addr", "add", f"{FAR_HOME4}/32", "dev", "wire")
         except BaseException:
             self.close()
             raise
+
+    def join(self):
+        """Makes the cable: `wire` in both namespaces."""
+        run("ip", "link", "add", "wire", "netns", self.home.name, "address", "02:00:00:00:25:01",
+            "type", "veth", "peer", "name", "wire", "netns", self.outside.name,
+            "address", "02:00:00:00:25:02")
 
     def add_namespace(self, name):
         namespace = Namespace(name)
