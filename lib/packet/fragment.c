@@ -258,6 +258,7 @@ static enum mt_packet_verdict finish(struct mt_fragment_table *table, struct mt_
     uint8_t protocol = datagram->protocol;
     packet->wire_size = datagram->wire_size;
     packet->frame_flags &= (uint8_t)~MT_FRAME_PERSISTENT;
+    packet->handle = NULL;
     forget(table, datagram);
     mt_stats_add(table->stats, MT_COUNTER_FRAGMENTS_WHOLE, 1);
     enum mt_packet_verdict verdict = mt_packet_ip_payload(layer, protocol, packet);

@@ -29,7 +29,7 @@ void mt_fragment_table_destroy(struct mt_fragment_table *table);
 
 /* Takes a packet whose verdict was MT_PACKET_FRAGMENT. MT_PACKET_TCP: the
  * datagram is whole, packet now describes its TCP segment (payload lives until
- * the next call; frame_flags has lost MT_FRAME_PERSISTENT). MT_PACKET_FRAGMENT:
+ * the next call; frame_flags has lost MT_FRAME_PERSISTENT, handle is NULL). MT_PACKET_FRAGMENT:
  * more are needed. MT_PACKET_REJECT: given up or not TCP. A whole datagram's
  * wire_size is the sum of its frames'. */
 enum mt_packet_verdict mt_fragment_input(struct mt_fragment_table *table, struct mt_packet *packet);

@@ -92,10 +92,25 @@ enum mt_packet_verdict mt_packet_decode(const struct mt_frame *frame, struct mt_
     ret_packet->mark = frame->mark;
     ret_packet->wire_size = frame->wire_size;
     ret_packet->frame_flags = frame->flags;
+    ret_packet->handle = frame->handle;
     ret_packet->vlan = MT_VLAN_NONE;
     if (MT_LIKELY(is_plain_tcp4(frame)))
         return decode_plain_tcp4(frame, ret_packet);
     return decode_any(frame, ret_packet);
+}
+
+bool mt_packet_peek(const struct mt_frame *frame, uint64_t *ret_src, uint64_t *ret_dst)
+{
+    if (!is_plain_tcp4(frame))
+        return false;
+    const uint8_t *ip = frame->data + ETHERNET_SIZE;
+    const uint8_t *tcp = ip + IPV4_SIZE;
+    uint32_t header_size = (uint32_t)(tcp[12] >> 4) * 4;
+    if (header_size < TCP_SIZE || header_size > mt_load_be16(ip + 2) - (uint32_t)IPV4_SIZE)
+        return false;
+    *ret_src = (uint64_t)mt_load_be32(ip + 12) << 16 | mt_load_be16(tcp);
+    *ret_dst = (uint64_t)mt_load_be32(ip + 16) << 16 | mt_load_be16(tcp + 2);
+    return true;
 }
 
 enum mt_packet_verdict mt_packet_decode_tcp(struct mt_span datagram, uint32_t datagram_size,

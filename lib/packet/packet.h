@@ -54,6 +54,7 @@ struct mt_packet {
     uint8_t ip_protocol;    /* after extension headers */
     const uint8_t *mac_src; /* 6 bytes, NULL where the link has none */
     const uint8_t *mac_dst;
+    void *handle; /* the frame's; NULL when the payload does not lie in a frame */
     /* fragments */
     struct mt_span ip_payload; /* bytes of this fragment behind the IP headers */
     uint32_t fragment_id;
@@ -64,6 +65,11 @@ struct mt_packet {
 /* Decodes one frame. Sets every member that the verdict names; others are
  * unspecified. */
 enum mt_packet_verdict mt_packet_decode(const struct mt_frame *frame, struct mt_packet *ret_packet);
+
+/* A look at the two ends of a segment, address and port in one word each, for
+ * whoever only deals frames out. True: mt_packet_decode will say MT_PACKET_TCP
+ * and the same ends, over IPv4. False: decode it to know. */
+bool mt_packet_peek(const struct mt_frame *frame, uint64_t *ret_src, uint64_t *ret_dst);
 
 /* Decodes the TCP header in packet->ip_payload of a datagram that was put
  * together from fragments (or, in tests, from anywhere). */

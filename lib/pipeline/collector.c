@@ -3,25 +3,92 @@
 #include "export/community_id.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #define LINES_CAP ((size_t)256 << 10)
 
+enum {
+    SINK_OUT,
+    SINK_IN,
+    SINK_LOST,   /* the thread in the sink no longer owns the collector */
+    SINK_ORPHAN, /* and whoever did has left it to that thread to free */
+    SINK_BACK,   /* that thread has ended */
+};
+
+static void collector_free(struct mt_collector *collector)
+{
+    mt_detect_destroy(collector->detect);
+    free(collector->lines);
+    free(collector);
+}
+
+/* False: what count lines or alerts are in the call is shed. */
+static bool sink_enter(struct mt_collector *collector, uint64_t count)
+{
+    if (atomic_load_explicit(&collector->sheds, memory_order_relaxed)) {
+        mt_stats_add(&collector->stats, MT_COUNTER_EXPORT_SHED, count);
+        return false;
+    }
+    collector->in_sink = count;
+    atomic_fetch_add_explicit(&collector->sink_calls, 1, memory_order_relaxed);
+    atomic_store_explicit(&collector->sink_state, SINK_IN, memory_order_release);
+    return true;
+}
+
+static MT_NOINLINE void lost_thread_end(struct mt_collector *collector)
+{
+    int state = atomic_exchange_explicit(&collector->sink_state, SINK_BACK, memory_order_acq_rel);
+    if (state == SINK_ORPHAN)
+        collector_free(collector);
+    pthread_exit(NULL);
+}
+
+static void sink_leave(struct mt_collector *collector)
+{
+    int state = SINK_IN;
+    if (!atomic_compare_exchange_strong_explicit(&collector->sink_state, &state, SINK_OUT,
+                                                 memory_order_acq_rel, memory_order_acquire))
+        lost_thread_end(collector);
+    atomic_fetch_add_explicit(&collector->sink_calls, 1, memory_order_relaxed);
+}
+
+bool mt_collector_is_in_sink(const struct mt_collector *collector)
+{
+    return atomic_load_explicit(&collector->sink_state, memory_order_acquire) == SINK_IN;
+}
+
+bool mt_collector_abandon(struct mt_collector *collector)
+{
+    int state = SINK_IN;
+    atomic_store_explicit(&collector->sheds, true, memory_order_relaxed);
+    if (!atomic_compare_exchange_strong_explicit(&collector->sink_state, &state, SINK_LOST,
+                                                 memory_order_acq_rel, memory_order_acquire))
+        return false;
+    mt_stats_add(&collector->stats, MT_COUNTER_EXPORT_SHED, collector->in_sink);
+    return true;
+}
+
+/* Absent addresses: an alert about capturing itself. */
 static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rule rule, enum mt_level level)
 {
     struct mt_collector *collector = ctx;
     struct mt_record_alert with_id = *alert;
     uint8_t community_id[MT_COMMUNITY_ID_SIZE];
-    struct mt_tuple tuple = {
-        .src = alert->source_ip,
-        .dst = alert->destination_ip,
-        .src_port = (uint16_t)alert->source_port,
-        .dst_port = (uint16_t)alert->destination_port,
-    };
-    mt_community_id(&tuple, community_id);
-    with_id.network_community_id = mt_span(community_id, sizeof(community_id));
-    if (collector->sink->alert)
-        collector->sink->alert(collector->sink_ctx, &with_id, rule, level);
+    if (alert->source_ip.family != 0) {
+        struct mt_tuple tuple = {
+            .src = alert->source_ip,
+            .dst = alert->destination_ip,
+            .src_port = (uint16_t)alert->source_port,
+            .dst_port = (uint16_t)alert->destination_port,
+        };
+        mt_community_id(&tuple, community_id);
+        with_id.network_community_id = mt_span(community_id, sizeof(community_id));
+    }
+    if (!collector->sink->alert || !sink_enter(collector, 1))
+        return;
+    collector->sink->alert(collector->sink_ctx, &with_id, rule, level);
+    sink_leave(collector);
 }
 
 int mt_collector_create(const struct mt_pipeline_config *config, const struct mt_pipeline_sink *sink,
@@ -52,27 +119,41 @@ void mt_collector_destroy(struct mt_collector *collector)
 {
     if (!collector)
         return;
-    mt_detect_destroy(collector->detect);
-    free(collector->lines);
-    free(collector);
+    int lost = SINK_LOST;
+    if (!atomic_compare_exchange_strong_explicit(&collector->sink_state, &lost, SINK_ORPHAN,
+                                                 memory_order_acq_rel, memory_order_acquire))
+        collector_free(collector);
+}
+
+static void lines_out(struct mt_collector *collector, struct mt_span lines, uint64_t count)
+{
+    if (!sink_enter(collector, count))
+        return;
+    collector->sink->sessions(collector->sink_ctx, lines, count);
+    sink_leave(collector);
 }
 
 void mt_collector_flush(struct mt_collector *collector)
 {
     if (collector->lines_size == 0)
         return;
-    collector->sink->sessions(collector->sink_ctx, mt_span(collector->lines, collector->lines_size),
-                              collector->lines_count);
+    struct mt_span lines = mt_span(collector->lines, collector->lines_size);
+    uint64_t count = collector->lines_count;
     collector->lines_size = 0;
     collector->lines_count = 0;
+    lines_out(collector, lines, count);
 }
 
 void mt_collector_line(struct mt_collector *collector, struct mt_span line)
 {
+    if (MT_UNLIKELY(atomic_load_explicit(&collector->sheds, memory_order_relaxed))) {
+        mt_stats_add(&collector->stats, MT_COUNTER_EXPORT_SHED, 1);
+        return;
+    }
     if (line.size > collector->lines_cap - collector->lines_size)
         mt_collector_flush(collector);
     if (line.size > collector->lines_cap) {
-        collector->sink->sessions(collector->sink_ctx, line, 1);
+        lines_out(collector, line, 1);
         return;
     }
     memcpy(collector->lines + collector->lines_size, line.ptr, line.size);
@@ -82,5 +163,8 @@ void mt_collector_line(struct mt_collector *collector, struct mt_span line)
 
 void mt_collector_observe(struct mt_collector *collector, const struct mt_observation *observation)
 {
-    mt_detect_observe(collector->detect, observation);
+    if (MT_UNLIKELY(atomic_load_explicit(&collector->sheds, memory_order_relaxed)))
+        mt_stats_add(&collector->stats, MT_COUNTER_OBSERVATIONS_SHED, 1);
+    else
+        mt_detect_observe(collector->detect, observation);
 }

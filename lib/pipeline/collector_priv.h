@@ -1,6 +1,10 @@
 /* The collector: everything that needs one view of all workers. Facts go to the
  * rules, records and alerts to the sink.
  *
+ * In a live run a sink may never return. Then the control thread takes the
+ * collector over (mt_collector_abandon): it owns everything but the lines in the
+ * sink's hands, and the thread that is stuck ends should it ever come back.
+ *
  * Ownership: owns the detect engine. Thread: one. Limits: lines are gathered up
  * to 256 KiB before the sink is called.
  */
@@ -18,6 +22,12 @@ struct mt_collector {
     size_t lines_size;
     size_t lines_cap;
     uint64_t lines_count;
+    /* a live run's */
+    _Atomic int sink_state;            /* enum of collector.c */
+    _Atomic uint64_t sink_calls;       /* begun and ended: whether anything moves */
+    _Atomic bool sheds;                /* nothing goes to the sink any more; it is counted */
+    uint64_t in_sink;                  /* lines or alerts that the call in hand is about */
+    struct mt_observation observation; /* as it is unpacked; an alert in the sink's hands points to it */
 };
 
 int mt_collector_create(const struct mt_pipeline_config *config, const struct mt_pipeline_sink *sink,
@@ -29,5 +39,16 @@ void mt_collector_observe(struct mt_collector *collector, const struct mt_observ
 
 /* Hands gathered lines to the sink. */
 void mt_collector_flush(struct mt_collector *collector);
+
+static inline bool mt_collector_is_shedding(const struct mt_collector *collector)
+{
+    return atomic_load_explicit(&collector->sheds, memory_order_relaxed);
+}
+
+bool mt_collector_is_in_sink(const struct mt_collector *collector);
+
+/* True: the collector's thread is in the sink, and has lost the collector to the
+ * caller; what it was about to write is counted as shed. */
+bool mt_collector_abandon(struct mt_collector *collector);
 
 #endif

@@ -32,7 +32,7 @@ static MT_NOINLINE bool front_slow(struct mt_front *front, enum mt_packet_verdic
     return verdict == MT_PACKET_TCP;
 }
 
-bool mt_front_packet(struct mt_front *front, const struct mt_frame *frame, struct mt_packet *ret_packet)
+bool mt_front_look(struct mt_front *front, const struct mt_frame *frame, struct mt_packet *ret_packet)
 {
     front->is_reassembled = false;
     enum mt_packet_verdict verdict = mt_packet_decode(frame, ret_packet);
@@ -43,8 +43,35 @@ bool mt_front_packet(struct mt_front *front, const struct mt_frame *frame, struc
         mt_stats_add(front->stats, MT_COUNTER_FRAMES_NOT_MAIL, 1);
         return false;
     }
+    return true;
+}
+
+bool mt_front_packet(struct mt_front *front, const struct mt_frame *frame, struct mt_packet *ret_packet)
+{
+    if (!mt_front_look(front, frame, ret_packet))
+        return false;
     /* 0 is "no time" in a record: a clock that starts at the epoch starts 1 ns later */
     ret_packet->mark.time += ret_packet->mark.time == 0;
     mt_stats_add(front->stats, MT_COUNTER_SEGMENTS, 1);
     return true;
+}
+
+/* One burst: decode all, then the worker's stages over what is to be followed.
+ * A datagram put together from fragments ends a group, because its bytes live
+ * only until the next fragment. */
+void mt_front_burst(struct mt_front *front, struct mt_worker *worker, const struct mt_frame *frames,
+                    size_t count)
+{
+    struct mt_packet packets[MT_BURST_MAX];
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!mt_front_packet(front, &frames[i], &packets[kept]))
+            continue;
+        kept++;
+        if (MT_UNLIKELY(front->is_reassembled)) {
+            mt_worker_burst(worker, packets, kept, frames[i].mark.time);
+            kept = 0;
+        }
+    }
+    mt_worker_burst(worker, packets, kept, frames[count - 1].mark.time);
 }

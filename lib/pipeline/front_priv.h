@@ -9,7 +9,7 @@
 #define MT_PIPELINE_FRONT_PRIV_H
 
 #include "packet/fragment.h"
-#include "pipeline/pipeline.h"
+#include "pipeline/worker_priv.h"
 
 struct mt_front {
     struct mt_stats *stats;
@@ -26,7 +26,15 @@ static inline bool mt_front_has_port(const struct mt_front *front, uint16_t port
     return front->ports[port >> 3] >> (port & 7) & 1;
 }
 
-/* Decodes one frame; true when ret_packet is a TCP packet to be followed. */
+/* Decodes one frame; true when ret_packet is a TCP packet to be followed. Counts
+ * what is not; the caller counts what is (packet.segments). */
+bool mt_front_look(struct mt_front *front, const struct mt_frame *frame, struct mt_packet *ret_packet);
+
+/* The same, counted, with a time that is never 0. */
 bool mt_front_packet(struct mt_front *front, const struct mt_frame *frame, struct mt_packet *ret_packet);
+
+/* Decodes a burst of at least one frame and gives its packets to the worker. */
+void mt_front_burst(struct mt_front *front, struct mt_worker *worker, const struct mt_frame *frames,
+                    size_t count);
 
 #endif

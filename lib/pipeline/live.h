@@ -5,17 +5,22 @@
  * With one source and several workers a reader decodes and deals by symmetric
  * hash. The collector always has a thread of its own. No thread that polls ever
  * waits for another: what a full ring or a collector that is behind can't take is
- * dropped and counted (live.ring_full, export.shed).
+ * dropped and counted (live.ring_full, export.shed, detect.observations_shed).
  *
  * Ownership: the caller's structs are borrowed until destroy; site and
- * thresholds until the reload that replaces them has returned. Thread: every
- * function from the control thread; sink functions are called from the
- * collector's. Limits: MT_WORKERS_MAX.
+ * thresholds are copied. Thread: every function from the control thread; sink
+ * functions are called from the collector's. Limits: MT_WORKERS_MAX;
+ * MT_LIVE_FRAMES_KEPT_MAX; 64 MiB of what workers have said and the collector
+ * has not taken yet.
  */
 #ifndef MT_PIPELINE_LIVE_H
 #define MT_PIPELINE_LIVE_H
 
 #include "pipeline/pipeline.h"
+
+/* Frames that one worker may have in flight with one source and several workers:
+ * the source's buffers must cover them, besides those that streams hold. */
+#define MT_LIVE_FRAMES_KEPT_MAX 8192u
 
 struct mt_live_config {
     struct mt_pipeline_config pipeline;
@@ -36,7 +41,8 @@ struct mt_live_health {
 
 struct mt_live;
 
-/* Threads run when it returns 0; else -errno and a sentence. */
+/* Threads run when it returns 0; else -errno and a sentence. source_count is 1 or
+ * the number of workers. The sink's transcript and record must be NULL. */
 int mt_live_start(const struct mt_live_config *config, struct mt_capture *const *sources, size_t source_count,
                   const struct mt_pipeline_sink *sink, void *ctx, char *ret_reason, size_t reason_size,
                   struct mt_live **ret_live);
@@ -50,17 +56,22 @@ void mt_live_stats(const struct mt_live *live, struct mt_stats *ret_stats);
 /* Frames a worker has had, for the share of each. */
 size_t mt_live_worker_frames(const struct mt_live *live, uint64_t *ret_frames, size_t count_max);
 
-/* Puts another site and other thresholds in force, between two packets of each
- * thread; returns when the old ones are out of use. Sessions that are open keep
- * what they have already judged. */
-void mt_live_reload(struct mt_live *live, const struct mt_site *site, const struct mt_detect_config *detect);
+/* Puts another site and other thresholds in force, between two bursts of each
+ * thread. Returns when every worker has taken them, and the collector too, unless
+ * it is in a sink: then it will when it comes out. Sessions that are open keep
+ * what they have already judged. 0, or -ENOMEM: the old ones stay. */
+int mt_live_reload(struct mt_live *live, const struct mt_site *site, const struct mt_detect_config *detect);
 
 /* Judged by the collector: capture_loss, capture_one_sided. */
 void mt_live_health(struct mt_live *live, const struct mt_live_health *health);
 
-/* Ends polling once the sources are idle (call mt_ports_stop before), ends every
- * session, waits for the collector. grace_ms: how long a sink that does not take
- * anything is waited for before the rest is shed. */
+/* Ends polling once the sources are idle (call mt_ports_stop before) or, when
+ * they don't become so, after MT_LIVE_DRAIN_MS; ends every session, waits for the
+ * collector. grace_ms: how long a sink that does not take anything is waited for
+ * before the rest is shed. When a sink function has not returned by then its
+ * thread is left behind in it (ret_result->is_sink_stuck): the sink must neither
+ * be used nor freed any more. */
+#define MT_LIVE_DRAIN_MS 2000u
 void mt_live_stop(struct mt_live *live, uint32_t grace_ms, struct mt_pipeline_result *ret_result);
 void mt_live_destroy(struct mt_live *live);
 

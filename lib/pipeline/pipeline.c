@@ -1,5 +1,6 @@
 #include "pipeline/pipeline.h"
 
+#include "pipeline/pipeline_priv.h"
 #include "pipeline/threads_priv.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@ static const uint16_t default_ports[] = {25, 465, 587, 2525};
 #define MEMORY_MAX ((size_t)512 << 20)
 #define IDLE_TIMEOUT 630u
 
-static struct mt_pipeline_config config_filled(const struct mt_pipeline_config *given)
+struct mt_pipeline_config mt_pipeline_filled(const struct mt_pipeline_config *given)
 {
     struct mt_pipeline_config config = *given;
     if (config.workers == 0)
@@ -29,6 +30,9 @@ static struct mt_pipeline_config config_filled(const struct mt_pipeline_config *
         config.idle_timeout = IDLE_TIMEOUT;
     if (!config.site)
         config.site = &mt_site_default;
+    /* a greeting that the rule would not count needs no observation, any other does */
+    if (config.limits.helo_threshold == 0)
+        config.limits.helo_threshold = config.detect.helo_score;
     return config;
 }
 
@@ -47,36 +51,17 @@ static void direct_observation(void *ctx, const struct mt_observation *observati
 
 static const struct mt_worker_output direct_output = {.line = direct_line, .observation = direct_observation};
 
-/* One burst: decode all, then the worker's stages over what is to be followed.
- * A datagram put together from fragments ends a group, because its bytes live
- * only until the next fragment. */
-static void run_burst(struct mt_front *front, struct mt_worker *worker, const struct mt_frame *frames,
-                      size_t count)
-{
-    struct mt_packet packets[MT_BURST_MAX];
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!mt_front_packet(front, &frames[i], &packets[kept]))
-            continue;
-        kept++;
-        if (MT_UNLIKELY(front->is_reassembled)) {
-            mt_worker_burst(worker, packets, kept, frames[i].mark.time);
-            kept = 0;
-        }
-    }
-    mt_worker_burst(worker, packets, kept, frames[count - 1].mark.time);
-}
-
 static int single_run(const struct mt_pipeline_config *config, struct mt_capture *capture,
                       struct mt_front *front, struct mt_collector *collector,
                       struct mt_pipeline_result *result)
 {
     struct mt_worker *worker;
-    int rc =
-        mt_worker_create(config, 1, collector->sink, collector->sink_ctx, &direct_output, collector, &worker);
+    int rc = mt_worker_create(config, 1, NULL, collector->sink, collector->sink_ctx, &direct_output,
+                              collector, &worker);
     if (rc != 0)
         return rc;
     struct mt_frame frames[MT_BURST_MAX];
+    uint64_t last_number = 0;
     bool is_end = false;
     while (!is_end && !(config->stop && atomic_load_explicit(config->stop, memory_order_relaxed))) {
         size_t count = capture->ops->burst(capture, frames, MT_BURST_MAX, &is_end);
@@ -84,11 +69,12 @@ static int single_run(const struct mt_pipeline_config *config, struct mt_capture
             if (result->first_time == 0)
                 result->first_time = frames[0].mark.time;
             result->last_time = frames[count - 1].mark.time;
-            run_burst(front, worker, frames, count);
+            last_number = frames[count - 1].mark.number;
+            mt_front_burst(front, worker, frames, count);
         }
         capture->ops->release(capture);
     }
-    mt_worker_finish(worker, result->last_time);
+    mt_worker_finish(worker, &(struct mt_mark){.time = result->last_time, .number = last_number});
     mt_collector_flush(collector);
     mt_stats_sum(&result->stats, &worker->stats);
     result->tally = *worker->tally;
@@ -96,7 +82,7 @@ static int single_run(const struct mt_pipeline_config *config, struct mt_capture
     return 0;
 }
 
-static void result_inferred(struct mt_pipeline_result *result, const struct mt_collector *collector)
+void mt_pipeline_inferred(struct mt_pipeline_result *result, const struct mt_collector *collector)
 {
     size_t count_max = MT_ARRAY_COUNT(result->inferred);
     struct mt_span domains[MT_ARRAY_COUNT(result->inferred)];
@@ -118,7 +104,7 @@ int mt_pipeline_run(const struct mt_pipeline_config *given, struct mt_capture *c
                     const struct mt_pipeline_sink *sink, void *ctx, char *ret_reason, size_t reason_size,
                     struct mt_pipeline_result *ret_result)
 {
-    struct mt_pipeline_config config = config_filled(given);
+    struct mt_pipeline_config config = mt_pipeline_filled(given);
     if (config.workers > MT_WORKERS_MAX)
         return refuse(ret_reason, reason_size, -EINVAL, "too many workers");
     if (sink->transcript || sink->record || !capture->persistent)
@@ -143,7 +129,7 @@ int mt_pipeline_run(const struct mt_pipeline_config *given, struct mt_capture *c
         mt_fragment_flush(front.fragments);
         mt_stats_sum(&result->stats, capture->stats);
         mt_stats_sum(&result->stats, &collector->stats);
-        result_inferred(result, collector);
+        mt_pipeline_inferred(result, collector);
     }
     mt_collector_destroy(collector);
     mt_front_fini(&front);

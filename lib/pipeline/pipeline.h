@@ -52,7 +52,8 @@ struct mt_pipeline_sink {
 struct mt_pipeline_result {
     struct mt_stats stats;
     struct mt_tally tally;
-    uint32_t workers; /* that really ran */
+    uint32_t workers;   /* that really ran */
+    bool is_sink_stuck; /* live: a sink function never returned, its thread is still in it */
     uint64_t first_time;
     uint64_t last_time;
     uint32_t inferred_count; /* local domains inferred without a site file; all of them */

@@ -39,6 +39,13 @@ static inline void *mt_ring_pop(struct mt_ring *ring)
     return item;
 }
 
+/* By either side; what the other one does meanwhile may already have changed it. */
+static inline bool mt_ring_is_empty(const struct mt_ring *ring)
+{
+    return atomic_load_explicit(&ring->head, memory_order_relaxed) ==
+           atomic_load_explicit(&ring->tail, memory_order_acquire);
+}
+
 /* Waiting without a lock: spins shortly, then yields, then sleeps. */
 void mt_ring_pause(uint32_t *spins);
 

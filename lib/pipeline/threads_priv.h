@@ -1,13 +1,10 @@
-/* A run with several workers: the dealer (the calling thread) sends batches of
- * packets to workers by symmetric hash, workers send blocks of results to the
- * collector's thread, which merges them in packet order.
+/* A run of files with several workers: the dealer (the calling thread) passes
+ * frames to workers by symmetric hash, workers send what they have to say to the
+ * collector's thread, which merges it in packet order. Nothing is lost: the
+ * dealer waits for workers, and they for a sink.
  *
- * Every batch and block carries a watermark: all packets (results) up to that
- * frame number have been dealt (handed over). The dealer sends a batch to every
- * worker in each round, also an empty one, so that no watermark stands still.
- *
- * Ownership: see threads.c. Thread: as named. Limits: MT_RING_SIZE batches of
- * MT_BATCH_PACKETS in flight per worker; blocks in flight are bounded by them.
+ * Ownership: see lane_priv.h, results_priv.h. Thread: as named. Limits: those of
+ * lanes and results.
  */
 #ifndef MT_PIPELINE_THREADS_PRIV_H
 #define MT_PIPELINE_THREADS_PRIV_H

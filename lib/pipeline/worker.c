@@ -467,13 +467,31 @@ void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, 
     worker_expire(worker, now);
 }
 
-void mt_worker_finish(struct mt_worker *worker, uint64_t now)
+static void worker_reaches(struct mt_worker *worker, const struct mt_mark *now)
 {
-    worker->now.time = mt_max_u64(worker->now.time, now);
+    worker->now.time = mt_max_u64(worker->now.time, now->time);
+    worker->now.number = mt_max_u64(worker->now.number, now->number);
+}
+
+void mt_worker_idle(struct mt_worker *worker, const struct mt_mark *now)
+{
+    worker_reaches(worker, now);
+    worker_expire(worker, now->time);
+}
+
+void mt_worker_reload(struct mt_worker *worker, const struct mt_site *site,
+                      const struct mt_detect_config *detect)
+{
+    mt_session_engine_reload(worker->sessions, site, detect->helo_score);
+}
+
+void mt_worker_finish(struct mt_worker *worker, const struct mt_mark *now)
+{
+    worker_reaches(worker, now);
     size_t cursor = 0;
     struct mt_flow *flow;
     while ((flow = mt_flow_next(worker->flows, &cursor)) != NULL) {
-        bool is_expired = mt_flow_is_expired(worker->flows, flow, now);
+        bool is_expired = mt_flow_is_expired(worker->flows, flow, now->time);
         flow_end(worker, flow, is_expired ? MT_SESSION_END_TIMEOUT : MT_SESSION_END_CAPTURE_END);
     }
 }

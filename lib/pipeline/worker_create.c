@@ -23,6 +23,8 @@ static void on_record(void *ctx, const struct mt_record_session *record)
     mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS, 1);
     mt_stats_add(&worker->stats, MT_COUNTER_TRANSACTIONS, record->transactions_total);
     mt_stats_add(&worker->stats, MT_COUNTER_ANOMALIES, record->anomalies.count);
+    mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS_ONE_WAY,
+                 record->direction && strcmp(record->direction, "both") != 0);
     mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS_TRUNCATED, record->truncated.count > 0);
     mt_tally_add(worker->tally, record);
     if (!worker->sink->sessions && !worker->sink->record)
@@ -65,15 +67,17 @@ static void on_transcript(void *ctx, const struct mt_session *session, enum mt_t
     worker->sink->transcript(worker->sink_ctx, session, kind, side, text, count, mark);
 }
 
-static int worker_rooms(struct mt_worker *worker, uint32_t share)
+static int worker_rooms(struct mt_worker *worker, uint32_t share, const struct mt_frame_hold *hold)
 {
     const struct mt_pipeline_config *config = worker->config;
     struct mt_flow_config flow_config = {.flows_max = share_of(config->flows_max, share)};
     int rc = mt_flow_table_create(&flow_config, &worker->stats, &worker->flows);
     if (rc == 0)
         rc = mt_arena_create(config->memory_max / share, &worker->arena);
+    struct mt_stream_config stream_config = config->stream;
+    stream_config.hold = hold;
     if (rc == 0)
-        rc = mt_stream_engine_create(&config->stream, worker->arena, &worker->stats, &worker->streams);
+        rc = mt_stream_engine_create(&stream_config, worker->arena, &worker->stats, &worker->streams);
     if (rc != 0)
         return rc;
     struct mt_session_config session_config = {
@@ -95,7 +99,7 @@ static int worker_rooms(struct mt_worker *worker, uint32_t share)
 }
 
 int mt_worker_create(const struct mt_pipeline_config *config, uint32_t share,
-                     const struct mt_pipeline_sink *sink, void *sink_ctx,
+                     const struct mt_frame_hold *hold, const struct mt_pipeline_sink *sink, void *sink_ctx,
                      const struct mt_worker_output *output, void *output_ctx, struct mt_worker **ret_worker)
 {
     struct mt_worker *worker = aligned_alloc(MT_CACHE_LINE, sizeof(*worker));
@@ -114,7 +118,7 @@ int mt_worker_create(const struct mt_pipeline_config *config, uint32_t share,
     void *line =
         mmap(NULL, LINE_CAP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     worker->line = line == MAP_FAILED ? NULL : line;
-    int rc = worker->tally && worker->line ? worker_rooms(worker, share) : -ENOMEM;
+    int rc = worker->tally && worker->line ? worker_rooms(worker, share, hold) : -ENOMEM;
     if (rc != 0) {
         mt_worker_destroy(worker);
         return rc;

@@ -38,9 +38,10 @@ struct mt_worker {
     uint8_t ports[65536 / 8];
 };
 
-/* share: how many workers the run's limits are split among. */
+/* share: how many workers the run's limits are split among. hold: of the source,
+ * or NULL. */
 int mt_worker_create(const struct mt_pipeline_config *config, uint32_t share,
-                     const struct mt_pipeline_sink *sink, void *sink_ctx,
+                     const struct mt_frame_hold *hold, const struct mt_pipeline_sink *sink, void *sink_ctx,
                      const struct mt_worker_output *output, void *output_ctx, struct mt_worker **ret_worker);
 void mt_worker_destroy(struct mt_worker *worker);
 
@@ -48,8 +49,16 @@ void mt_worker_destroy(struct mt_worker *worker);
  * now (the time of the run's newest packet, which another worker may have). */
 void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, size_t count, uint64_t now);
 
+/* No packet came up to now: what has timed out by then is ended. */
+void mt_worker_idle(struct mt_worker *worker, const struct mt_mark *now);
+
+/* Between two bursts. Sessions that are open keep what they have judged. */
+void mt_worker_reload(struct mt_worker *worker, const struct mt_site *site,
+                      const struct mt_detect_config *detect);
+
 /* Ends every session: by timeout where it has passed at now, else as cut by the
- * end of the capture. */
-void mt_worker_finish(struct mt_worker *worker, uint64_t now);
+ * end of the capture. now: the last frame of the run, which another worker may
+ * have had. */
+void mt_worker_finish(struct mt_worker *worker, const struct mt_mark *now);
 
 #endif

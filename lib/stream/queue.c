@@ -54,12 +54,45 @@ struct mt_stream_range *mt_stream_range_at(const struct mt_stream_half *half, ui
     return range;
 }
 
+/* The frame's bytes stay as long as it is held. The source says when that is
+ * enough. */
+static bool frame_hold(struct mt_stream_work *work, const struct mt_stream_piece *piece, uint32_t size)
+{
+    const struct mt_frame_hold *hold = work->engine->config.hold;
+
+    if (!hold || !piece->handle || size < MT_STREAM_HOLD_LEAST)
+        return false;
+    bool is_held = hold->hold(hold->ctx, piece->handle);
+    mt_stream_count(work, is_held ? MT_COUNTER_STREAM_HELD : MT_COUNTER_STREAM_HOLD_REFUSED);
+    return is_held;
+}
+
 /* Bytes are referred to where they stay, and copied where they don't. With
  * last_wins they may have to be overwritten, and a frame is not ours to write. */
+static bool range_own(struct mt_stream_work *work, const struct mt_stream_piece *piece,
+                      struct mt_stream_range *range)
+{
+    bool last_wins = work->engine->config.last_wins;
+
+    if (piece->kind != MT_RANGE_DATA || (piece->is_persistent && !last_wins))
+        return true;
+    if (!last_wins && frame_hold(work, piece, range->size)) {
+        range->block = piece->handle;
+        range->is_held = true;
+        return true;
+    }
+    range->block_size = (uint16_t)range->size;
+    range->block = memory_get(work, range->size);
+    if (!range->block)
+        return false;
+    memcpy(range->block, piece->bytes, range->size);
+    range->bytes = range->block;
+    return true;
+}
+
 static struct mt_stream_range *range_new(struct mt_stream_work *work, const struct mt_stream_piece *piece,
                                          uint32_t size)
 {
-    bool is_copy = piece->kind == MT_RANGE_DATA && (!piece->is_persistent || work->engine->config.last_wins);
     struct mt_stream_range *range = memory_get(work, sizeof(*range));
 
     if (!range)
@@ -74,16 +107,10 @@ static struct mt_stream_range *range_new(struct mt_stream_work *work, const stru
         .kind = (uint8_t)piece->kind,
         .has_ack = piece->has_ack,
     };
-    if (!is_copy)
-        return range;
-    range->block_size = (uint16_t)size;
-    range->block = memory_get(work, size);
-    if (!range->block) {
+    if (!range_own(work, piece, range)) {
         mt_arena_put(work->engine->arena, range, sizeof(*range));
         return NULL;
     }
-    memcpy(range->block, piece->bytes, size);
-    range->bytes = range->block;
     return range;
 }
 
@@ -150,7 +177,9 @@ static void range_drop(struct mt_stream_work *work, struct mt_stream_half *half,
 {
     half->count--;
     half->bytes -= range->kind == MT_RANGE_DATA ? range->size : 0;
-    if (range->block)
+    if (range->is_held)
+        work->engine->config.hold->drop(work->engine->config.hold->ctx, range->block);
+    else if (range->block)
         mt_arena_put(work->engine->arena, range->block, range->block_size);
     mt_arena_put(work->engine->arena, range, sizeof(*range));
 }

@@ -104,6 +104,7 @@ static void uncovered_place(struct mt_stream_work *work, enum mt_side side,
         .ack = segment->ack,
         .has_ack = segment->has_ack,
         .is_persistent = segment->is_persistent,
+        .handle = segment->handle,
     };
 
     account->has_new = true;

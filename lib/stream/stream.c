@@ -101,6 +101,7 @@ static void segment_input(struct mt_stream_work *work, enum mt_side side, const 
         .ack = packet->ack,
         .has_fin = (packet->tcp_flags & MT_TCP_FIN) != 0,
         .is_persistent = (packet->frame_flags & MT_FRAME_PERSISTENT) != 0,
+        .handle = packet->handle,
     };
 
     if (is_far(dir, segment.seq)) {
@@ -156,6 +157,7 @@ input_refused(struct mt_stream_engine *engine, struct mt_stream *stream, enum mt
         .size = packet->payload_size - (uint32_t)taken,
         .bytes = packet->payload.ptr + taken,
         .is_persistent = (packet->frame_flags & MT_FRAME_PERSISTENT) != 0,
+        .handle = packet->handle,
     };
 
     mt_stream_piece_refused(&work, side, &piece);

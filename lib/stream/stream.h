@@ -3,7 +3,9 @@
  *
  * In-order payload passes straight through, untouched. What comes early waits
  * in a bounded queue of ranges; the bytes are copied, or, when the frame is
- * persistent (a mapped file), only referred to. First bytes win where segments
+ * persistent (a mapped file) or can be held (a port's buffer, from 512 bytes on,
+ * never with last_wins), only referred to. Every hold is dropped when its range
+ * leaves the queue. First bytes win where segments
  * overlap (DESIGN rule 9); other bytes for the same range are the anomaly
  * overlap_conflict.
  *
@@ -88,6 +90,8 @@ struct mt_stream_config {
     uint32_t patience_segments; /* 0: 64 */
     uint64_t patience_time;     /* 0: 2 s, in ns */
     bool last_wins;             /* overlap policy (DESIGN rule 9) */
+    /* Borrowed; NULL: what waits is copied. */
+    const struct mt_frame_hold *hold;
 };
 
 struct mt_stream_engine;

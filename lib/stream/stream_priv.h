@@ -23,6 +23,9 @@
 /* A segment further away than the largest window there can be (RFC 7323 §2.3). */
 #define MT_STREAM_FAR (INT32_C(1) << 30)
 
+/* Fewer bytes are sooner copied than a whole frame is kept for them. */
+#define MT_STREAM_HOLD_LEAST 512
+
 /* How far past all that was seen of a side an ACK for it, or a RST of it, or
  * bytes that the other side never acknowledges are believed: more than a sender
  * has in flight as a rule, and small enough that a forged one does little harm. */
@@ -46,7 +49,7 @@ enum mt_stream_kind {
 struct mt_stream_range {
     struct mt_stream_range *next;
     const uint8_t *bytes;
-    void *block; /* what bytes lie in, when they are ours */
+    void *block; /* what bytes lie in, when they are ours, or the frame that is held */
     struct mt_mark mark;
     uint32_t seq;
     uint32_t size;    /* in sequence space */
@@ -55,6 +58,7 @@ struct mt_stream_range {
     uint16_t block_size;
     uint8_t kind; /* enum mt_stream_kind */
     bool has_ack;
+    bool is_held; /* block is a frame's handle */
 };
 MT_STATIC_ASSERT(sizeof(struct mt_stream_range) <= 64, "a range's bookkeeping is one block of the arena");
 MT_STATIC_ASSERT(MT_ARENA_BLOCK_MAX <= UINT16_MAX, "block_size holds the size of any block");
@@ -114,6 +118,7 @@ struct mt_stream_piece {
     uint32_t ack;
     bool has_ack;
     bool is_persistent;
+    void *handle; /* of the frame that bytes lie in; NULL: it can't be held */
 };
 
 static inline uint32_t mt_range_end(const struct mt_stream_range *range)
@@ -200,6 +205,7 @@ struct mt_stream_segment {
     bool has_ack; /* and it is to be waited for */
     bool has_fin;
     bool is_persistent;
+    void *handle;
 };
 
 /* Delivers or queues what is new in a segment with payload or FIN. */

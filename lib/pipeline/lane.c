@@ -1,0 +1,387 @@
+#include "pipeline/lane_priv.h"
+
+#include "base/check.h"
+#include "base/endian.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+
+void mt_ring_pause(uint32_t *spins)
+{
+    ++*spins;
+    if (*spins < 64) {
+        __builtin_ia32_pause();
+    } else if (*spins < 80) {
+        sched_yield();
+    } else {
+        struct timespec nap = {.tv_nsec = 50000};
+        nanosleep(&nap, NULL);
+    }
+}
+
+static void *ring_pop_wait(struct mt_ring *ring)
+{
+    uint32_t spins = 0;
+    void *item;
+    while ((item = mt_ring_pop(ring)) == NULL)
+        mt_ring_pause(&spins);
+    return item;
+}
+
+/* --- a packet made of fragments, in a frame's place -------------------------- */
+
+/* A frame of unknown link is never dealt, so that value is free to say that data
+ * is one of these. */
+#define LINK_WHOLE MT_LINK_UNKNOWN
+
+struct whole {
+    struct mt_packet packet;
+    uint8_t mac[2][6];
+    uint8_t payload[];
+};
+
+static const uint8_t *mac_copy(uint8_t *to, const uint8_t *from)
+{
+    return from ? memcpy(to, from, 6) : NULL;
+}
+
+/* Everything that the packet points to goes with it. */
+static bool whole_make(const struct mt_packet *packet, struct mt_frame *ret_frame)
+{
+    struct whole *whole = malloc(sizeof(*whole) + packet->payload.size);
+    if (!whole)
+        return false;
+    whole->packet = *packet;
+    whole->packet.mac_src = mac_copy(whole->mac[0], packet->mac_src);
+    whole->packet.mac_dst = mac_copy(whole->mac[1], packet->mac_dst);
+    if (packet->payload.size > 0)
+        memcpy(whole->payload, packet->payload.ptr, packet->payload.size);
+    whole->packet.payload.ptr = whole->payload;
+    *ret_frame = (struct mt_frame){.data = (const uint8_t *)whole, .mark = packet->mark, .link = LINK_WHOLE};
+    return true;
+}
+
+/* --- worker ---------------------------------------------------------------- */
+
+static bool frame_decode(const struct mt_frame *frame, struct mt_packet *ret_packet)
+{
+    if (MT_UNLIKELY(frame->link == LINK_WHOLE))
+        *ret_packet = ((const struct whole *)(const void *)frame->data)->packet;
+    else if (MT_UNLIKELY(mt_packet_decode(frame, ret_packet) != MT_PACKET_TCP))
+        return false;
+    ret_packet->mark.time += ret_packet->mark.time == 0;
+    return true;
+}
+
+static void lane_burst(struct mt_lane *lane, const struct mt_frame *frames, uint32_t count)
+{
+    struct mt_packet packets[MT_BURST_MAX];
+    size_t kept = 0;
+    for (uint32_t i = 0; i < count; i++)
+        MT_PREFETCH_READ(frames[i].data);
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_packet = frame_decode(&frames[i], &packets[kept]);
+        MT_BUG_ON(!is_packet); /* the dealer has looked */
+        kept += is_packet;
+    }
+    mt_worker_burst(lane->worker, packets, kept, frames[count - 1].mark.time);
+}
+
+static void batch_give_back(const struct mt_lane *lane, struct mt_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->owned_count; i++)
+        free(batch->owned[i]);
+    if (!lane->capture->ops->give_back)
+        return;
+    void *handles[MT_BATCH_FRAMES];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (batch->frames[i].handle)
+            handles[count++] = batch->frames[i].handle;
+    }
+    if (count > 0)
+        lane->capture->ops->give_back(lane->capture, handles, count);
+}
+
+static void lane_batch(struct mt_lane *lane, struct mt_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i += MT_BURST_MAX)
+        lane_burst(lane, batch->frames + i, (uint32_t)mt_min_u64(MT_BURST_MAX, batch->count - i));
+    lane->seen = batch->frames[batch->count - 1].mark.number;
+    batch_give_back(lane, batch);
+    mt_ring_push(&lane->free, batch);
+    mt_results_say(&lane->results, lane->seen);
+}
+
+/* Nothing to do: time passes all the same. */
+static void lane_idle(struct mt_lane *lane, uint64_t number, uint64_t time)
+{
+    if (number > lane->seen) {
+        lane->seen = number;
+        mt_worker_idle(lane->worker, &(struct mt_mark){.time = time, .number = number});
+    }
+    mt_results_say(&lane->results, lane->seen);
+}
+
+void mt_lane_take_rules(struct mt_lane *lane)
+{
+    const struct mt_rules *rules = mt_rules_check(&lane->rules);
+    if (MT_LIKELY(rules == NULL))
+        return;
+    mt_worker_reload(lane->worker, &rules->site, &rules->detect);
+    mt_rules_taken(&lane->rules, rules);
+}
+
+void mt_lane_finish(struct mt_lane *lane, const struct mt_mark *now)
+{
+    lane->results.is_patient = lane->results.sheds != NULL;
+    mt_worker_finish(lane->worker, now);
+    mt_results_end(&lane->results);
+}
+
+void *mt_lane_main(void *arg)
+{
+    struct mt_lane *lane = arg;
+    const struct mt_capture_ops *ops = lane->capture->ops;
+    uint32_t spins = 0;
+    if (ops->attach)
+        ops->attach(lane->capture, MT_THREAD_WORKER, (unsigned)lane->index);
+    for (;;) {
+        mt_lane_take_rules(lane);
+        /* before the look into the ring: what was dealt up to there is in it */
+        bool is_ending = atomic_load_explicit(&lane->is_ending, memory_order_acquire);
+        uint64_t number = atomic_load_explicit(&lane->dealt_number, memory_order_acquire);
+        uint64_t time = atomic_load_explicit(&lane->dealt_time, memory_order_relaxed);
+        struct mt_batch *batch = mt_ring_pop(&lane->todo);
+        if (batch) {
+            lane_batch(lane, batch);
+            spins = 0;
+            continue;
+        }
+        if (is_ending) {
+            mt_lane_finish(lane, &(struct mt_mark){.time = time, .number = number});
+            break;
+        }
+        lane_idle(lane, number, time);
+        mt_ring_pause(&spins);
+    }
+    if (ops->detach)
+        ops->detach(lane->capture);
+    return NULL;
+}
+
+/* --- dealer ---------------------------------------------------------------- */
+
+/* The high half of the hash: the flow table's hash has another seed. Both
+ * directions have one hash, whether the ends were looked at or decoded. */
+static struct mt_lane *lane_of_hash(const struct mt_dealer *dealer, uint64_t hash)
+{
+    return dealer->lanes[((hash >> 32) * dealer->lane_count) >> 32];
+}
+
+static uint64_t hash_of_ends(const struct mt_dealer *dealer, uint64_t a, uint64_t b)
+{
+    return a < b ? mt_hash_pair(dealer->seed, a, b) : mt_hash_pair(dealer->seed, b, a);
+}
+
+static uint64_t hash_of_tuple(const struct mt_dealer *dealer, const struct mt_tuple *tuple)
+{
+    if (tuple->src.family == 6)
+        return mt_hash_tuple_symmetric(dealer->seed, tuple);
+    return hash_of_ends(dealer, (uint64_t)mt_load_be32(tuple->src.bytes) << 16 | tuple->src_port,
+                        (uint64_t)mt_load_be32(tuple->dst.bytes) << 16 | tuple->dst_port);
+}
+
+/* What a look at a burst found. */
+struct dealt {
+    struct mt_lane *lane; /* NULL: nobody wants it */
+    void *owned;          /* memory that the frame now lies in */
+};
+
+static MT_NOINLINE void look_closer(struct mt_dealer *dealer, struct mt_frame *frame, struct dealt *ret_dealt)
+{
+    struct mt_packet packet;
+    if (!mt_front_look(dealer->front, frame, &packet))
+        return;
+    if (dealer->front->is_reassembled) {
+        if (!whole_make(&packet, frame)) {
+            mt_stats_add(dealer->front->stats, MT_COUNTER_LIVE_RING_FULL, 1);
+            return;
+        }
+        ret_dealt->owned = (void *)(uintptr_t)frame->data;
+    }
+    ret_dealt->lane = lane_of_hash(dealer, hash_of_tuple(dealer, &packet.tuple));
+}
+
+/* Bytes that neither stay nor can be kept are copied. */
+static MT_NOINLINE void copy_bytes(struct mt_dealer *dealer, struct mt_frame *frame, struct dealt *dealt)
+{
+    dealt->owned = malloc(frame->size);
+    if (!dealt->owned) {
+        mt_stats_add(dealer->front->stats, MT_COUNTER_LIVE_RING_FULL, 1);
+        dealt->lane = NULL;
+        return;
+    }
+    memcpy(dealt->owned, frame->data, frame->size);
+    frame->data = dealt->owned;
+}
+
+static inline void look(struct mt_dealer *dealer, struct mt_frame *frame, struct dealt *ret_dealt)
+{
+    uint64_t src;
+    uint64_t dst;
+    *ret_dealt = (struct dealt){.lane = NULL};
+    if (MT_UNLIKELY(!mt_packet_peek(frame, &src, &dst)))
+        look_closer(dealer, frame, ret_dealt);
+    else if (mt_front_has_port(dealer->front, (uint16_t)src) ||
+             mt_front_has_port(dealer->front, (uint16_t)dst))
+        ret_dealt->lane = lane_of_hash(dealer, hash_of_ends(dealer, src, dst));
+    else
+        mt_stats_add(dealer->front->stats, MT_COUNTER_FRAMES_NOT_MAIL, 1);
+    if (MT_LIKELY(dealer->capture->persistent || frame->handle) || ret_dealt->owned || !ret_dealt->lane)
+        return;
+    copy_bytes(dealer, frame, ret_dealt);
+}
+
+static void lane_send(struct mt_lane *lane)
+{
+    uint64_t frames = atomic_load_explicit(&lane->frames, memory_order_relaxed) + lane->filling->count;
+    atomic_store_explicit(&lane->frames, frames, memory_order_relaxed);
+    mt_ring_push(&lane->todo, lane->filling);
+    lane->filling = NULL;
+}
+
+/* The batch to put a frame into; NULL: the worker is behind. */
+static struct mt_batch *lane_filling(struct mt_dealer *dealer, struct mt_lane *lane)
+{
+    if (MT_LIKELY(lane->filling != NULL))
+        return lane->filling;
+    lane->filling = dealer->may_wait ? ring_pop_wait(&lane->free) : mt_ring_pop(&lane->free);
+    if (lane->filling) {
+        lane->filling->count = 0;
+        lane->filling->owned_count = 0;
+    }
+    return lane->filling;
+}
+
+static bool put(struct mt_dealer *dealer, const struct mt_frame *frame, const struct dealt *dealt)
+{
+    struct mt_lane *lane = dealt->lane;
+    struct mt_batch *batch = lane_filling(dealer, lane);
+    if (MT_UNLIKELY(!batch)) {
+        mt_stats_add(dealer->front->stats, MT_COUNTER_LIVE_RING_FULL, 1);
+        free(dealt->owned);
+        return false;
+    }
+    batch->frames[batch->count++] = *frame;
+    if (MT_UNLIKELY(dealt->owned != NULL))
+        batch->owned[batch->owned_count++] = dealt->owned;
+    if (batch->count == MT_BATCH_FRAMES)
+        lane_send(lane);
+    return true;
+}
+
+/* Frames must be kept before the first batch is sent: its worker may give them
+ * back at once. */
+void mt_deal_burst(struct mt_dealer *dealer, const struct mt_frame *given, size_t count)
+{
+    struct mt_capture *capture = dealer->capture;
+    struct mt_frame frames[MT_BURST_MAX];
+    struct dealt dealt[MT_BURST_MAX];
+    void *unwanted[MT_BURST_MAX];
+    size_t unwanted_count = 0;
+    uint64_t segments = 0;
+    for (size_t i = 0; i < count; i++) {
+        frames[i] = given[i];
+        look(dealer, &frames[i], &dealt[i]);
+    }
+    bool is_kept = capture->ops->keep != NULL;
+    if (is_kept)
+        capture->ops->keep(capture);
+    for (size_t i = 0; i < count; i++) {
+        bool is_put = dealt[i].lane && put(dealer, &frames[i], &dealt[i]);
+        segments += is_put;
+        /* a datagram's last fragment is not wanted, although it is */
+        if (is_kept && given[i].handle && (!is_put || dealt[i].owned))
+            unwanted[unwanted_count++] = given[i].handle;
+    }
+    mt_stats_add(dealer->front->stats, MT_COUNTER_SEGMENTS, segments);
+    if (unwanted_count > 0)
+        capture->ops->give_back(capture, unwanted, unwanted_count);
+    if (!is_kept)
+        capture->ops->release(capture);
+}
+
+void mt_deal_send(struct mt_dealer *dealer, bool to_all)
+{
+    for (uint32_t i = 0; i < dealer->lane_count; i++) {
+        struct mt_lane *lane = dealer->lanes[i];
+        if (lane->filling && lane->filling->count > 0 && (to_all || mt_ring_is_empty(&lane->todo)))
+            lane_send(lane);
+    }
+}
+
+void mt_deal_say(struct mt_dealer *dealer, const struct mt_mark *now)
+{
+    for (uint32_t i = 0; i < dealer->lane_count; i++) {
+        struct mt_lane *lane = dealer->lanes[i];
+        if (lane->filling && lane->filling->count > 0)
+            continue;
+        atomic_store_explicit(&lane->dealt_time, now->time, memory_order_relaxed);
+        atomic_store_explicit(&lane->dealt_number, now->number, memory_order_release);
+    }
+}
+
+void mt_deal_end(struct mt_dealer *dealer, const struct mt_mark *now)
+{
+    mt_deal_send(dealer, true);
+    mt_deal_say(dealer, now);
+    for (uint32_t i = 0; i < dealer->lane_count; i++)
+        atomic_store_explicit(&dealer->lanes[i]->is_ending, true, memory_order_release);
+}
+
+/* --- setting up ------------------------------------------------------------ */
+
+void mt_lane_destroy(struct mt_lane *lane)
+{
+    if (!lane)
+        return;
+    mt_worker_destroy(lane->worker);
+    mt_results_fini(&lane->results);
+    free(lane->batches);
+    free(lane);
+}
+
+static int batches_create(struct mt_lane *lane)
+{
+    lane->batches = calloc(MT_BATCHES, sizeof(*lane->batches));
+    if (!lane->batches)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < MT_BATCHES; i++)
+        mt_ring_push(&lane->free, &lane->batches[i]);
+    return 0;
+}
+
+int mt_lane_create(const struct mt_lane_config *config, struct mt_lane **ret_lane)
+{
+    struct mt_lane *lane = aligned_alloc(MT_CACHE_LINE, sizeof(*lane));
+    if (!lane)
+        return -ENOMEM;
+    memset(lane, 0, sizeof(*lane));
+    lane->capture = config->capture;
+    lane->index = (int)config->index;
+    int rc = config->has_batches ? batches_create(lane) : 0;
+    if (rc == 0)
+        rc =
+            mt_worker_create(config->pipeline, config->pipeline->workers, config->capture->hold, config->sink,
+                             config->sink_ctx, &mt_results_output, &lane->results, &lane->worker);
+    if (rc != 0) {
+        mt_lane_destroy(lane);
+        return rc;
+    }
+    mt_results_init(&lane->results, &lane->worker->stats, &lane->worker->now);
+    *ret_lane = lane;
+    return 0;
+}
