@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""What happens to every frame of live capture, also under duress: the sum of
+what was parsed, filtered, rejected by name and lost by cause is what was sent.
+
+    test_live_balance.py MAILTAP SOURCE-ROOT REPLAY TRAFFIC [CHECK ...]
+"""
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+import live
+from harness import Run, Tap, crash_reasons, scratch
+from same import read_lines, set_differences, without_times
+
+QUEUE = 1 << 12  # frames that may lie in a queue of net_memif (replay's default)
+STRANGERS = 1_000_000
+INTACT_SHARE = 0.999
+
+
+class Bench:
+    """The programs, the inputs, and what `read` says of them."""
+
+    def __init__(self, mailtap, root, replay, traffic, folder):
+        self.mailtap, self.root, self.replay, self.traffic, self.folder = mailtap, root, replay, traffic, folder
+        self.inputs = {}
+
+    def input(self, profile, sessions, *options):
+        """(capture, site file, number of frames)"""
+        name = f"{profile}-{sessions}"
+        if name not in self.inputs:
+            paths = os.path.join(self.folder, f"{name}.pcap"), os.path.join(self.folder, f"{name}.yaml")
+            done = subprocess.run([self.traffic, "--profile", profile, "--sessions", str(sessions), "--mean-cap", "6000",
+                                   *options, "--output", paths[0], "--site", paths[1]],
+                                  check=True, capture_output=True, text=True)
+            self.inputs[name] = (*paths, int(done.stderr.split()[2]))
+        return self.inputs[name]
+
+    def read(self, path, site):
+        outputs = [os.path.join(self.folder, f"read.{kind}") for kind in ("sessions", "alerts")]
+        run = Run(self.mailtap, ["read", "--site", site, "--sessions", outputs[0], "--alerts", outputs[1], path])
+        reasons = list(crash_reasons(run, okay=(0,)))
+        if reasons:
+            raise live.Trouble(reasons[0])
+        return [read_lines(path) for path in outputs]
+
+    def live(self, folder, *arguments, **options):
+        return live.Live(self.mailtap, folder, list(arguments), **options)
+
+    def sender(self, folder, source, *arguments, **options):
+        return live.Sender(self.replay, folder, source, *arguments, **options)
+
+
+def finish(run, sent, number=signal.SIGTERM, may_wait=0, okay=(0, 1)):
+    """Ends the run once it has had everything; what is wrong with its balance."""
+    run.end(number)
+    yield from run.crash_reasons(okay)
+    yield from live.balance_reasons(sent, run.stats(), may_wait)
+
+
+def settle(seconds=0.5):
+    """What lies in the queues is polled within microseconds; loaded machines sleep."""
+    time.sleep(seconds)
+
+
+# --- plain sums ----------------------------------------------------------------
+
+ETHERNET = bytes.fromhex("020000000001020000000002")
+
+
+def ipv4(protocol, payload, total=None):
+    size = 20 + len(payload) if total is None else total
+    return ETHERNET + b"\x08\x00" + struct.pack(">BBHHHBBH4s4s", 0x45, 0, size, 0, 0, 64, protocol, 0,
+                                                b"\xc6\x12\x00\x01", b"\x0a\x19\x00\x19") + payload
+
+
+def tcp(src, dst, offset=5):
+    return struct.pack(">HHIIBBHHH", src, dst, 1, 0, offset << 4, 2, 65535, 0, 0)
+
+
+# Name of the counter, a frame that it counts.
+JUNK = {
+    "packet.reject.not_ip": ETHERNET + b"\x08\x06" + bytes(46),
+    "packet.reject.not_tcp": ipv4(17, bytes(30)),
+    "packet.reject.ip_length": ipv4(6, tcp(40000, 25), total=12),
+    "packet.reject.tcp_truncated": ipv4(6, bytes(12)),
+    "packet.reject.tcp_header": ipv4(6, tcp(40000, 25, offset=2)),
+    "packet.not_mail_port": ipv4(6, tcp(40000, 443)),
+}
+
+
+def junk_capture(bench, copies):
+    path = os.path.join(bench.folder, "junk.pcap")
+    frames = [(10**9 + number, frame.ljust(60, b"\0"), max(60, len(frame)))
+              for number, frame in enumerate(list(JUNK.values()) * copies)]
+    return path, live.write_pcap(path, frames)
+
+
+def check_junk(bench):
+    """Rejected frames are counted each under its name."""
+    path, count = junk_capture(bench, 50)
+    with live.scratch_folder() as folder, bench.live(folder, "--port", live.memif(folder)) as run, \
+            bench.sender(folder, path, "--loops", "20") as sender:
+        sent = sender.result()["frames"]
+        settle()
+        yield from finish(run, sent)
+        for name in JUNK:
+            if run.stats()[name] != sent // len(JUNK):
+                yield f"{name} is {run.stats()[name]} instead of {sent // len(JUNK)}"
+
+
+def check_filter(bench):
+    """--filter: what it does not select is counted as filtered."""
+    path, site, count = bench.input("spam", 400)
+    with live.scratch_folder() as folder, bench.live(
+            folder, "--site", site, "--filter", "tcp port 587 or arp", "--port", live.memif(folder)) as run, \
+            bench.sender(folder, path) as sender:
+        sent = sender.result()["frames"]
+        settle()
+        yield from finish(run, sent)
+        if run.stats()["capture.filtered"] == 0:
+            yield "nothing was filtered"
+        others = [session for session in run.sessions() if session["destination"]["port"] != 587]
+        if others:
+            yield f"a session that the filter excludes: {others[0]['destination']}"
+
+
+# --- duress --------------------------------------------------------------------
+
+
+def check_ring_full(bench):
+    """A reader faster than its workers: what they could not take is counted."""
+    with live.scratch_folder() as folder, bench.live(
+            folder, "--workers", "2", "--spread", "software", "--port", live.memif(folder)) as run, \
+            bench.sender(folder, "profile:probing", "--loops", "1000", "--seconds", "2") as sender:
+        sent = sender.result()["frames"]
+        settle(2)
+        yield from finish(run, sent)
+        stats = run.stats()
+        if stats["session.records"] != len(run.sessions()) + stats["export.shed"]:
+            yield f"{stats['session.records']} records, {len(run.sessions())} written, {stats['export.shed']} shed"
+
+
+def check_small_pool(bench):
+    """Buffers for little more than the queues, and traffic that makes frames
+    wait: nothing stands still, and the sum is right."""
+    with live.scratch_folder() as folder, bench.live(
+            folder, "--memory", "16M", "--queue-size", "512", "--port", live.memif(folder)) as run, \
+            bench.sender(folder, "profile:hostile", "--ring", "9", "--loops", "3", "--stall", "20") as sender:
+        result = sender.result()
+        if result["stalled"]:
+            yield "mailtap stopped taking frames"
+        settle()
+        yield from finish(run, result["frames"])
+
+
+def check_fifo(bench):
+    """A sink that stops reading: every frame is parsed, what can't be written is counted."""
+    with live.scratch_folder() as folder:
+        fifo = os.path.join(folder, "sink")
+        os.mkfifo(fifo)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        with bench.live(folder, "--port", live.memif(folder), sessions=fifo) as run, \
+                bench.sender(folder, "profile:probing", "--loops", "40") as sender:
+            result = sender.result()
+            if result["stalled"]:
+                yield "the worker waited for the sink"
+            settle()
+            yield from finish(run, result["frames"], okay=(1,))
+            stats, whole = run.stats(), drain(reader).count(b"\n")
+        if stats["export.shed"] == 0:
+            yield "nothing was shed, so the sink was no obstacle"
+        lines = stats["session.records"] - stats["export.shed"]
+        if whole != lines:
+            yield f"{stats['session.records']} records, {stats['export.shed']} shed, {whole} whole lines in the pipe"
+
+
+def drain(reader):
+    pieces = []
+    while True:
+        try:
+            piece = os.read(reader, 1 << 20)
+        except BlockingIOError:
+            break
+        if not piece:
+            break
+        pieces.append(piece)
+    os.close(reader)
+    return b"".join(pieces)
+
+
+def check_sigterm(bench):
+    """SIGTERM under load: what was taken is finished, every line is whole."""
+    with live.scratch_folder() as folder, bench.live(folder, "--port", live.memif(folder)) as run, \
+            bench.sender(folder, "profile:ordinary", "--loops", "100000", "--stall", "2") as sender:
+        run.wait_until_ready()
+        time.sleep(2)
+        run.end()
+        yield from run.crash_reasons((0, 1))
+        sent = sender.finish()["frames"]
+        stats = run.stats()
+        # what lay in the queue when polling ended is gone with it
+        yield from live.balance_reasons(sent, stats, may_wait=QUEUE)
+        if stats["capture.frames"] < 1000:
+            yield f"only {stats['capture.frames']} frames: there was no load"
+        if stats["session.records"] != len(run.sessions()) + stats["export.shed"]:
+            yield f"{stats['session.records']} records, {len(run.sessions())} written, {stats['export.shed']} shed"
+
+
+def check_sighup(bench):
+    """SIGHUP under load, with a good and with a broken site file: not a packet less."""
+    with live.scratch_folder() as folder:
+        site = os.path.join(folder, "site.yaml")
+        with open(site, "w", encoding="ascii") as file:
+            file.write("home_networks: [10.25.0.0/24]\n")
+        # in the lossless mode a packet that mailtap loses shows in the sum, one that waits does not
+        with bench.live(folder, "--site", site, "--port", live.memif(folder)) as run, \
+                bench.sender(folder, "profile:probing", "--loops", "1000000", "--seconds", "4") as sender:
+            run.wait_until_ready()
+            time.sleep(1)
+            with open(site, "w", encoding="ascii") as file:
+                file.write("home_networks: [198.18.0.0/15, 10.25.0.0/24]\n")
+            run.signal(signal.SIGHUP)
+            time.sleep(1)
+            with open(site, "w", encoding="ascii") as file:
+                file.write("home_networks: [10.25.0.0/24]\nhome_netwroks: []\n")
+            run.signal(signal.SIGHUP)
+            run.wait_for_line(r"site\.yaml:2", 5)
+            if run.is_over():
+                yield "a broken site file ended the run"
+            sent = sender.result()["frames"]
+            settle()
+            yield from finish(run, sent)
+            lost = [name for name in (*live.LOST, "live.ring_full") if run.stats()[name]]
+            if lost:
+                yield f"packets were lost: {lost}"
+
+
+def check_tap(bench):
+    """Two ports as a tap, a direction on each: the records of the file."""
+    path, site, count = bench.input("ordinary", 300)
+    sessions, alerts = bench.read(path, site)
+    for workers, spread in (("1", "auto"), ("2", "device"), ("2", "software")):
+        queues = workers if spread == "device" else "1"
+        with live.scratch_folder() as folder, bench.live(
+                folder, "--site", site, "--workers", workers, "--spread", spread, "--count", str(count), "--duration",
+                "30s", "--port", live.memif(folder, 0), "--port", live.memif(folder, 1)) as run, \
+                bench.sender(folder, path, "--tap", "--queues", queues):
+            run.wait()
+            for reason in (*run.crash_reasons(), *set_differences(sessions, run.sessions(), "sessions"),
+                           *set_differences(alerts, run.alerts(), "alerts"),
+                           *live.balance_reasons(count, run.stats())):
+                yield f"{workers} workers, {spread}: {reason}"
+
+
+def check_flood(bench):
+    """SYNs of a million strangers beside ordinary mail: at least 99.9 % of the
+    sessions are recorded as they are without the flood."""
+    path, site, count = bench.input("ordinary", 2000)
+    flood = -(-STRANGERS // count)
+    expected = {without_times(session) for session in bench.read(path, site)[0]}
+    with live.scratch_folder() as folder, bench.live(folder, "--site", site, "--port", live.memif(folder)) as run, \
+            bench.sender(folder, path, "--flood", str(flood), "--flood-sources", str(STRANGERS)) as sender:
+        result = sender.result()
+        settle(1)
+        yield from finish(run, result["frames"])
+        if result["flood"] < STRANGERS:
+            yield f"only {result['flood']} SYNs"
+        seen = {without_times(session) for session in run.sessions()}
+        share = len(expected & seen) / len(expected)
+        if share < INTACT_SHARE:
+            yield f"{share * 100:.2f} % of the sessions were recorded intact"
+            yield from (f"missing: {text[:800]}" for text in sorted(expected - seen)[:2])
+
+
+# --- ports that go and return --------------------------------------------------
+
+
+def check_return(bench, netlab):
+    """A port that disappears and returns: the mail of before and of after is recorded."""
+    path, site, count = bench.input("ordinary", 40)
+    again = os.path.join(bench.folder, "again.pcap")
+    live.write_pcap(again, ((when, frame[:26] + b"\xc6\x20" + frame[28:] if frame[26:27] == b"\xc6" else
+                             frame[:30] + b"\xc6\x20" + frame[32:], size)
+                            for when, frame, size in live.frames_of(path)))
+    expected = sum(len(bench.read(capture, site)[0]) for capture in (path, again))
+    with live.scratch_folder() as folder, live.Cable(netlab) as cable, bench.live(
+            folder, "--site", site, "--interface", cable.NEAR, prefix=cable.near.command([])) as run:
+        run.wait_until_ready()
+        sent = cable.send(path)
+        settle(1)
+        cable.unplug()
+        run.wait_for_line(r"(?i)gone|disappear|removed", 15)
+        cable.plug()
+        run.wait_for_line(r"(?i)back|return|again", 15)
+        sent += cable.send(again)
+        settle(1)
+        yield from finish(run, sent)
+        if len(run.sessions()) != expected:
+            yield f"{len(run.sessions())} sessions instead of {expected}"
+
+
+CHECKS = {
+    "junk": (check_junk, "frames that are rejected are each counted under the reason"),
+    "filter": (check_filter, "frames that --filter leaves out are counted"),
+    "ring": (check_ring_full, "a reader that is faster than its workers loses nothing uncounted"),
+    "pool": (check_small_pool, "a small pool of buffers loses nothing uncounted, and nothing stands still"),
+    "fifo": (check_fifo, "a sink that stops reading costs records that are counted, and no packet"),
+    "sigterm": (check_sigterm, "SIGTERM under load finishes everything that was taken"),
+    "sighup": (check_sighup, "SIGHUP under load loses no packet, with a good and with a broken site file"),
+    "tap": (check_tap, "two ports as a tap give the records of the file"),
+    "flood": (check_flood, "SYNs of a million strangers leave ordinary mail intact"),
+    "return": (check_return, "a port that disappears and returns is captured from again"),
+}
+
+
+def attempt(check, *arguments):
+    try:
+        return list(check(*arguments))
+    except live.Trouble as trouble:
+        return [str(trouble)]
+
+
+def main():
+    mailtap, root, replay, traffic, *wanted = sys.argv[1:]
+    tap, netlab, lacking = Tap(), live.netlab_of(root), live.why_no_namespaces()
+    with scratch() as folder:
+        bench = Bench(mailtap, root, replay, traffic, folder)
+        for name, (check, title) in CHECKS.items():
+            if wanted and name not in wanted:
+                continue
+            if name != "return":
+                tap.check(title, attempt(check, bench))
+            elif lacking:
+                tap.skipped(title, lacking)
+            else:
+                tap.check(title, attempt(check, bench, netlab))
+    return tap.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
