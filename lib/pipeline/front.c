@@ -56,6 +56,13 @@ bool mt_front_packet(struct mt_front *front, const struct mt_frame *frame, struc
     return true;
 }
 
+/* Does another worker have the connection of a datagram put together here? */
+static bool is_stray(const struct mt_front *front, const struct mt_worker *worker,
+                     const struct mt_packet *packet)
+{
+    return front->strays && !mt_worker_knows(worker, &packet->tuple);
+}
+
 /* One burst: decode all, then the worker's stages over what is to be followed.
  * A datagram put together from fragments ends a group, because its bytes live
  * only until the next fragment. */
@@ -67,6 +74,10 @@ void mt_front_burst(struct mt_front *front, struct mt_worker *worker, const stru
     for (size_t i = 0; i < count; i++) {
         if (!mt_front_packet(front, &frames[i], &packets[kept]))
             continue;
+        if (MT_UNLIKELY(front->is_reassembled) && is_stray(front, worker, &packets[kept])) {
+            mt_strays_send(front->strays, front->stray_box, &packets[kept], &worker->stats);
+            continue;
+        }
         kept++;
         if (MT_UNLIKELY(front->is_reassembled)) {
             mt_worker_burst(worker, packets, kept, frames[i].mark.time);

@@ -9,11 +9,13 @@
 #define MT_PIPELINE_FRONT_PRIV_H
 
 #include "packet/fragment.h"
-#include "pipeline/worker_priv.h"
+#include "pipeline/strays_priv.h"
 
 struct mt_front {
     struct mt_stats *stats;
     struct mt_fragment_table *fragments;
+    struct mt_strays *strays; /* NULL: whatever is put together here belongs here */
+    uint32_t stray_box;       /* this worker's */
     bool is_reassembled;      /* the last packet's payload lies in the table: use it before the next call */
     uint8_t ports[65536 / 8]; /* bit set: watched */
 };

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/endian.h"
+#include "pipeline/whole_priv.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -33,42 +34,15 @@ static void *ring_pop_wait(struct mt_ring *ring)
 /* --- a packet made of fragments, in a frame's place -------------------------- */
 
 /* A frame of unknown link is never dealt, so that value is free to say that data
- * is one of these. */
+ * is a struct mt_whole. */
 #define LINK_WHOLE MT_LINK_UNKNOWN
-
-struct whole {
-    struct mt_packet packet;
-    uint8_t mac[2][6];
-    uint8_t payload[];
-};
-
-static const uint8_t *mac_copy(uint8_t *to, const uint8_t *from)
-{
-    return from ? memcpy(to, from, 6) : NULL;
-}
-
-/* Everything that the packet points to goes with it. */
-static bool whole_make(const struct mt_packet *packet, struct mt_frame *ret_frame)
-{
-    struct whole *whole = malloc(sizeof(*whole) + packet->payload.size);
-    if (!whole)
-        return false;
-    whole->packet = *packet;
-    whole->packet.mac_src = mac_copy(whole->mac[0], packet->mac_src);
-    whole->packet.mac_dst = mac_copy(whole->mac[1], packet->mac_dst);
-    if (packet->payload.size > 0)
-        memcpy(whole->payload, packet->payload.ptr, packet->payload.size);
-    whole->packet.payload.ptr = whole->payload;
-    *ret_frame = (struct mt_frame){.data = (const uint8_t *)whole, .mark = packet->mark, .link = LINK_WHOLE};
-    return true;
-}
 
 /* --- worker ---------------------------------------------------------------- */
 
 static bool frame_decode(const struct mt_frame *frame, struct mt_packet *ret_packet)
 {
     if (MT_UNLIKELY(frame->link == LINK_WHOLE))
-        *ret_packet = ((const struct whole *)(const void *)frame->data)->packet;
+        *ret_packet = ((const struct mt_whole *)(const void *)frame->data)->packet;
     else if (MT_UNLIKELY(mt_packet_decode(frame, ret_packet) != MT_PACKET_TCP))
         return false;
     ret_packet->mark.time += ret_packet->mark.time == 0;
@@ -206,11 +180,12 @@ static MT_NOINLINE void look_closer(struct mt_dealer *dealer, struct mt_frame *f
     if (!mt_front_look(dealer->front, frame, &packet))
         return;
     if (dealer->front->is_reassembled) {
-        if (!whole_make(&packet, frame)) {
+        ret_dealt->owned = mt_whole_make(&packet);
+        if (!ret_dealt->owned) {
             mt_stats_add(dealer->front->stats, MT_COUNTER_LIVE_RING_FULL, 1);
             return;
         }
-        ret_dealt->owned = (void *)(uintptr_t)frame->data;
+        *frame = (struct mt_frame){.data = ret_dealt->owned, .mark = packet.mark, .link = LINK_WHOLE};
     }
     ret_dealt->lane = lane_of_hash(dealer, hash_of_tuple(dealer, &packet.tuple));
 }

@@ -75,6 +75,9 @@ static int poller_create(struct mt_live *live, uint32_t index, struct mt_capture
     poller->has_front = true;
     if (live->poller_count == live->lane_count) {
         poller->lane = live->lanes[index];
+        poller->strays = live->strays ? &live->strays->boxes[index] : NULL;
+        poller->front.strays = live->strays;
+        poller->front.stray_box = index;
         return 0;
     }
     poller->dealer = (struct mt_dealer){
@@ -90,6 +93,9 @@ static int rooms_create(struct mt_live *live, struct mt_capture *const *sources,
     live->pollers = calloc(live->poller_count, sizeof(*live->pollers));
     live->merge.results = calloc(live->lane_count, sizeof(*live->merge.results));
     if (!live->lanes || !live->pollers || !live->merge.results)
+        return -ENOMEM;
+    live->strays = live->poller_count > 1 ? mt_strays_create(live->poller_count) : NULL;
+    if (live->poller_count > 1 && !live->strays)
         return -ENOMEM;
     int rc = mt_rules_publish(&live->rules, live->config.site, &live->config.detect);
     if (rc != 0)
@@ -194,6 +200,7 @@ void mt_live_destroy(struct mt_live *live)
         if (live->pollers[i].has_front)
             mt_front_fini(&live->pollers[i].front);
     }
+    mt_strays_destroy(live->strays);
     mt_collector_destroy(live->collector);
     mt_rules_fini(&live->rules);
     free(live->merge.results);

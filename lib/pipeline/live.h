@@ -53,6 +53,11 @@ bool mt_live_is_done(const struct mt_live *live);
 /* Sums of all threads' counters as they are now. */
 void mt_live_stats(const struct mt_live *live, struct mt_stats *ret_stats);
 
+/* Frames that the sources handed over, and frames of which it is known what became
+ * of them: filtered, rejected by name, not mail, a segment, part of a datagram,
+ * lost to a full ring, unused. Equal, or a counter is missing. */
+void mt_live_balance(const struct mt_stats *stats, uint64_t *ret_frames, uint64_t *ret_known);
+
 /* Frames a worker has had, for the share of each. */
 size_t mt_live_worker_frames(const struct mt_live *live, uint64_t *ret_frames, size_t count_max);
 

@@ -22,6 +22,7 @@ struct mt_poller {
     uint64_t said;       /* number that lanes were told last */
     uint32_t index;
     bool has_front;
+    struct mt_stray_box *strays; /* NULL: none can come */
     pthread_t thread;
     bool is_started;
 };
@@ -34,6 +35,7 @@ struct mt_live {
     uint32_t poller_count;
     struct mt_lane **lanes;
     uint32_t lane_count;
+    struct mt_strays *strays; /* NULL: one poller */
     struct mt_merge merge;
     struct mt_collector *collector;
     struct mt_rules_user collector_rules;

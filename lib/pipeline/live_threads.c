@@ -131,6 +131,12 @@ static size_t used_burst(struct mt_poller *poller, struct mt_frame *frames, size
     return count;
 }
 
+static void strays_look(struct mt_poller *poller)
+{
+    if (poller->strays && MT_UNLIKELY(mt_strays_has_any(poller->strays)))
+        mt_strays_look(poller->strays, poller->lane->worker);
+}
+
 /* Until the source has ended, or is idle when the run is ending. */
 static void poll_frames(struct mt_poller *poller)
 {
@@ -144,6 +150,7 @@ static void poll_frames(struct mt_poller *poller)
         size_t count = 0;
         if (poller->lane)
             mt_lane_take_rules(poller->lane);
+        strays_look(poller);
         if (MT_LIKELY(claimed > 0))
             count = used_burst(poller, frames, claimed, &is_end);
         else if (is_count_reached(live))
@@ -177,8 +184,10 @@ static struct mt_mark wait_for_others(struct mt_poller *poller)
             mt_deal_send(&poller->dealer, true);
             mt_deal_say(&poller->dealer, &poller->last);
         }
+        strays_look(poller);
         mt_ring_pause(&spins);
     }
+    strays_look(poller);
     return (struct mt_mark){.time = atomic_load_explicit(&live->last_time, memory_order_relaxed),
                             .number = atomic_load_explicit(&live->last_number, memory_order_relaxed)};
 }

@@ -467,6 +467,14 @@ void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, 
     worker_expire(worker, now);
 }
 
+bool mt_worker_knows(const struct mt_worker *worker, const struct mt_tuple *tuple)
+{
+    struct mt_flow_key key;
+    bool swapped;
+    uint64_t hash = mt_flow_key_of(worker->flows, tuple, &key, &swapped);
+    return mt_flow_find(worker->flows, &key, hash) != NULL;
+}
+
 static void worker_reaches(struct mt_worker *worker, const struct mt_mark *now)
 {
     worker->now.time = mt_max_u64(worker->now.time, now->time);

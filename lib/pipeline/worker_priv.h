@@ -49,6 +49,9 @@ void mt_worker_destroy(struct mt_worker *worker);
  * now (the time of the run's newest packet, which another worker may have). */
 void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, size_t count, uint64_t now);
 
+/* Is there a connection of these ends? */
+bool mt_worker_knows(const struct mt_worker *worker, const struct mt_tuple *tuple);
+
 /* No packet came up to now: what has timed out by then is ended. */
 void mt_worker_idle(struct mt_worker *worker, const struct mt_mark *now);
 

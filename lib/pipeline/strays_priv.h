@@ -1,0 +1,47 @@
+/* Datagrams that came as fragments to a worker whose connection is another's: a
+ * device spreads fragments by addresses alone, because only the first has ports.
+ *
+ * Whoever has put such a datagram together and does not know its connection sends
+ * a copy to every other worker; the one that knows it takes it. It was overtaken
+ * by what that worker has had meanwhile, as on a wire that reorders. What nobody
+ * knows is counted (packet.fragments_astray) and begins no session, since it may
+ * be part of one whose worker has already left it behind.
+ *
+ * Ownership: copies pass to the worker that looks at them. Thread: any worker
+ * sends; each looks into its own box. Limits: MT_STRAYS_MAX in a box; beyond, it
+ * is as if that worker did not know the connection.
+ */
+#ifndef MT_PIPELINE_STRAYS_PRIV_H
+#define MT_PIPELINE_STRAYS_PRIV_H
+
+#include "pipeline/worker_priv.h"
+
+#define MT_STRAYS_MAX 64u
+
+struct mt_stray;
+
+struct mt_stray_box {
+    _Alignas(MT_CACHE_LINE) _Atomic(struct mt_stray *) first; /* the latest */
+    _Atomic uint32_t count;
+};
+
+struct mt_strays {
+    uint32_t box_count;
+    struct mt_stray_box boxes[]; /* one a worker */
+};
+
+struct mt_strays *mt_strays_create(uint32_t worker_count);
+void mt_strays_destroy(struct mt_strays *strays);
+
+void mt_strays_send(struct mt_strays *strays, uint32_t from, const struct mt_packet *packet,
+                    struct mt_stats *stats);
+
+/* Gives the worker what is its own. */
+void mt_strays_look(struct mt_stray_box *box, struct mt_worker *worker);
+
+static inline bool mt_strays_has_any(const struct mt_stray_box *box)
+{
+    return atomic_load_explicit(&box->first, memory_order_relaxed) != NULL;
+}
+
+#endif
