@@ -56,16 +56,18 @@ bool mt_front_packet(struct mt_front *front, const struct mt_frame *frame, struc
     return true;
 }
 
-/* Does another worker have the connection of a datagram put together here? */
-static bool is_stray(const struct mt_front *front, const struct mt_worker *worker,
-                     const struct mt_packet *packet)
+/* A datagram put together from fragments goes alone, because its bytes live only
+ * until the next fragment; unless another worker has its connection. */
+static MT_NOINLINE void whole_take(struct mt_front *front, struct mt_worker *worker,
+                                   const struct mt_packet *packet)
 {
-    return front->strays && !mt_worker_knows(worker, &packet->tuple);
+    if (front->strays && !mt_worker_knows(worker, &packet->tuple))
+        mt_strays_send(front->strays, front->stray_box, packet, &worker->stats);
+    else
+        mt_worker_burst(worker, packet, 1, packet->mark.time);
 }
 
-/* One burst: decode all, then the worker's stages over what is to be followed.
- * A datagram put together from fragments ends a group, because its bytes live
- * only until the next fragment. */
+/* One burst: decode all, then the worker's stages over what is to be followed. */
 void mt_front_burst(struct mt_front *front, struct mt_worker *worker, const struct mt_frame *frames,
                     size_t count)
 {
@@ -74,15 +76,13 @@ void mt_front_burst(struct mt_front *front, struct mt_worker *worker, const stru
     for (size_t i = 0; i < count; i++) {
         if (!mt_front_packet(front, &frames[i], &packets[kept]))
             continue;
-        if (MT_UNLIKELY(front->is_reassembled) && is_stray(front, worker, &packets[kept])) {
-            mt_strays_send(front->strays, front->stray_box, &packets[kept], &worker->stats);
+        if (MT_UNLIKELY(front->is_reassembled)) {
+            mt_worker_burst(worker, packets, kept, frames[i].mark.time);
+            whole_take(front, worker, &packets[kept]);
+            kept = 0;
             continue;
         }
         kept++;
-        if (MT_UNLIKELY(front->is_reassembled)) {
-            mt_worker_burst(worker, packets, kept, frames[i].mark.time);
-            kept = 0;
-        }
     }
     mt_worker_burst(worker, packets, kept, frames[count - 1].mark.time);
 }

@@ -1,5 +1,6 @@
 /* What the pipeline makes of connections: when a session begins, when it ends,
  * and that the number of workers changes nothing. */
+#include "lines.h"
 #include "wire.h"
 
 #include <setjmp.h>
@@ -301,81 +302,23 @@ static void a_full_table_gives_up_the_oldest_session_and_says_so(void **state)
 
 /* --- one worker, many workers ----------------------------------------------- */
 
-struct lines {
-    char *text[4096];
-    size_t count;
-};
-
-static void lines_add(struct lines *lines, struct mt_span text)
-{
-    assert_true(lines->count < MT_ARRAY_COUNT(lines->text));
-    lines->text[lines->count++] = strndup((const char *)text.ptr, text.size);
-}
-
-static void on_sessions(void *ctx, struct mt_span text, uint64_t count)
-{
-    struct lines *lines = ctx;
-    size_t before = lines->count;
-    while (text.size > 0) {
-        const uint8_t *end = memchr(text.ptr, '\n', text.size);
-        assert_non_null(end);
-        size_t size = (size_t)(end - text.ptr) + 1;
-        lines_add(lines, mt_span_head(text, size));
-        text = mt_span_from(text, size);
-    }
-    assert_int_equal(lines->count - before, count);
-}
-
-static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rule rule, enum mt_level level)
-{
-    char line[256];
-    snprintf(line, sizeof(line), "%s %d %.*s %llu", mt_rule_name(rule), (int)level, (int)alert->event_id.size,
-             (const char *)alert->event_id.ptr, (unsigned long long)alert->timestamp);
-    lines_add(ctx, mt_span_cstr(line));
-}
-
-static int line_order(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static struct lines *run_lines(struct wire *wire, uint32_t workers)
 {
-    struct lines *lines = calloc(1, sizeof(*lines));
+    struct lines *lines = lines_new();
     struct mt_pipeline_config config = {.workers = workers};
     mt_detect_config_init(&config.detect);
     config.observer_name = mt_span_cstr("test");
     config.observer_version = "0";
-    struct mt_pipeline_sink sink = {.sessions = on_sessions, .alert = on_alert};
     struct mt_pipeline_result *result = aligned_alloc(MT_CACHE_LINE, sizeof(*result));
     char reason[128];
     wire_rewind(wire);
-    assert_int_equal(mt_pipeline_run(&config, &wire->capture, &sink, lines, reason, sizeof(reason), result),
-                     0);
+    assert_int_equal(
+        mt_pipeline_run(&config, &wire->capture, &lines_sink, lines, reason, sizeof(reason), result), 0);
     assert_int_equal(result->workers, workers);
     free(result);
-    qsort(lines->text, lines->count, sizeof(lines->text[0]), line_order);
+    assert_false(lines->is_wrong);
+    lines_sort(lines);
     return lines;
-}
-
-static void lines_free(struct lines *lines)
-{
-    for (size_t i = 0; i < lines->count; i++)
-        free(lines->text[i]);
-    free(lines);
-}
-
-static void wire_probe(struct wire *wire, struct wire_connection *c, const char *name)
-{
-    char line[64];
-    snprintf(line, sizeof(line), "VRFY %s\r\n", name);
-    wire_handshake(wire, c);
-    wire_say(wire, c, MT_SERVER, "220 mx.home.example ESMTP\r\n");
-    wire_say(wire, c, MT_CLIENT, "HELO out.example.net\r\n");
-    wire_say(wire, c, MT_SERVER, "250 mx.home.example\r\n");
-    wire_say(wire, c, MT_CLIENT, line);
-    wire_say(wire, c, MT_SERVER, "252 2.0.0 maybe\r\n");
-    wire_close(wire, c);
 }
 
 static void any_number_of_workers_gives_the_same_records_and_alerts(void **state)

@@ -1,5 +1,6 @@
 #include "wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static size_t wire_burst(struct mt_capture *capture, struct mt_frame *ret_frames, size_t count_max,
@@ -155,4 +156,49 @@ void wire_delivery(struct wire *wire, struct wire_connection *c)
     for (size_t i = 0; i < MT_ARRAY_COUNT(lines); i++)
         wire_say(wire, c, lines[i].side, lines[i].text);
     wire_close(wire, c);
+}
+
+void wire_probe(struct wire *wire, struct wire_connection *c, const char *name)
+{
+    char line[64];
+    snprintf(line, sizeof(line), "VRFY %s\r\n", name);
+    wire_handshake(wire, c);
+    wire_say(wire, c, MT_SERVER, "220 mx.home.example ESMTP\r\n");
+    wire_say(wire, c, MT_CLIENT, "HELO out.example.net\r\n");
+    wire_say(wire, c, MT_SERVER, "250 mx.home.example\r\n");
+    wire_say(wire, c, MT_CLIENT, line);
+    wire_say(wire, c, MT_SERVER, "252 2.0.0 maybe\r\n");
+    wire_close(wire, c);
+}
+
+void wire_raw(struct wire *wire, const void *bytes, size_t size)
+{
+    uint8_t *copy = malloc(size);
+    memcpy(copy, bytes, size);
+    wire_frame(wire, copy, size);
+}
+
+/* 24 bytes and the rest, of a packet with a header of 20. */
+void wire_break_last(struct wire *wire)
+{
+    struct mt_frame *last = &wire->frames[wire->count - 1];
+    uint8_t *whole = (uint8_t *)(uintptr_t)last->data;
+    size_t size = last->size;
+    size_t cut = 44;
+    uint8_t rest[2048];
+    put16(whole + 2, (uint32_t)cut);
+    put16(whole + 4, (uint32_t)wire->count);
+    put16(whole + 6, 0x2000);
+    memcpy(rest, whole, 20);
+    memcpy(rest + 20, whole + cut, size - cut);
+    put16(rest + 2, (uint32_t)(20 + size - cut));
+    put16(rest + 6, (uint32_t)(cut - 20) / 8);
+    last->size = last->wire_size = (uint32_t)cut;
+    wire_raw(wire, rest, 20 + size - cut);
+}
+
+void wire_number_by_time(struct wire *wire)
+{
+    for (size_t i = 0; i < wire->count; i++)
+        wire->frames[i].mark.number = wire->frames[i].mark.time;
 }

@@ -46,4 +46,17 @@ void wire_close(struct wire *wire, struct wire_connection *c);
 /* A whole session with one delivered message. */
 void wire_delivery(struct wire *wire, struct wire_connection *c);
 
+/* A session that asks for one name. */
+void wire_probe(struct wire *wire, struct wire_connection *c, const char *name);
+
+/* Any bytes as a frame. */
+void wire_raw(struct wire *wire, const void *bytes, size_t size);
+
+/* The last frame, which must have more than 24 bytes behind its IP header, comes as
+ * two fragments. */
+void wire_break_last(struct wire *wire);
+
+/* Frame numbers as live sources give them. */
+void wire_number_by_time(struct wire *wire);
+
 #endif
