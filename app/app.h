@@ -18,6 +18,7 @@ enum {
 #define MT_VERSION_TEXT "0.1.0"
 
 int mt_app_read(int argc, char **argv);
+int mt_app_live(int argc, char **argv);
 int mt_app_dialogue(int argc, char **argv);
 int mt_app_fields(int argc, char **argv);
 

@@ -7,13 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char usage[] = "mailtap " MT_VERSION_TEXT " - what mail traffic did, from its packets\n"
-                            "\n"
-                            "  mailtap read FILE|DIR|- ...       captures to records, alerts and a summary\n"
-                            "  mailtap dialogue FILE|DIR|- ...   the conversation of each session\n"
-                            "  mailtap fields                    the fields of the records\n"
-                            "\n"
-                            "'mailtap VERB --help' tells the options of a verb.\n";
+static const char usage[] =
+    "mailtap " MT_VERSION_TEXT " - what mail traffic did, from its packets\n"
+    "\n"
+    "  mailtap read FILE|DIR|- ...       captures to records, alerts and a summary\n"
+    "  mailtap live ...                  the same from ports and interfaces, as it comes\n"
+    "  mailtap dialogue FILE|DIR|- ...   the conversation of each session\n"
+    "  mailtap fields                    the fields of the records\n"
+    "\n"
+    "'mailtap VERB --help' tells the options of a verb.\n";
 
 static void log_to_stderr(enum mt_log_level level, const char *message)
 {
@@ -26,6 +28,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } verbs[] = {
     {"read", mt_app_read},
+    {"live", mt_app_live},
     {"dialogue", mt_app_dialogue},
     {"fields", mt_app_fields},
 };

@@ -2,10 +2,10 @@
 #include "app.h"
 #include "capture/files.h"
 #include "options.h"
-#include "outputs.h"
 #include "progress.h"
 #include "statistics.h"
 #include "summary.h"
+#include "writers.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -62,15 +62,15 @@ static int exit_code(const struct mt_options *options, const struct mt_alert_not
     return is_incomplete ? MT_EXIT_INCOMPLETE : MT_EXIT_OK;
 }
 
-static int run_capture(struct mt_outputs *outputs, struct mt_options *options, struct mt_capture *capture,
+static int run_capture(struct mt_writers *writers, struct mt_options *options, struct mt_capture *capture,
                        struct mt_pipeline_result *result)
 {
-    struct mt_pipeline_sink sink = mt_outputs_sink(outputs);
+    struct mt_pipeline_sink sink = mt_writers_sink(writers);
     char reason[256];
     struct mt_progress progress;
     options->pipeline.stop = &stop_wanted;
     mt_progress_start(&progress, capture, !options->is_quiet);
-    int rc = mt_pipeline_run(&options->pipeline, capture, &sink, outputs, reason, sizeof(reason), result);
+    int rc = mt_pipeline_run(&options->pipeline, capture, &sink, writers, reason, sizeof(reason), result);
     mt_progress_stop(&progress);
     if (rc != 0) {
         fprintf(stderr, "mailtap: %s\n", reason);
@@ -81,20 +81,20 @@ static int run_capture(struct mt_outputs *outputs, struct mt_options *options, s
         fputs("mailtap: stopped by a signal before the end of the capture\n", stderr);
         is_incomplete = true;
     }
-    is_incomplete |= !mt_outputs_close(outputs);
-    mt_stats_sum(&result->stats, &outputs->written);
+    is_incomplete |= !mt_writers_close(writers);
+    mt_stats_sum(&result->stats, &writers->written);
     is_incomplete |= mt_stats_get(&result->stats, MT_COUNTER_EXPORT_SHED) > 0;
     if (options->stats_path)
         is_incomplete |= !mt_statistics_write(options->stats_path, &result->stats);
-    if (!mt_outputs_has_stdout(outputs)) {
+    if (!mt_writers_has_stdout(writers)) {
         mt_summary_print_read(result);
-        mt_summary_print(options, result, &outputs->notes);
+        mt_summary_print(options, result, &writers->notes);
     }
     if (fflush(stdout) != 0) {
         fputs("mailtap: standard output: write error\n", stderr);
         is_incomplete = true;
     }
-    return exit_code(options, &outputs->notes, is_incomplete);
+    return exit_code(options, &writers->notes, is_incomplete);
 }
 
 /* Writing over a capture that is being read would destroy it. */
@@ -117,7 +117,7 @@ static bool is_output_an_input(const struct mt_options *options)
     return false;
 }
 
-static int run_all(struct mt_outputs *outputs, struct mt_stats *stats, struct mt_options *options)
+static int run_all(struct mt_writers *writers, struct mt_stats *stats, struct mt_options *options)
 {
     if (is_output_an_input(options))
         return MT_EXIT_USAGE;
@@ -134,12 +134,12 @@ static int run_all(struct mt_outputs *outputs, struct mt_stats *stats, struct mt
     int code = MT_EXIT_START;
     if (!result) {
         fputs("mailtap: out of memory\n", stderr);
-    } else if (mt_outputs_open(outputs, options, reason, sizeof(reason)) != 0) {
+    } else if (mt_writers_open(writers, options, reason, sizeof(reason)) != 0) {
         fprintf(stderr, "mailtap: %s\n", reason);
     } else {
-        code = run_capture(outputs, options, capture, result);
+        code = run_capture(writers, options, capture, result);
     }
-    mt_outputs_close(outputs);
+    mt_writers_close(writers);
     free(result);
     capture->ops->close(capture);
     return code;
@@ -154,15 +154,15 @@ int mt_app_read(int argc, char **argv)
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
         struct mt_stats *stats = aligned_alloc(MT_CACHE_LINE, sizeof(*stats)); /* of the capture */
-        struct mt_outputs *outputs = mt_outputs_create();
-        if (stats && outputs) {
+        struct mt_writers *writers = mt_writers_create();
+        if (stats && writers) {
             memset(stats, 0, sizeof(*stats));
-            code = run_all(outputs, stats, &options);
+            code = run_all(writers, stats, &options);
         } else {
             fputs("mailtap: out of memory\n", stderr);
             code = MT_EXIT_START;
         }
-        mt_outputs_destroy(outputs);
+        mt_writers_destroy(writers);
         free(stats);
     }
     mt_options_fini(&options);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *counter_name(int counter)
+const char *mt_statistics_name(int counter)
 {
     if (counter < MT_COUNTER_REJECT_FIRST)
         return mt_counter_name((enum mt_counter)counter);
@@ -15,18 +15,19 @@ static const char *counter_name(int counter)
     return reject < MT_REJECT_COUNT ? mt_reject_name((enum mt_reject)reject) : NULL;
 }
 
-static void put_counters(FILE *file, const struct mt_stats *stats)
+void mt_statistics_put(FILE *file, const struct mt_stats *stats, bool is_pretty)
 {
     const char *separator = "";
     fputc('{', file);
     for (int i = 0; i < MT_COUNTER_COUNT; i++) {
-        const char *name = counter_name(i);
+        const char *name = mt_statistics_name(i);
         if (!name)
             continue;
-        fprintf(file, "%s\n  \"%s\": %" PRIu64, separator, name, mt_stats_get(stats, (enum mt_counter)i));
-        separator = ",";
+        fprintf(file, "%s%s\"%s\": %" PRIu64, separator, is_pretty ? "\n  " : "", name,
+                mt_stats_get(stats, (enum mt_counter)i));
+        separator = is_pretty ? "," : ", ";
     }
-    fputs("\n}\n", file);
+    fputs(is_pretty ? "\n}" : "}", file);
 }
 
 bool mt_statistics_write(const char *path, const struct mt_stats *stats)
@@ -37,7 +38,8 @@ bool mt_statistics_write(const char *path, const struct mt_stats *stats)
         fprintf(stderr, "mailtap: --stats %s: %s\n", path, strerror(errno));
         return false;
     }
-    put_counters(file, stats);
+    mt_statistics_put(file, stats, true);
+    fputc('\n', file);
     bool is_written = !ferror(file);
     if (!is_stdout && fclose(file) != 0)
         is_written = false;

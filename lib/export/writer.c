@@ -200,6 +200,8 @@ uint64_t mt_writer_shed(const struct mt_writer *writer)
 
 const char *mt_writer_error(const struct mt_writer *writer)
 {
+    if (writer->error == ETIMEDOUT && writer->deadline != NULL)
+        return "nothing was taken from it for too long";
     return writer->error != 0 ? strerrordesc_np(writer->error) : "";
 }
 

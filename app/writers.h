@@ -5,14 +5,14 @@
  * main; the sink's functions are called from the collector's thread in between.
  * Limits: an alert's line may have 256 KiB.
  */
-#ifndef MT_APP_OUTPUTS_H
-#define MT_APP_OUTPUTS_H
+#ifndef MT_APP_WRITERS_H
+#define MT_APP_WRITERS_H
 
 #include "export/writer.h"
 #include "options.h"
 #include "summary.h"
 
-struct mt_outputs {
+struct mt_writers {
     struct mt_stats written; /* of the writers */
     struct mt_alert_notes notes;
     struct mt_writer *sessions;
@@ -25,24 +25,24 @@ struct mt_outputs {
 };
 
 /* NULL when memory is short. */
-struct mt_outputs *mt_outputs_create(void);
-void mt_outputs_destroy(struct mt_outputs *outputs);
+struct mt_writers *mt_writers_create(void);
+void mt_writers_destroy(struct mt_writers *writers);
 
 /* --json stands for both on standard output, also in options. Both on one path
  * share a writer. -errno and a sentence on failure. */
-int mt_outputs_open(struct mt_outputs *outputs, struct mt_options *options, char *ret_reason,
+int mt_writers_open(struct mt_writers *writers, struct mt_options *options, char *ret_reason,
                     size_t reason_size);
 
-/* For the context `outputs`. */
-struct mt_pipeline_sink mt_outputs_sink(const struct mt_outputs *outputs);
+/* For the context `writers`. */
+struct mt_pipeline_sink mt_writers_sink(const struct mt_writers *writers);
 
 /* Live: from now on a target is waited for grace_ms and no longer. Any thread. */
-void mt_outputs_hurry(struct mt_outputs *outputs, uint32_t grace_ms);
+void mt_writers_hurry(struct mt_writers *writers, uint32_t grace_ms);
 
 /* True when everything that was given to them is written; else says what is not. */
-bool mt_outputs_close(struct mt_outputs *outputs);
+bool mt_writers_close(struct mt_writers *writers);
 
 /* Records go to standard output, so nothing else may. */
-bool mt_outputs_has_stdout(const struct mt_outputs *outputs);
+bool mt_writers_has_stdout(const struct mt_writers *writers);
 
 #endif
