@@ -128,6 +128,7 @@ int mt_netif_read(const char *name, const char *sysfs, struct mt_netif *ret_neti
         close(fd);
     }
     netif.has_addresses = has_addresses(name);
+    mt_netif_xdp(netif.index, netif.xdp, sizeof(netif.xdp));
     *ret_netif = netif;
     return 0;
 }

@@ -13,6 +13,7 @@ struct mt_netif {
     char name[16];
     char driver[32]; /* of the kernel; "" not known */
     char pci[32];    /* its device; "" none */
+    char xdp[24];    /* XDP program on it; "" none */
     unsigned index;
     uint32_t mtu;
     uint32_t queues; /* receive queues; 0: not known */
@@ -32,6 +33,9 @@ unsigned mt_netif_index(const char *name);
 
 /* sysfs: "/sys". 0, or -ENODEV. */
 int mt_netif_read(const char *name, const char *sysfs, struct mt_netif *ret_netif);
+
+/* The name of the XDP program on an interface; "" when it has none. */
+void mt_netif_xdp(unsigned index, char *ret_name, size_t name_size);
 
 /* "is eth0, lo; did you mean eth0?", for a name that is not there. */
 void mt_netif_names(const char *missing, char *ret_text, size_t text_size);

@@ -24,6 +24,8 @@
 static const char *reason_or(const struct mt_port *port, int error)
 {
     const char *reason = mt_port_log_reason(port->ports->log);
+    if (strstr(reason, "failed to parse device") != NULL)
+        return "the driver library has no driver for devices of this name";
     return reason[0] != '\0' ? reason : rte_strerror(error < 0 ? -error : error);
 }
 

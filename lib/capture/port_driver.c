@@ -11,11 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Slots of the ring that net_af_packet shares with the kernel. The ring has
- * slots of one size; twice its memory is taken, because the driver maps one for
- * sending too. 65424 is the most that the driver lets into a buffer of 64 KiB. */
+/* The ring that net_af_packet shares with the kernel has slots of one size; twice
+ * its memory is taken, because the driver maps one for sending too. Blocks are
+ * whole numbers of slots and of pages, because the driver takes slots to lie one
+ * behind the other. 65408 is the most that fits a buffer of 64 KiB so. */
 #define SMALL_RING "framesz=2048,blocksz=65536,framecnt=16384"
-#define LARGE_RING "framesz=65424,blocksz=65536,framecnt=1024"
+#define LARGE_RING "framesz=65408,blocksz=2093056,framecnt=1024"
 #define SMALL_MTU_MAX 1900u
 
 static bool is_hex(const char *text, size_t count)
@@ -145,6 +146,8 @@ static const char *xdp_obstacle(const struct mt_netif *netif)
         return "has no receive queues";
     if (netif->has_addresses)
         return "would take the frames of an interface that the system itself uses (it has addresses)";
+    if (netif->xdp[0] != '\0')
+        return "finds its place taken by another XDP program, and what that takes is not seen";
     if (netif->has_master)
         return "would take the frames from the bridge or bond that the interface belongs to";
     if (netif->mtu > SMALL_MTU_MAX)
@@ -213,6 +216,15 @@ int mt_port_request_interface(struct mt_port_request *request, const char *name,
         snprintf(ret_reason, reason_size, "%s is down; \"ip link set %s up\" mends it", name, name);
         return -ENETDOWN;
     }
+    /* the program of whoever else captures so: nothing would be left for us */
+    if (strncmp(netif.xdp, "xsk_def_prog", 12) == 0) {
+        snprintf(ret_reason, reason_size,
+                 "another program (another mailtap?) takes the frames of %s by AF_XDP; stop it first, or if "
+                 "it was "
+                 "killed, \"ip link set %s xdp off\" mends it",
+                 name, name);
+        return -EBUSY;
+    }
     choose_drivers(request, &netif);
     return 0;
 }
@@ -239,9 +251,12 @@ const char *mt_port_mending(const struct mt_port_request *request, int error)
 {
     if (error == -EBUSY || error == -EADDRINUSE)
         return "; another program uses it: stop that one (another mailtap?) first";
-    if (error == -EPERM || error == -EACCES)
+    /* drivers say -1 for anything, which happens to be -EPERM */
+    if (geteuid() != 0 && (error == -EPERM || error == -EACCES))
         return "; run mailtap as root";
     if (request->kind == MT_PORT_PCI)
         return "; \"mailtap devices\" says what is missing";
+    if (request->kind == MT_PORT_VIRTUAL)
+        return "; check its name and arguments";
     return "";
 }
