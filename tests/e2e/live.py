@@ -149,7 +149,7 @@ class Live(Process):
             lines = file.read().splitlines()
         if not lines:
             raise Trouble("mailtap wrote no line of --stats")
-        return json.loads(lines[-1])
+        return json.loads(lines[-1])["counters"]
 
     def sessions(self):
         return read_lines(self.paths["sessions"])
@@ -173,9 +173,10 @@ def about_capture(alert):
 
 class Sender(Process):
     """tests/replay, which stays connected until it is ended, because what lies
-    in the queue would be lost with it."""
+    in the queue would be lost with it. Started once mailtap is ready."""
 
-    def __init__(self, replay, folder, source, *arguments, name="replay"):
+    def __init__(self, replay, run, folder, source, *arguments, name="replay"):
+        run.wait_until_ready()
         super().__init__(folder, name, [replay, "--json", "--linger", "3600", "--wait", str(READY_SECONDS),
                                         "--socket", memif_socket(folder), *arguments, source])
 
