@@ -39,6 +39,7 @@ MT_STATIC_ASSERT(MT_JSON_KEY_MAX - MT_JSON_LEAF_MAX <= 32, "put_path copies so m
 /* A line being written. */
 struct line {
     struct mt_buf b;
+    const struct mt_json_group *groups;
     struct mt_text_second second;
     uint8_t spill[SPILL_MAX]; /* for what may not fit */
 };
@@ -335,7 +336,7 @@ static void put_objects(struct object *object, const struct mt_json_field *field
     for (uint32_t i = 0; i < list->count && !b->overflow; i++) {
         mt_buf_put_byte(b, i == 0 ? '[' : ',');
         put_object(object->line, field->items, item);
-        item += mt_json_groups[field->items].struct_size;
+        item += object->line->groups[field->items].struct_size;
     }
     mt_buf_put_byte(b, ']');
 }
@@ -404,7 +405,7 @@ static void put_member(struct object *object, const struct mt_json_field *field,
 
 static void put_object(struct line *line, unsigned group, const void *record)
 {
-    const struct mt_json_group *members = &mt_json_groups[group];
+    const struct mt_json_group *members = &line->groups[group];
     struct object object = {.line = line};
     struct mt_buf *b = &line->b;
     size_t begin = b->size;
@@ -420,12 +421,14 @@ static void put_object(struct line *line, unsigned group, const void *record)
 }
 
 /* The whole line or nothing. */
-static void put_line(struct mt_buf *b, unsigned group, const void *record)
+void mt_json_put_line(struct mt_buf *b, const struct mt_json_group *groups, unsigned group,
+                      const void *record)
 {
     struct line line; /* the spill is never read before it is written */
 
     line.b = mt_buf(b->ptr, b->cap);
     line.b.size = b->size;
+    line.groups = groups;
     line.second.number = 0;
     put_object(&line, group, record);
     mt_buf_put_byte(&line.b, '\n');
@@ -437,12 +440,12 @@ static void put_line(struct mt_buf *b, unsigned group, const void *record)
 
 void mt_json_put_session(struct mt_buf *b, const struct mt_record_session *record)
 {
-    put_line(b, MT_JSON_GROUP_SESSION, record);
+    mt_json_put_line(b, mt_json_groups, MT_JSON_GROUP_SESSION, record);
 }
 
 void mt_json_put_alert(struct mt_buf *b, const struct mt_record_alert *alert)
 {
-    put_line(b, MT_JSON_GROUP_ALERT, alert);
+    mt_json_put_line(b, mt_json_groups, MT_JSON_GROUP_ALERT, alert);
 }
 
 void mt_json_put_string(struct mt_buf *b, struct mt_span text)

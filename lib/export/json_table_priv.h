@@ -52,4 +52,10 @@ enum {
 
 extern const struct mt_json_group mt_json_groups[MT_JSON_GROUP_COUNT];
 
+/* A line of the fields that groups has: mt_json_groups, or a selection of it whose
+ * fields' items are indexes into it. The whole line or nothing. */
+struct mt_buf;
+void mt_json_put_line(struct mt_buf *b, const struct mt_json_group *groups, unsigned group,
+                      const void *record);
+
 #endif
