@@ -69,7 +69,7 @@ static void poller_burst(struct mt_poller *poller, const struct mt_frame *frames
     uint64_t none = 0;
     for (size_t i = 0; i < count; i++)
         MT_PREFETCH_READ(frames[i].data);
-    if (MT_UNLIKELY(poller->last.time == 0))
+    if (MT_UNLIKELY(atomic_load_explicit(&poller->live->first_time, memory_order_relaxed) == 0))
         atomic_compare_exchange_strong(&poller->live->first_time, &none, frames[0].mark.time);
     poller->last = frames[count - 1].mark;
     if (poller->lane) {
