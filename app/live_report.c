@@ -133,21 +133,13 @@ bool mt_live_report_losses(FILE *file, const struct mt_live_view *view)
 
 /* --- while it runs -------------------------------------------------------------- */
 
-static void look_at_port(struct mt_live_watch *watch, size_t index, const struct mt_port_counts *port,
+/* That a port has gone or returned is said by the room that opens it again. */
+static void look_at_link(struct mt_live_watch *watch, size_t index, const struct mt_port_counts *port,
                          mt_live_say *say, void *ctx)
 {
+    bool is_down = !port->is_gone && !port->is_up;
     char line[256];
 
-    if (port->is_gone != watch->is_gone[index]) {
-        snprintf(line, sizeof(line),
-                 port->is_gone ? "port %s has gone; it is opened again when it returns" : "port %s is back",
-                 port->name);
-        watch->is_gone[index] = port->is_gone;
-        watch->is_down[index] = false;
-        say(ctx, line);
-        return;
-    }
-    bool is_down = !port->is_gone && !port->is_up;
     if (is_down == watch->is_down[index] || port->is_gone)
         return;
     snprintf(line, sizeof(line), is_down ? "port %s has no link" : "port %s has link", port->name);
@@ -196,6 +188,6 @@ void mt_live_watch_look(struct mt_live_watch *watch, const struct mt_live_view *
                         void *ctx)
 {
     for (size_t i = 0; i < view->port_count; i++)
-        look_at_port(watch, i, &view->ports[i], say, ctx);
+        look_at_link(watch, i, &view->ports[i], say, ctx);
     look_at_shares(watch, view, say, ctx);
 }

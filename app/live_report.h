@@ -23,15 +23,14 @@ bool mt_live_report_losses(FILE *file, const struct mt_live_view *view);
 /* What is said when it happens. */
 struct mt_live_watch {
     uint64_t judged_frames[MT_WORKERS_MAX]; /* of the workers, when shares were last looked at */
-    bool is_gone[MT_PORTS_OPEN_MAX];
     bool is_down[MT_PORTS_OPEN_MAX];
     bool is_share_told;
 };
 
 typedef void mt_live_say(void *ctx, const char *line);
 
-/* Each second: ports that have gone, returned, lost or found their link; a worker
- * with much more than its share. */
+/* Each second: links that went down or came up; a worker with much more than its
+ * share. */
 void mt_live_watch_look(struct mt_live_watch *watch, const struct mt_live_view *view, mt_live_say *say,
                         void *ctx);
 

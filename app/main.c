@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
     "mailtap " MT_VERSION_TEXT " - what mail traffic did, from its packets\n"
@@ -20,7 +21,9 @@ static const char usage[] =
 static void log_to_stderr(enum mt_log_level level, const char *message)
 {
     static const char *const names[] = {"error", "warning", "note", "debug"};
-    fprintf(stderr, "mailtap: %s: %s\n", names[level], message);
+    /* a progress or status line may stand there */
+    const char *erase = isatty(STDERR_FILENO) ? "\r\033[K" : "";
+    fprintf(stderr, "%smailtap: %s: %s\n", erase, names[level], message);
 }
 
 static const struct {
