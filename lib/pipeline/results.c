@@ -93,11 +93,20 @@ static bool may_wait(const struct mt_results *results)
     return results->is_patient && !atomic_load_explicit(results->sheds, memory_order_relaxed);
 }
 
-static struct mt_block *block_get_wait(struct mt_results *results, size_t need)
+static void watermark_raise(struct mt_results *results, uint64_t watermark)
+{
+    if (atomic_load_explicit(&results->watermark, memory_order_relaxed) < watermark)
+        atomic_store_explicit(&results->watermark, watermark, memory_order_release);
+}
+
+/* Everything before the entry with this number has been handed over. To wait
+ * without saying so would be to wait for a collector that waits for that. */
+static struct mt_block *block_get_wait(struct mt_results *results, size_t need, uint64_t number)
 {
     struct mt_block *block = block_get(results, need);
     uint32_t spins = 0;
     while (!block && results->blocks_max && may_wait(results)) {
+        watermark_raise(results, number);
         mt_ring_pause(&spins);
         block = block_get(results, need);
     }
@@ -120,7 +129,7 @@ static void *entry_add(struct mt_results *results, uint64_t number, size_t size,
     if (results->block && need > results->block->cap - results->block->size)
         block_push(results);
     if (!results->block)
-        results->block = block_get_wait(results, need);
+        results->block = block_get_wait(results, need, number);
     if (!results->block)
         return NULL;
     struct entry entry = {.number = number, .size = (uint32_t)size, .is_observation = is_observation};
@@ -163,8 +172,7 @@ void mt_results_say(struct mt_results *results, uint64_t watermark)
             return;
         block_push(results);
     }
-    if (atomic_load_explicit(&results->watermark, memory_order_relaxed) < watermark)
-        atomic_store_explicit(&results->watermark, watermark, memory_order_release);
+    watermark_raise(results, watermark);
 }
 
 void mt_results_end(struct mt_results *results)
