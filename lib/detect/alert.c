@@ -202,7 +202,7 @@ void mt_detect_raise(struct mt_detect *detect, const struct mt_observation *o, c
         .ecs_version = MT_ECS_VERSION,
         .event_category = {.items = categories, .count = MT_ARRAY_COUNT(categories)},
         .event_dataset = "mailtap.alert",
-        .event_id = mt_span(o->event_id, sizeof(o->event_id)),
+        .event_id = o->event_id[0] ? mt_span(o->event_id, sizeof(o->event_id)) : mt_span_none(),
         .event_kind = "alert",
         .event_severity = severity_of(draft->level),
         .observer_name = detect->observer_name,

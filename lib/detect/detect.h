@@ -68,6 +68,23 @@ void mt_detect_reload(struct mt_detect *detect, const struct mt_detect_config *c
 
 void mt_detect_observe(struct mt_detect *detect, const struct mt_observation *observation);
 
+/* How capturing goes: counts since the start. What was lost is told by cause. */
+struct mt_detect_health {
+    uint64_t time;        /* ns, of the packets' clock */
+    uint64_t frames;      /* handed over by the ports */
+    uint64_t lost_missed; /* before that: queue full, no buffer, damaged */
+    uint64_t lost_no_buffer;
+    uint64_t lost_errors;
+    uint64_t lost_ring_full; /* after that: no room at a worker, in a table */
+    uint64_t lost_table_full;
+    uint64_t sessions; /* that ended */
+    uint64_t sessions_one_way;
+};
+
+/* Judges it: capture_loss, capture_one_sided. To be called about once a second,
+ * and at the end. */
+void mt_detect_health(struct mt_detect *detect, const struct mt_detect_health *health);
+
 /* Inferred local domains so far (no site file): for the summary. Returns how
  * many there are; stores at most count_max. */
 size_t mt_detect_inferred_domains(const struct mt_detect *detect, struct mt_span *ret_domains,

@@ -53,6 +53,14 @@ struct mt_step {
     enum mt_level level;
 };
 
+/* What was said of capturing at several times, over a little more than a window. */
+#define MT_HEALTH_TRAIL 16
+
+struct mt_health_trail {
+    uint32_t count;
+    struct mt_detect_health at[MT_HEALTH_TRAIL]; /* the oldest first */
+};
+
 struct mt_detect {
     struct mt_detect_config config;
     const struct mt_site *site;
@@ -72,6 +80,11 @@ struct mt_detect {
     struct mt_table servers;         /* with a learnt domain */
     const struct mt_learnt **sorted; /* room for mt_detect_inferred_domains */
     struct mt_alert_scratch *scratch;
+
+    struct mt_health_trail loss;
+    struct mt_health_trail one_sided;
+    struct mt_step loss_step;
+    struct mt_step one_sided_step;
 };
 
 #define MT_ALERT_EVIDENCE_MAX (MT_HISTORY_MAX + MT_EVIDENCE_MAX)

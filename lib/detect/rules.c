@@ -9,16 +9,17 @@ static const char *const level_names[] = {
     [MT_LEVEL_CRITICAL] = "critical",
 };
 
+/* Techniques come after an empty one, because there may be none. */
 const struct mt_rule_entry mt_rule_entries[MT_RULE_COUNT] = {
-#define MT_RULE(ident, rule_name, uuid, rule_level, rule_category, text, ...)                       \
-    [MT_RULE_##ident] = {                                                                           \
-        .name = rule_name,                                                                          \
-        .id = uuid,                                                                                 \
-        .category = rule_category,                                                                  \
-        .description = text,                                                                        \
-        .level = MT_LEVEL_##rule_level,                                                             \
-        .techniques = {.items = (const char *const[]){__VA_ARGS__},                                 \
-                       .count = sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)}, \
+#define MT_RULE(ident, rule_name, uuid, rule_level, rule_category, text, ...)                               \
+    [MT_RULE_##ident] = {                                                                                   \
+        .name = rule_name,                                                                                  \
+        .id = uuid,                                                                                         \
+        .category = rule_category,                                                                          \
+        .description = text,                                                                                \
+        .level = MT_LEVEL_##rule_level,                                                                     \
+        .techniques = {.items = (const char *const[]){"", __VA_ARGS__} + 1,                                 \
+                       .count = sizeof((const char *const[]){"", __VA_ARGS__}) / sizeof(const char *) - 1}, \
     },
 #include "detect/rules.def"
 #undef MT_RULE

@@ -23,14 +23,15 @@ static void collector_free(struct mt_collector *collector)
     free(collector);
 }
 
-/* False: what count lines or alerts are in the call is shed. */
-static bool sink_enter(struct mt_collector *collector, uint64_t count)
+/* False: the count lines or alerts of the call are shed. in_hand: lines that come
+ * after them, and that nobody else knows of. */
+static bool sink_enter(struct mt_collector *collector, uint64_t count, uint64_t in_hand)
 {
     if (atomic_load_explicit(&collector->sheds, memory_order_relaxed)) {
         mt_stats_add(&collector->stats, MT_COUNTER_EXPORT_SHED, count);
         return false;
     }
-    collector->in_sink = count;
+    collector->in_sink = count + in_hand;
     atomic_fetch_add_explicit(&collector->sink_calls, 1, memory_order_relaxed);
     atomic_store_explicit(&collector->sink_state, SINK_IN, memory_order_release);
     return true;
@@ -85,7 +86,7 @@ static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rul
         mt_community_id(&tuple, community_id);
         with_id.network_community_id = mt_span(community_id, sizeof(community_id));
     }
-    if (!collector->sink->alert || !sink_enter(collector, 1))
+    if (!collector->sink->alert || !sink_enter(collector, 1, 0))
         return;
     collector->sink->alert(collector->sink_ctx, &with_id, rule, level);
     sink_leave(collector);
@@ -125,15 +126,15 @@ void mt_collector_destroy(struct mt_collector *collector)
         collector_free(collector);
 }
 
-static void lines_out(struct mt_collector *collector, struct mt_span lines, uint64_t count)
+static void lines_out(struct mt_collector *collector, struct mt_span lines, uint64_t count, uint64_t in_hand)
 {
-    if (!sink_enter(collector, count))
+    if (!sink_enter(collector, count, in_hand))
         return;
     collector->sink->sessions(collector->sink_ctx, lines, count);
     sink_leave(collector);
 }
 
-void mt_collector_flush(struct mt_collector *collector)
+static void flush(struct mt_collector *collector, uint64_t in_hand)
 {
     if (collector->lines_size == 0)
         return;
@@ -141,7 +142,12 @@ void mt_collector_flush(struct mt_collector *collector)
     uint64_t count = collector->lines_count;
     collector->lines_size = 0;
     collector->lines_count = 0;
-    lines_out(collector, lines, count);
+    lines_out(collector, lines, count, in_hand);
+}
+
+void mt_collector_flush(struct mt_collector *collector)
+{
+    flush(collector, 0);
 }
 
 void mt_collector_line(struct mt_collector *collector, struct mt_span line)
@@ -151,9 +157,9 @@ void mt_collector_line(struct mt_collector *collector, struct mt_span line)
         return;
     }
     if (line.size > collector->lines_cap - collector->lines_size)
-        mt_collector_flush(collector);
+        flush(collector, 1);
     if (line.size > collector->lines_cap) {
-        lines_out(collector, line, 1);
+        lines_out(collector, line, 1, 0);
         return;
     }
     memcpy(collector->lines + collector->lines_size, line.ptr, line.size);

@@ -313,6 +313,7 @@ static void threads_join(struct mt_live *live)
     }
     pthread_detach(live->collector_thread);
     /* ours now: what is left is counted */
+    mt_merge_take_over(&live->merge);
     while (mt_merge_step(&live->merge)) {
     }
     mt_collector_flush(live->collector);

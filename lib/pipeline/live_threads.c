@@ -221,6 +221,36 @@ static void collector_take_rules(struct mt_live *live)
     mt_rules_taken(&live->collector_rules, rules);
 }
 
+/* Counts of sessions are the workers' own. */
+static void judge_health(struct mt_live *live, const struct mt_live_health *health)
+{
+    struct mt_detect_health judged = {
+        .time = health->time,
+        .frames = health->frames,
+        .lost_missed = health->lost_missed,
+        .lost_no_buffer = health->lost_no_buffer,
+        .lost_errors = health->lost_errors,
+        .lost_ring_full = health->lost_ring_full,
+        .lost_table_full = health->lost_table_full,
+    };
+    for (uint32_t i = 0; i < live->lane_count; i++) {
+        const struct mt_stats *stats = &live->lanes[i]->worker->stats;
+        judged.sessions += mt_stats_get(stats, MT_COUNTER_SESSIONS);
+        judged.sessions_one_way += mt_stats_get(stats, MT_COUNTER_SESSIONS_ONE_WAY);
+    }
+    mt_detect_health(live->collector->detect, &judged);
+}
+
+static void collector_take_health(struct mt_live *live)
+{
+    uint32_t head = atomic_load_explicit(&live->health_head, memory_order_relaxed);
+    while (head != atomic_load_explicit(&live->health_tail, memory_order_acquire)) {
+        struct mt_live_health health = live->health[head % MT_HEALTH_SLOTS];
+        atomic_store_explicit(&live->health_head, ++head, memory_order_release);
+        judge_health(live, &health);
+    }
+}
+
 static void nap(void)
 {
     struct timespec time = {.tv_nsec = 500000};
@@ -235,11 +265,13 @@ void *mt_live_collector_main(void *arg)
         capture->ops->attach(capture, MT_THREAD_COLLECTOR, 0);
     while (!mt_merge_is_done(&live->merge)) {
         collector_take_rules(live);
+        collector_take_health(live);
         if (mt_merge_step(&live->merge))
             continue;
         mt_collector_flush(live->collector);
         nap();
     }
+    collector_take_health(live);
     mt_collector_flush(live->collector);
     if (capture->ops->detach)
         capture->ops->detach(capture);

@@ -291,6 +291,12 @@ bool mt_merge_step(struct mt_merge *merge)
     return has_moved;
 }
 
+void mt_merge_take_over(struct mt_merge *merge)
+{
+    for (uint32_t i = 0; i < merge->count; i++)
+        head_find(merge->results[i]);
+}
+
 bool mt_merge_is_done(const struct mt_merge *merge)
 {
     for (uint32_t i = 0; i < merge->count; i++) {

@@ -69,6 +69,9 @@ struct mt_merge {
 /* Takes what has come and merges what can be. False: there was nothing. */
 bool mt_merge_step(struct mt_merge *merge);
 
+/* Another thread goes on where the one before was lost in a sink. */
+void mt_merge_take_over(struct mt_merge *merge);
+
 /* All workers have said their last words, and nothing waits. */
 bool mt_merge_is_done(const struct mt_merge *merge);
 

@@ -23,7 +23,7 @@ def check_thresholds(root, table):
     wanted = {}
     for _, (rule, _, key, fallback, low, high, *_) in check_lists.entries(root, THRESHOLDS, "MT_THRESHOLD"):
         wanted[(rule, key)] = [fallback, f"{low} to {high}"]
-    stated = {(row[0], row[1]): row[2:4] for row in table if len(row) == 5 and row[0].startswith("smtp_")}
+    stated = {(row[0], row[1]): row[2:4] for row in table if len(row) == 5 and row[0].startswith(("smtp_", "capture_"))}
     for name in sorted(set(wanted) | set(stated)):
         if wanted.get(name) != stated.get(name):
             yield f"{PAGE}: {'.'.join(name)}: the page says {stated.get(name)}, {THRESHOLDS} {wanted.get(name)}"
