@@ -35,6 +35,14 @@ enum { /* first byte of each segment */
        OP_ACK_FROM_NEXT = 1 << 7,
 };
 
+/* What a segment's bytes lie in. Every third one can't be held. */
+struct frame {
+    struct model *model;
+    unsigned users;
+    bool is_refused;
+    uint8_t bytes[];
+};
+
 struct model {
     struct mt_stream stream;
     uint8_t setup;
@@ -45,8 +53,9 @@ struct model {
     bool has_refused[MT_SIDE_COUNT];
     bool has_conflict;
     uint64_t number;
-    void *frames[FRAMES_MAX];
+    struct frame *frames[FRAMES_MAX];
     size_t frame_count;
+    uint64_t holds; /* that were not dropped */
 };
 
 static uint8_t byte_at(enum mt_side side, uint32_t off)
@@ -135,17 +144,49 @@ static uint32_t place_of(const struct model *model, enum mt_side side, const uin
     return base + mt_load_le16(op);
 }
 
-/* The frame is exactly as long as it has to be and, unless it is persistent,
- * gone after the call. */
-static uint8_t *frame_make(struct model *model, enum mt_side side, uint32_t seq, uint32_t size, uint8_t noise)
+/* The frame is exactly as long as it has to be and, unless it is persistent, gone
+ * after the call, or when the last hold is dropped. */
+static struct frame *frame_make(struct model *model, enum mt_side side, uint32_t seq, uint32_t size,
+                                uint8_t noise)
 {
-    uint8_t *frame = malloc(size + !size);
+    struct frame *frame = malloc(sizeof(*frame) + size);
 
     if (!frame)
         abort();
+    *frame = (struct frame){.model = model, .users = 1, .is_refused = model->number % 3 == 0};
     for (uint32_t i = 0; i < size; i++)
-        frame[i] = byte_at(side, seq - model->isn[side] - 1 + i) ^ noise;
+        frame->bytes[i] = byte_at(side, seq - model->isn[side] - 1 + i) ^ noise;
     return frame;
+}
+
+static void frame_put(struct frame *frame)
+{
+    if (--frame->users == 0)
+        free(frame);
+}
+
+static bool frame_hold(void *ctx, void *handle)
+{
+    struct model *model = ctx;
+    struct frame *frame = handle;
+
+    MT_BUG_ON(frame->model != model || frame->users == 0);
+    MT_BUG_ON(model->setup & (SETUP_LAST_WINS | SETUP_PERSISTENT));
+    if (frame->is_refused)
+        return false;
+    frame->users++;
+    model->holds++;
+    return true;
+}
+
+static void frame_drop(void *ctx, void *handle)
+{
+    struct model *model = ctx;
+    struct frame *frame = handle;
+
+    MT_BUG_ON(model->holds == 0 || frame->model != model);
+    model->holds--;
+    frame_put(frame);
 }
 
 static void segment_input(struct model *model, struct mt_stream_engine *engine, const uint8_t *op,
@@ -162,24 +203,25 @@ static void segment_input(struct model *model, struct mt_stream_engine *engine, 
     if (op[0] & OP_FAR)
         seq += mt_load_le16(op + 2) * 0xffffu;
     /* the payload of a SYN begins one number later */
-    uint8_t *frame = frame_make(model, side, seq + (tcp_flags & MT_TCP_SYN ? 1 : 0), captured, noise);
+    struct frame *frame = frame_make(model, side, seq + (tcp_flags & MT_TCP_SYN ? 1 : 0), captured, noise);
     model->has_conflict |= noise != 0;
     mark->number = ++model->number;
     mark->time += op[0] & OP_LATER ? MT_SEC : MT_MSEC;
     struct mt_packet packet = {
-        .payload = mt_span(frame, captured),
+        .payload = mt_span(frame->bytes, captured),
         .payload_size = size,
         .seq = seq,
         .ack = ack,
         .tcp_flags = tcp_flags,
         .frame_flags = model->setup & SETUP_PERSISTENT ? MT_FRAME_PERSISTENT : 0,
         .mark = *mark,
+        .handle = frame,
     };
     mt_stream_input(engine, &model->stream, side, &packet, &sink, model);
     if (model->setup & SETUP_PERSISTENT)
         model->frames[model->frame_count++] = frame;
     else
-        free(frame);
+        frame_put(frame);
 }
 
 static void check_between(const struct model *model, const struct mt_arena *arena,
@@ -193,6 +235,7 @@ static void check_between(const struct model *model, const struct mt_arena *aren
     uint64_t ranges = 2 * (uint64_t)config->segments_max;
     MT_BUG_ON(mt_arena_used(arena) > 512 + ranges * (64 + 32) + 4 * (uint64_t)config->bytes_max);
     MT_BUG_ON(!mt_stream_is_waiting(&model->stream) && mt_arena_used(arena) != 0);
+    MT_BUG_ON(!mt_stream_is_waiting(&model->stream) && model->holds != 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -207,6 +250,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .patience_segments = model.setup & SETUP_LITTLE_PATIENCE ? 3 : 64,
         .last_wins = (model.setup & SETUP_LAST_WINS) != 0,
     };
+    struct mt_frame_hold hold = {.hold = frame_hold, .drop = frame_drop, .ctx = &model};
+    config.hold = &hold;
     struct mt_stats stats = {.counter = {0}};
     struct mt_arena *arena;
     struct mt_stream_engine *engine;
@@ -228,7 +273,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_between(&model, arena, &config);
     MT_BUG_ON(mt_stream_is_waiting(&model.stream));
     while (model.frame_count > 0)
-        free(model.frames[--model.frame_count]);
+        frame_put(model.frames[--model.frame_count]);
     mt_stream_engine_destroy(engine);
     mt_arena_destroy(arena);
     return 0;
