@@ -53,21 +53,33 @@ static size_t line_size(const struct mt_history_line *line)
     return sizeof(*line) + line->size;
 }
 
+static void history_forget(struct mt_history *history)
+{
+    history->first = (uint16_t)(history->first + line_size(history_line(history, history->first)));
+    history->count--;
+}
+
+/* Room for so much behind the latest. What is kept is moved to the front rarely:
+ * not each time a line goes. */
+static void history_make_room(struct mt_history *history, size_t size)
+{
+    if (history->used + size <= MT_HISTORY_SIZE)
+        return;
+    while (history->used - history->first + size > MT_HISTORY_SIZE)
+        history_forget(history);
+    history->used = (uint16_t)(history->used - history->first);
+    memmove(history->lines, history->lines + history->first, history->used);
+    history->first = 0;
+}
+
 void mt_history_add(struct mt_history *history, const struct mt_observation *o)
 {
     for (unsigned i = 0; i < o->evidence_count && i < MT_EVIDENCE_MAX; i++) {
         const struct mt_evidence *from = &o->evidence[i];
         size_t size = mt_min_u64(from->size, MT_HISTORY_TEXT_MAX);
-        size_t first = 0;
-        while (history->count == MT_HISTORY_MAX ||
-               history->used - first + sizeof(struct mt_history_line) + size > MT_HISTORY_SIZE) {
-            first += line_size(history_line(history, first));
-            history->count--;
-        }
-        if (first > 0) {
-            history->used = (uint16_t)(history->used - first);
-            memmove(history->lines, history->lines + first, history->used);
-        }
+        if (history->count == MT_HISTORY_MAX)
+            history_forget(history);
+        history_make_room(history, sizeof(struct mt_history_line) + size);
         struct mt_history_line *to = (struct mt_history_line *)(history->lines + history->used);
         to->time = from->time;
         to->side = from->side;
@@ -168,7 +180,7 @@ static struct mt_texts put_evidence(struct mt_alert_scratch *scratch, const stru
 {
     uint32_t count = 0;
 
-    for (size_t off = 0; history && off < history->used;) {
+    for (size_t off = history ? history->first : 0; history && off < history->used;) {
         const struct mt_history_line *line = history_line(history, off);
         off += line_size(line);
         add_line(scratch, &count, line->time, line->side, mt_span(line->text, line->size), line->is_cut);

@@ -40,10 +40,17 @@ struct mt_history_line {
 } __attribute__((packed));
 
 struct mt_history {
-    uint16_t used;
+    uint16_t first; /* where the oldest begins */
+    uint16_t used;  /* where the latest ends */
     uint16_t count;
-    uint8_t lines[MT_HISTORY_SIZE]; /* undefined beyond used */
+    uint8_t lines[MT_HISTORY_SIZE]; /* undefined outside these */
 };
+
+static inline void mt_history_prefetch(const struct mt_history *history)
+{
+    MT_PREFETCH(history->lines + history->used);
+    MT_PREFETCH(history->lines + history->used + MT_CACHE_LINE);
+}
 
 /* What holds an alert of a counted rule back: it comes once a key and window,
  * then again whenever the count has doubled or the level has risen. */

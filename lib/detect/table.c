@@ -10,7 +10,9 @@
 
 int mt_table_init(struct mt_table *table, const struct mt_table_config *config)
 {
+    size_t entry_size = (config->entry_size + MT_CACHE_LINE - 1) / MT_CACHE_LINE * MT_CACHE_LINE;
     struct mt_table t = {
+        .entry_size = entry_size,
         .large_size = config->large_size,
         .zeroed_size = config->zeroed_size,
         .count_max = config->count_max,
@@ -26,22 +28,27 @@ int mt_table_init(struct mt_table *table, const struct mt_table_config *config)
     t.slot_mask = SLOTS_FIRST - 1;
     t.links = calloc(t.count_max, sizeof(*t.links));
     t.large = t.large_size ? calloc(t.count_max, t.large_size) : NULL;
-    bool is_whole = t.area && t.links && (t.large || t.large_size == 0);
-    int rc = is_whole ? mt_pool_create(config->entry_size, t.count_max, &t.pool) : -ENOMEM;
-    if (rc != 0)
+    t.entries = aligned_alloc(MT_CACHE_LINE, t.count_max * entry_size);
+    if (!t.area || !t.links || !t.entries || (!t.large && t.large_size > 0)) {
         mt_table_fini(&t);
-    else
-        *table = t;
-    return rc;
+        return -ENOMEM;
+    }
+    *table = t;
+    return 0;
 }
 
 void mt_table_fini(struct mt_table *table)
 {
-    mt_pool_destroy(table->pool);
+    free(table->entries);
     free(table->area);
     free(table->links);
     free(table->large);
-    *table = (struct mt_table){.pool = NULL};
+    *table = (struct mt_table){.entries = NULL};
+}
+
+static struct mt_table_entry *entry_at(const struct mt_table *table, uint32_t index)
+{
+    return (struct mt_table_entry *)(table->entries + index * table->entry_size);
 }
 
 static uint32_t tag_of(struct mt_hash128 key)
@@ -57,7 +64,7 @@ static size_t slot_of(const struct mt_table *table, struct mt_hash128 key)
     for (; table->slots[i].index != 0; i = (i + 1) & table->slot_mask) {
         if (table->slots[i].tag != tag_of(key))
             continue;
-        const struct mt_hash128 *other = &table->links[table->slots[i].index - 1].entry->key;
+        const struct mt_hash128 *other = &entry_at(table, table->slots[i].index - 1)->key;
         if (other->word[0] == key.word[0] && other->word[1] == key.word[1])
             break;
     }
@@ -75,7 +82,7 @@ static void unlink_index(struct mt_table *table, uint32_t index)
 static void link_newest(struct mt_table *table, uint32_t index)
 {
     table->links[index].newer = NONE;
-    table->links[index].moved = ++table->moves;
+    entry_at(table, index)->moved = ++table->moves;
     table->links[index].older = table->newest;
     *(table->newest != NONE ? &table->links[table->newest].newer : &table->oldest) = index;
     table->newest = index;
@@ -122,12 +129,10 @@ static uint32_t spare_index(struct mt_table *table)
         uint32_t index = table->count++;
         if (2 * (size_t)table->count > table->slot_mask + 1)
             grow(table);
-        table->links[index].entry = mt_pool_get(table->pool);
-        MT_BUG_ON(!table->links[index].entry);
         return index;
     }
     uint32_t index = table->oldest;
-    clear_slot(table, slot_of(table, table->links[index].entry->key));
+    clear_slot(table, slot_of(table, entry_at(table, index)->key));
     unlink_index(table, index);
     return index;
 }
@@ -140,11 +145,12 @@ void *mt_table_find(struct mt_table *table, struct mt_hash128 key)
         return NULL;
     /* who moved to the front a short while ago stays: to move costs its neighbours'
      * cache misses too */
-    if (table->moves - table->links[slot - 1].moved > table->count_max / 8) {
+    struct mt_table_entry *entry = entry_at(table, slot - 1);
+    if (table->moves - entry->moved > table->count_max / 8) {
         unlink_index(table, slot - 1);
         link_newest(table, slot - 1);
     }
-    return table->links[slot - 1].entry;
+    return entry;
 }
 
 void *mt_table_take(struct mt_table *table, struct mt_hash128 key, bool *ret_evicted)
@@ -155,7 +161,7 @@ void *mt_table_take(struct mt_table *table, struct mt_hash128 key, bool *ret_evi
     if (found)
         return found;
     uint32_t index = spare_index(table);
-    struct mt_table_entry *entry = table->links[index].entry;
+    struct mt_table_entry *entry = entry_at(table, index);
     memset(entry, 0, table->zeroed_size);
     entry->key = key;
     entry->index = index;
@@ -167,5 +173,5 @@ void *mt_table_take(struct mt_table *table, struct mt_hash128 key, bool *ret_evi
 const void *mt_table_entry(const struct mt_table *table, uint32_t index)
 {
     MT_BUG_ON(index >= table->count);
-    return table->links[index].entry;
+    return entry_at(table, index);
 }

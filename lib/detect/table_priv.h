@@ -13,14 +13,14 @@
 #ifndef MT_DETECT_TABLE_PRIV_H
 #define MT_DETECT_TABLE_PRIV_H
 
+#include "base/compiler.h"
 #include "base/hash.h"
-#include "memory/pool.h"
 
 /* First member of every entry. */
 struct mt_table_entry {
     struct mt_hash128 key;
     uint32_t index;
-    uint32_t reserved;
+    uint32_t moved; /* the table's moves when it last became the newest */
 };
 
 /* A search that meets other keys, or none, ends here without a look at an
@@ -34,14 +34,13 @@ struct mt_table_slot {
 /* Beside the entries, which are large: to keep the order of use touches no
  * entry but the one that is used. */
 struct mt_table_link {
-    struct mt_table_entry *entry;
     uint32_t newer;
     uint32_t older;
-    uint32_t moved; /* the table's moves when it last became the newest */
 };
 
 struct mt_table {
-    struct mt_pool *pool;
+    uint8_t *entries; /* count_max times entry_size, touched as they are used */
+    size_t entry_size;
     struct mt_table_slot *area;  /* all slots there may ever be, one size behind the other */
     struct mt_table_slot *slots; /* those in use, in area */
     struct mt_table_link *links;

@@ -1,8 +1,21 @@
 #include "base/scan.h"
 #include "detect/detect_priv.h"
 
+/* When a client's use of one server was last told of. */
+struct use {
+    uint64_t time; /* 0: free */
+    uint64_t server;
+    uint64_t held_back;
+};
+
+/* Who asks more servers than this within the time of one alert has the others in
+ * the table of repeats. */
+#define USES_MAX 3
+
 struct vrfy_client {
     struct mt_table_entry entry;
+    struct use uses[USES_MAX];
+    bool has_more_uses;
     struct mt_window arguments;
     uint64_t confirmed; /* when an address was last answered 250 or 251, 0: never */
     struct mt_step step;
@@ -93,11 +106,43 @@ static void put_question(struct mt_buf *b, const struct mt_observation *o)
     }
 }
 
-static void use(struct mt_detect *detect, const struct mt_observation *o)
+/* Is this use to be told of, and for how many does it stand? */
+static bool is_use_due(struct mt_detect *detect, struct vrfy_client *client, const struct mt_observation *o,
+                       uint64_t *ret_count)
+{
+    uint64_t server = mt_hash_bytes(detect->seed, mt_span(&o->tuple.dst, sizeof(o->tuple.dst)));
+    uint64_t span = detect->config.vrfy_use_repeat * MT_SEC;
+    struct use *found = NULL;
+
+    for (size_t i = 0; i < USES_MAX; i++) {
+        struct use *use = &client->uses[i];
+        if (use->time != 0 && use->server == server) {
+            found = use;
+            break;
+        }
+        if (use->time == 0 || detect->now - use->time >= span)
+            found = use;
+    }
+    if (!found || (found->server != server && client->has_more_uses)) {
+        client->has_more_uses = true;
+        return mt_detect_repeat(detect, MT_RULE_VRFY_EXPN_USE, o, mt_span_none(),
+                                detect->config.vrfy_use_repeat, ret_count);
+    }
+    bool is_same = found->time != 0 && found->server == server;
+    if (is_same && detect->now - found->time < span) {
+        found->held_back++;
+        mt_stats_add(detect->stats, MT_COUNTER_ALERTS_SUPPRESSED, 1);
+        return false;
+    }
+    *ret_count = is_same ? found->held_back + 1 : 1;
+    *found = (struct use){.time = detect->now, .server = server};
+    return true;
+}
+
+static void use(struct mt_detect *detect, struct vrfy_client *client, const struct mt_observation *o)
 {
     uint64_t count;
-    if (!mt_detect_repeat(detect, MT_RULE_VRFY_EXPN_USE, o, mt_span_none(), detect->config.vrfy_use_repeat,
-                          &count))
+    if (!is_use_due(detect, client, o, &count))
         return;
 
     struct mt_draft draft;
@@ -161,10 +206,9 @@ static void raise_probe(struct mt_detect *detect, const struct mt_observation *o
     mt_detect_raise(detect, o, &draft);
 }
 
-static void probe(struct mt_detect *detect, const struct mt_observation *o, struct mt_hash128 key,
+static void probe(struct mt_detect *detect, struct vrfy_client *client, const struct mt_observation *o,
                   struct mt_span argument)
 {
-    struct vrfy_client *client = mt_detect_take(detect, &detect->vrfy_clients, key);
     struct mt_window_large *large = mt_table_large(&detect->vrfy_clients, &client->entry);
     uint64_t span = detect->config.vrfy_probe_window * MT_SEC;
     uint64_t now = detect->now;
@@ -193,8 +237,10 @@ void mt_vrfy_probe(struct mt_detect *detect, const struct mt_observation *o)
 
     uint8_t storage[MT_OBSERVED_TEXT_MAX];
     struct mt_span argument = folded(o, storage);
-    use(detect, o);
+    struct vrfy_client *client = mt_detect_take(detect, &detect->vrfy_clients, key);
+    mt_history_prefetch(&client->history);
+    use(detect, client, o);
     if (is_sensitive_name(argument) || is_expansion(o))
         sensitive(detect, o, argument);
-    probe(detect, o, key, argument);
+    probe(detect, client, o, argument);
 }

@@ -22,11 +22,14 @@
 #define MT_FLOW_PROBE_MAX 8
 #define MT_FLOW_NONE UINT32_MAX
 
-/* Wheel slots of 2^10 ticks, about a second each, cover 18 minutes. */
-#define MT_FLOW_SLOT_SHIFT 10
-#define MT_FLOW_SLOTS 1024
+/* Wheel slots of 2^6 ticks, 67 ms each, cover four and a half minutes: short, so
+ * that connections that have ended do not all come at once and find nothing of
+ * theirs in the cache; what is due later is looked at again. */
+#define MT_FLOW_SLOT_SHIFT 6
+#define MT_FLOW_SLOTS 4096
 #define MT_FLOW_EXAMINE_MAX 256
 #define MT_FLOW_TICK_SHIFT 20
+#define MT_FLOW_TIMEOUT_SHIFT 10 /* timeouts are kept in units of 2^10 ticks */
 #define MT_FLOW_NO_BASE UINT64_MAX
 
 struct mt_flow_bucket {
@@ -82,7 +85,7 @@ static inline uint64_t mt_flow_tick(const struct mt_flow_table *table, uint64_t 
 /* The first tick at which the flow is expired. */
 static inline uint64_t mt_flow_deadline(const struct mt_flow *flow)
 {
-    return (uint64_t)flow->last_seen + ((uint64_t)flow->timeout << MT_FLOW_SLOT_SHIFT) + 1;
+    return (uint64_t)flow->last_seen + ((uint64_t)flow->timeout << MT_FLOW_TIMEOUT_SHIFT) + 1;
 }
 
 /* Moves tick 0 forward when now is past what 32 bits hold (52 days), so that no

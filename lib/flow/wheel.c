@@ -13,7 +13,7 @@
 /* After a rebase now is this tick: more than any timeout, so that a deadline in
  * the past stays there. */
 #define REBASE_TICK (UINT64_C(1) << 27)
-MT_STATIC_ASSERT(REBASE_TICK > (uint64_t)UINT16_MAX << MT_FLOW_SLOT_SHIFT, "longer than any timeout");
+MT_STATIC_ASSERT(REBASE_TICK > (uint64_t)UINT16_MAX << MT_FLOW_TIMEOUT_SHIFT, "longer than any timeout");
 
 /* Ticks that make a whole turn, so that lines keep their slots. */
 #define TURN ((uint64_t)MT_FLOW_SLOTS << MT_FLOW_SLOT_SHIFT)
