@@ -5,8 +5,7 @@
  * hold no branch on it. */
 enum question {
     QUESTION_BYTE,
-    QUESTION_LF_DOT,  /* asks about two bytes: one offset fewer than bytes */
-    QUESTION_EOL_DOT, /* likewise */
+    QUESTION_EOL_DOT, /* asks about two bytes: one offset fewer than bytes */
     QUESTION_JSON,
 };
 
@@ -17,8 +16,6 @@ ALWAYS_INLINE bool matches(const uint8_t *p, enum question q, uint8_t byte)
     switch (q) {
     case QUESTION_BYTE:
         return *p == byte;
-    case QUESTION_LF_DOT:
-        return p[0] == '\n' && p[1] == '.';
     case QUESTION_EOL_DOT:
         return (p[0] == '\n' || p[0] == '\r') && p[1] == '.';
     case QUESTION_JSON:
@@ -63,9 +60,6 @@ ALWAYS_INLINE uint32_t mask_sse2(const uint8_t *p, unsigned width, enum question
 
     if (q == QUESTION_BYTE) {
         m = _mm_cmpeq_epi8(v, _mm_set1_epi8((char)byte));
-    } else if (q == QUESTION_LF_DOT) {
-        m = _mm_and_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\n')),
-                          _mm_cmpeq_epi8(load_low(p + 1, width), _mm_set1_epi8('.')));
     } else if (q == QUESTION_EOL_DOT) {
         __m128i eol =
             _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\n')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\r')));
@@ -114,10 +108,6 @@ AVX2 ALWAYS_INLINE __m256i match_avx2(const uint8_t *p, enum question q, uint8_t
 
     if (q == QUESTION_BYTE)
         return _mm256_cmpeq_epi8(v, _mm256_set1_epi8((char)byte));
-    if (q == QUESTION_LF_DOT)
-        return _mm256_and_si256(
-            _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\n')),
-            _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + 1)), _mm256_set1_epi8('.')));
     if (q == QUESTION_EOL_DOT)
         return _mm256_and_si256(
             _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('\n')),
@@ -175,11 +165,6 @@ AVX2 static size_t byte_avx2(const uint8_t *p, size_t count, uint8_t byte)
     return scan_avx2(p, count, QUESTION_BYTE, byte);
 }
 
-AVX2 static size_t lf_dot_avx2(const uint8_t *p, size_t count)
-{
-    return scan_avx2(p, count, QUESTION_LF_DOT, 0);
-}
-
 AVX2 static size_t eol_dot_avx2(const uint8_t *p, size_t count)
 {
     return scan_avx2(p, count, QUESTION_EOL_DOT, 0);
@@ -201,11 +186,6 @@ static size_t search_byte(const uint8_t *p, size_t count, uint8_t byte)
     return use_avx2(count) ? byte_avx2(p, count, byte) : scan_sse2(p, count, QUESTION_BYTE, byte);
 }
 
-static size_t search_lf_dot(const uint8_t *p, size_t count)
-{
-    return use_avx2(count) ? lf_dot_avx2(p, count) : scan_sse2(p, count, QUESTION_LF_DOT, 0);
-}
-
 static size_t search_eol_dot(const uint8_t *p, size_t count)
 {
     return use_avx2(count) ? eol_dot_avx2(p, count) : scan_sse2(p, count, QUESTION_EOL_DOT, 0);
@@ -223,11 +203,6 @@ static size_t search_byte(const uint8_t *p, size_t count, uint8_t byte)
     return scan_bytes(p, count, QUESTION_BYTE, byte);
 }
 
-static size_t search_lf_dot(const uint8_t *p, size_t count)
-{
-    return scan_bytes(p, count, QUESTION_LF_DOT, 0);
-}
-
 static size_t search_eol_dot(const uint8_t *p, size_t count)
 {
     return scan_bytes(p, count, QUESTION_EOL_DOT, 0);
@@ -243,16 +218,6 @@ static size_t search_json(const uint8_t *p, size_t count)
 size_t mt_scan_byte(struct mt_span s, uint8_t byte)
 {
     return s.size == 0 ? 0 : search_byte(s.ptr, s.size, byte);
-}
-
-size_t mt_scan_lf_dot(struct mt_span s)
-{
-    if (s.size < 2)
-        return s.size;
-
-    size_t count = s.size - 1;
-    size_t off = search_lf_dot(s.ptr, count);
-    return off < count ? off : s.size;
 }
 
 size_t mt_scan_eol_dot(struct mt_span s)

@@ -11,12 +11,9 @@
 /* Offset of the first byte, or s.size. */
 size_t mt_scan_byte(struct mt_span s, uint8_t byte);
 
-/* Offset of the first LF that is followed by a dot within s, or s.size. The
- * pair that decides whether content ends or was stuffed (RFC 5321 §4.5.2). */
-size_t mt_scan_lf_dot(struct mt_span s);
-
-/* The same for the first LF or CR: a dot behind a CR alone ends content for
- * some servers, and whoever looks for look-alikes of the end wants both. */
+/* Offset of the first LF or CR that is followed by a dot within s, or s.size: the
+ * pair that decides whether content ends or was stuffed (RFC 5321 §4.5.2), and
+ * its look-alike behind a CR alone, which ends content for some servers. */
 size_t mt_scan_eol_dot(struct mt_span s);
 
 /* Offset of the first byte that JSON must escape or that is not ASCII: below

@@ -190,55 +190,6 @@ void mt_session_count(struct mt_session *session, enum mt_side side, uint32_t pa
         session->last = *mark;
 }
 
-/* --- midstream: the other way round ----------------------------------------- */
-
-static void swap_bytes(void *a, void *b, size_t size)
-{
-    uint8_t kept[16];
-
-    memcpy(kept, a, size);
-    memcpy(a, b, size);
-    memcpy(b, kept, size);
-}
-
-static void swap_sides(struct mt_session *session)
-{
-    uint64_t flags = session->flags;
-    unsigned macs = (unsigned)(flags >> MT_S_MAC_SHIFT) & 3;
-
-    swap_bytes(&session->packets[0], &session->packets[1], sizeof(session->packets[0]));
-    swap_bytes(&session->bytes[0], &session->bytes[1], sizeof(session->bytes[0]));
-    swap_bytes(&session->port[0], &session->port[1], sizeof(session->port[0]));
-    swap_bytes(session->mac[0], session->mac[1], sizeof(session->mac[0]));
-    if (session->family == 4) {
-        swap_bytes(session->address[0], session->address[1], 4);
-    } else if (session->family == 6) {
-        struct mt_entry_tuple6 *entry = tuple6(session);
-        swap_bytes(entry->address[0], entry->address[1], 16);
-    }
-    if (session->extra != NULL)
-        swap_bytes(&session->extra->missing[0], &session->extra->missing[1], sizeof(uint64_t));
-
-    flags &= ~((UINT64_C(3) << MT_S_MAC_SHIFT) | MT_S_PAYLOAD_CLIENT | MT_S_PAYLOAD_SERVER);
-    flags |= (uint64_t)(macs >> 1 | (macs & 1) << 1) << MT_S_MAC_SHIFT;
-    flags |= session->flags & MT_S_PAYLOAD_CLIENT ? MT_S_PAYLOAD_SERVER : 0;
-    flags |= session->flags & MT_S_PAYLOAD_SERVER ? MT_S_PAYLOAD_CLIENT : 0;
-    session->flags = flags;
-}
-
-void mt_session_swap(struct mt_session *session)
-{
-    swap_sides(session);
-    session->engine->named = NULL;
-    mt_carry_free(session->engine, session, MT_CLIENT);
-    mt_carry_free(session->engine, session, MT_SERVER);
-    session->client = (struct mt_smtp_client){0};
-    session->server = (struct mt_smtp_server){0};
-    session->flags |= MT_S_LOOK_CLIENT | MT_S_LOOK_SERVER | MT_S_GAP_CLIENT | MT_S_GAP_SERVER;
-    session->flags |= MT_S_MAY_BE_CONTENT;
-    judge_addresses(session);
-}
-
 /* --- for all files ---------------------------------------------------------- */
 
 size_t mt_session_data(struct mt_session_engine *engine, struct mt_session *session, enum mt_side side,

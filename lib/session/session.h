@@ -134,11 +134,6 @@ void mt_session_anomaly(struct mt_session_engine *engine, struct mt_session *ses
  * its handshake is incomplete) and frees the session. */
 void mt_session_close(struct mt_session_engine *engine, struct mt_session *session, enum mt_session_end end);
 
-/* Midstream only, before any command was parsed: the guess who is the client
- * was wrong. Swaps addresses and counters. The pipeline calls it when the side
- * taken for the client sends reply lines. */
-void mt_session_swap(struct mt_session *session);
-
 /* For the transcript. */
 struct mt_span mt_session_event_id(const struct mt_session *session);
 void mt_session_tuple(const struct mt_session *session, struct mt_tuple *ret_tuple);

@@ -45,15 +45,6 @@ static size_t byte_reference(struct mt_span s, uint8_t byte)
     return i;
 }
 
-static size_t lf_dot_reference(struct mt_span s)
-{
-    for (size_t i = 0; i + 1 < s.size; i++) {
-        if (s.ptr[i] == '\n' && s.ptr[i + 1] == '.')
-            return i;
-    }
-    return s.size;
-}
-
 static size_t eol_dot_reference(struct mt_span s)
 {
     for (size_t i = 0; i + 1 < s.size; i++) {
@@ -76,7 +67,6 @@ static void assert_all_agree(struct mt_span s)
     assert_int_equal(mt_scan_byte(s, '\n'), byte_reference(s, '\n'));
     assert_int_equal(mt_scan_byte(s, 0), byte_reference(s, 0));
     assert_int_equal(mt_scan_byte(s, 0xff), byte_reference(s, 0xff));
-    assert_int_equal(mt_scan_lf_dot(s), lf_dot_reference(s));
     assert_int_equal(mt_scan_eol_dot(s), eol_dot_reference(s));
     assert_int_equal(mt_scan_json_special(s), json_reference(s));
 }
@@ -119,13 +109,10 @@ static void a_match_at_every_place_is_found(void **state)
             p[at] = '\n';
             assert_int_equal(mt_scan_byte(s, '\n'), at);
             assert_int_equal(mt_scan_json_special(s), at);
-            assert_int_equal(mt_scan_lf_dot(s), size);
             if (at + 1 < size) {
                 p[at + 1] = '.';
-                assert_int_equal(mt_scan_lf_dot(s), at);
                 assert_int_equal(mt_scan_eol_dot(s), at);
                 p[at] = '\r';
-                assert_int_equal(mt_scan_lf_dot(s), size);
                 assert_int_equal(mt_scan_eol_dot(s), at);
                 p[at + 1] = 'a';
             }
@@ -144,7 +131,6 @@ static void the_first_of_two_matches_wins(void **state)
             memcpy(g->start + first, "\n.", 2);
             memcpy(g->start + second, "\n.", 2);
             assert_int_equal(mt_scan_byte(mt_span(g->start, 240), '\n'), first);
-            assert_int_equal(mt_scan_lf_dot(mt_span(g->start, 240)), first);
             assert_int_equal(mt_scan_json_special(mt_span(g->start, 240)), first);
         }
     }
@@ -172,7 +158,6 @@ static void what_lies_outside_the_span_does_not_count(void **state)
         p[size] = '.';
         if (size > 0)
             p[size - 1] = '\n';
-        assert_int_equal(mt_scan_lf_dot(mt_span(p, size)), size);
         if (size > 0)
             p[size - 1] = 'a';
         assert_int_equal(mt_scan_byte(mt_span(p, size), '\n'), size);
@@ -197,7 +182,6 @@ static void an_absent_span_holds_nothing(void **state)
 {
     (void)state;
     assert_int_equal(mt_scan_byte(mt_span_none(), 'a'), 0);
-    assert_int_equal(mt_scan_lf_dot(mt_span_none()), 0);
     assert_int_equal(mt_scan_eol_dot(mt_span_none()), 0);
     assert_int_equal(mt_scan_json_special(mt_span_none()), 0);
 }

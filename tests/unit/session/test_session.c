@@ -294,35 +294,6 @@ static void an_event_id_depends_on_the_connection_and_its_first_packet_alone(voi
     free(stats);
 }
 
-static void swapped_sides_swap_addresses_and_counts(void **state)
-{
-    (void)state;
-    struct mt_stats *stats = aligned_alloc(MT_CACHE_LINE, sizeof(*stats));
-    struct mt_arena *arena;
-    struct taken taken = {0};
-    memset(stats, 0, sizeof(*stats));
-    assert_int_equal(mt_arena_create(1 << 20, &arena), 0);
-    struct mt_session_engine *engine = engine_for(arena, stats, &taken);
-    struct mt_session_open open = open_for(40000);
-    open.is_midstream = true;
-    struct mt_session *session = mt_session_open(engine, &open);
-    struct mt_mark mark = {.time = 6 * MT_SEC, .number = 8};
-    mt_session_count(session, MT_CLIENT, 3, 300, &mark);
-    mt_session_swap(session);
-    struct mt_tuple tuple;
-    mt_session_tuple(session, &tuple);
-    assert_int_equal(tuple.src_port, 25);
-    say(engine, session, MT_SERVER, "250 Ok\r\n", 7);
-    mt_session_close(engine, session, MT_SESSION_END_FIN);
-    assert_int_equal(taken.record.source_port, 25);
-    assert_int_equal(taken.record.destination_packets, 4);
-    assert_int_equal(taken.record.source_packets, 0);
-    assert_memory_equal(taken.mac[0], macs[1], 6);
-    mt_session_engine_destroy(engine);
-    mt_arena_destroy(arena);
-    free(stats);
-}
-
 /* --- limits ----------------------------------------------------------------- */
 
 static void no_more_sessions_than_sessions_max_are_open(void **state)
@@ -516,7 +487,6 @@ int main(void)
         cmocka_unit_test(quit_is_an_end_only_when_it_was_answered_and_the_connection_ended),
         cmocka_unit_test(times_counts_and_addresses_are_those_of_the_frames),
         cmocka_unit_test(an_event_id_depends_on_the_connection_and_its_first_packet_alone),
-        cmocka_unit_test(swapped_sides_swap_addresses_and_counts),
         cmocka_unit_test(no_more_sessions_than_sessions_max_are_open),
         cmocka_unit_test(without_memory_a_session_still_counts_and_says_what_it_lacks),
         cmocka_unit_test(a_session_keeps_no_more_than_bytes_max),
