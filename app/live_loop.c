@@ -127,20 +127,6 @@ void mt_live_loop_forget_second(struct mt_live_run *run)
 
 /* --- each second ---------------------------------------------------------------- */
 
-static bool has_moved(const struct mt_live_view *view, const struct mt_live_view *before)
-{
-    return view->worker_count == 0 ||
-           memcmp(view->worker_frames, before->worker_frames, sizeof(view->worker_frames)) != 0;
-}
-
-/* Threads that poll no more let the queues of the ports run over. */
-static bool is_stuck(const struct mt_live_view *view, const struct mt_live_view *before)
-{
-    return mt_stats_get(&view->stats, MT_COUNTER_PORT_MISSED) >
-               mt_stats_get(&before->stats, MT_COUNTER_PORT_MISSED) &&
-           !has_moved(view, before);
-}
-
 static void each_second(struct mt_live_run *run)
 {
     char text[MT_STATUS_SIZE];
@@ -153,7 +139,7 @@ static void each_second(struct mt_live_run *run)
     mt_live_watch_look(&run->watch, &run->view, say, run);
     mt_status_text(&run->view, &run->before, text);
     mt_status_draw(&run->status, text);
-    if (!is_stuck(&run->view, &run->before))
+    if (mt_live_answers(run->live))
         mt_notify_alive(text);
     mt_live_telemetry_show(run->telemetry, &run->view);
     if (run->view.up_time - run->line_before.up_time + NAP < run->options->live.interval)

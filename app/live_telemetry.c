@@ -31,7 +31,7 @@ static void fill_workers(void *ctx, void *object, mt_ports_telemetry_put *put)
     pthread_mutex_lock(&telemetry->mutex);
     for (size_t i = 0; i < telemetry->view.worker_count; i++) {
         char name[32];
-        snprintf(name, sizeof(name), "%zu.frames", i);
+        snprintf(name, sizeof(name), "worker.%zu.frames", i);
         put(object, name, telemetry->view.worker_frames[i]);
     }
     put(object, "sessions_open", mt_live_view_open(&telemetry->view));

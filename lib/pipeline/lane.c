@@ -102,6 +102,7 @@ static void lane_idle(struct mt_lane *lane, uint64_t number, uint64_t time)
 void mt_lane_take_rules(struct mt_lane *lane)
 {
     const struct mt_rules *rules = mt_rules_check(&lane->rules);
+    mt_beat(&lane->beat);
     if (MT_LIKELY(rules == NULL))
         return;
     mt_worker_reload(lane->worker, &rules->site, &rules->detect);
@@ -168,30 +169,33 @@ static uint64_t hash_of_tuple(const struct mt_dealer *dealer, const struct mt_tu
                         (uint64_t)mt_load_be32(tuple->dst.bytes) << 16 | tuple->dst_port);
 }
 
-/* What a look at a burst found. */
+/* What a look at a frame found. */
 struct dealt {
     struct mt_lane *lane; /* NULL: nobody wants it */
-    void *owned;          /* memory that the frame now lies in */
+    void *owned;          /* memory that stands for the frame, or for its bytes */
+    bool is_whole;        /* owned is a struct mt_whole */
 };
 
-static MT_NOINLINE void look_closer(struct mt_dealer *dealer, struct mt_frame *frame, struct dealt *ret_dealt)
+static MT_NOINLINE void look_closer(struct mt_dealer *dealer, const struct mt_frame *frame,
+                                    struct dealt *ret_dealt)
 {
     struct mt_packet packet;
     if (!mt_front_look(dealer->front, frame, &packet))
         return;
     if (dealer->front->is_reassembled) {
+        ret_dealt->is_whole = true;
         ret_dealt->owned = mt_whole_make(&packet);
         if (!ret_dealt->owned) {
             mt_stats_add(dealer->front->stats, MT_COUNTER_LIVE_RING_FULL, 1);
             return;
         }
-        *frame = (struct mt_frame){.data = ret_dealt->owned, .mark = packet.mark, .link = LINK_WHOLE};
     }
     ret_dealt->lane = lane_of_hash(dealer, hash_of_tuple(dealer, &packet.tuple));
 }
 
 /* Bytes that neither stay nor can be kept are copied. */
-static MT_NOINLINE void copy_bytes(struct mt_dealer *dealer, struct mt_frame *frame, struct dealt *dealt)
+static MT_NOINLINE void copy_bytes(struct mt_dealer *dealer, const struct mt_frame *frame,
+                                   struct dealt *dealt)
 {
     dealt->owned = malloc(frame->size);
     if (!dealt->owned) {
@@ -200,10 +204,9 @@ static MT_NOINLINE void copy_bytes(struct mt_dealer *dealer, struct mt_frame *fr
         return;
     }
     memcpy(dealt->owned, frame->data, frame->size);
-    frame->data = dealt->owned;
 }
 
-static inline void look(struct mt_dealer *dealer, struct mt_frame *frame, struct dealt *ret_dealt)
+static inline void look(struct mt_dealer *dealer, const struct mt_frame *frame, struct dealt *ret_dealt)
 {
     uint64_t src;
     uint64_t dst;
@@ -241,6 +244,16 @@ static struct mt_batch *lane_filling(struct mt_dealer *dealer, struct mt_lane *l
     return lane->filling;
 }
 
+/* What is in memory of its own no longer needs the frame. */
+static MT_NOINLINE void batch_own(struct mt_batch *batch, struct mt_frame *frame, const struct dealt *dealt)
+{
+    batch->owned[batch->owned_count++] = dealt->owned;
+    frame->data = dealt->owned;
+    frame->handle = NULL;
+    if (dealt->is_whole)
+        frame->link = LINK_WHOLE;
+}
+
 static bool put(struct mt_dealer *dealer, const struct mt_frame *frame, const struct dealt *dealt)
 {
     struct mt_lane *lane = dealt->lane;
@@ -250,9 +263,10 @@ static bool put(struct mt_dealer *dealer, const struct mt_frame *frame, const st
         free(dealt->owned);
         return false;
     }
-    batch->frames[batch->count++] = *frame;
+    struct mt_frame *place = &batch->frames[batch->count++];
+    *place = *frame;
     if (MT_UNLIKELY(dealt->owned != NULL))
-        batch->owned[batch->owned_count++] = dealt->owned;
+        batch_own(batch, place, dealt);
     if (batch->count == MT_BATCH_FRAMES)
         lane_send(lane);
     return true;
@@ -260,18 +274,15 @@ static bool put(struct mt_dealer *dealer, const struct mt_frame *frame, const st
 
 /* Frames must be kept before the first batch is sent: its worker may give them
  * back at once. */
-void mt_deal_burst(struct mt_dealer *dealer, const struct mt_frame *given, size_t count)
+void mt_deal_burst(struct mt_dealer *dealer, const struct mt_frame *frames, size_t count)
 {
     struct mt_capture *capture = dealer->capture;
-    struct mt_frame frames[MT_BURST_MAX];
     struct dealt dealt[MT_BURST_MAX];
     void *unwanted[MT_BURST_MAX];
     size_t unwanted_count = 0;
     uint64_t segments = 0;
-    for (size_t i = 0; i < count; i++) {
-        frames[i] = given[i];
+    for (size_t i = 0; i < count; i++)
         look(dealer, &frames[i], &dealt[i]);
-    }
     bool is_kept = capture->ops->keep != NULL;
     if (is_kept)
         capture->ops->keep(capture);
@@ -279,8 +290,8 @@ void mt_deal_burst(struct mt_dealer *dealer, const struct mt_frame *given, size_
         bool is_put = dealt[i].lane && put(dealer, &frames[i], &dealt[i]);
         segments += is_put;
         /* a datagram's last fragment is not wanted, although it is */
-        if (is_kept && given[i].handle && (!is_put || dealt[i].owned))
-            unwanted[unwanted_count++] = given[i].handle;
+        if (is_kept && frames[i].handle && (!is_put || dealt[i].owned))
+            unwanted[unwanted_count++] = frames[i].handle;
     }
     mt_stats_add(dealer->front->stats, MT_COUNTER_SEGMENTS, segments);
     if (unwanted_count > 0)

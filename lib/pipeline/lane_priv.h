@@ -49,7 +49,8 @@ struct mt_lane {
     _Alignas(MT_CACHE_LINE) struct mt_worker *worker;
     struct mt_capture *capture;
     int index;
-    uint64_t seen; /* number that the worker has come to */
+    uint64_t seen;         /* number that the worker has come to */
+    _Atomic uint64_t beat; /* turns of its loop, for mt_live_answers */
     struct mt_rules_user rules;
 };
 
@@ -68,7 +69,14 @@ void mt_lane_destroy(struct mt_lane *lane);
 /* The thread of a worker that is dealt to: until is_ending, and all is done. */
 void *mt_lane_main(void *lane);
 
-/* Between two bursts of the worker: rules that were published are taken. */
+/* The calling thread gets on: one writer. */
+static inline void mt_beat(_Atomic uint64_t *beat)
+{
+    atomic_store_explicit(beat, atomic_load_explicit(beat, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* Between two bursts of the worker: rules that were published are taken, and it
+ * is known that it gets on. */
 void mt_lane_take_rules(struct mt_lane *lane);
 
 /* Ends the worker's sessions and says the last words. */

@@ -219,6 +219,25 @@ bool mt_live_is_done(const struct mt_live *live)
     return atomic_load_explicit(&live->ended, memory_order_acquire) == live->poller_count;
 }
 
+static bool has_beaten(const _Atomic uint64_t *beat, uint64_t *before)
+{
+    uint64_t now = atomic_load_explicit(beat, memory_order_relaxed);
+    bool is_other = now != *before;
+    *before = now;
+    return is_other;
+}
+
+bool mt_live_answers(struct mt_live *live)
+{
+    bool is_answering = true;
+    for (uint32_t i = 0; i < live->poller_count; i++)
+        is_answering &=
+            live->pollers[i].lane != NULL || has_beaten(&live->pollers[i].beat, &live->poller_beats[i]);
+    for (uint32_t i = 0; i < live->lane_count; i++)
+        is_answering &= has_beaten(&live->lanes[i]->beat, &live->lane_beats[i]);
+    return is_answering;
+}
+
 void mt_live_stats(const struct mt_live *live, struct mt_stats *ret_stats)
 {
     memset(ret_stats, 0, sizeof(*ret_stats));

@@ -61,6 +61,10 @@ void mt_live_balance(const struct mt_stats *stats, uint64_t *ret_frames, uint64_
 /* Frames a worker has had, for the share of each. */
 size_t mt_live_worker_frames(const struct mt_live *live, uint64_t *ret_frames, size_t count_max);
 
+/* Every thread that polls or works has got on since this was asked last, with or
+ * without traffic. The collector is not asked: it may be in a sink that waits. */
+bool mt_live_answers(struct mt_live *live);
+
 /* Puts another site and other thresholds in force, between two bursts of each
  * thread. Returns when every worker has taken them, and the collector too, unless
  * it is in a sink: then it will when it comes out. Sessions that are open keep

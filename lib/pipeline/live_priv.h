@@ -18,8 +18,9 @@ struct mt_poller {
     struct mt_front front;
     struct mt_lane *lane; /* NULL: it is a reader */
     struct mt_dealer dealer;
-    struct mt_mark last; /* frame, or time that an idle source has come to */
-    uint64_t said;       /* number that lanes were told last */
+    struct mt_mark last;   /* frame, or time that an idle source has come to */
+    uint64_t said;         /* number that lanes were told last */
+    _Atomic uint64_t beat; /* without a lane: turns of its loop */
     uint32_t index;
     bool has_front;
     struct mt_stray_box *strays; /* NULL: none can come */
@@ -44,6 +45,8 @@ struct mt_live {
     bool is_collector_lost;
     bool is_stopped;
     uint64_t frames_max;
+    uint64_t poller_beats[MT_WORKERS_MAX]; /* when mt_live_answers was asked last */
+    uint64_t lane_beats[MT_WORKERS_MAX];
     /* control to the others */
     _Alignas(MT_CACHE_LINE) _Atomic bool is_ending; /* end when idle */
     _Atomic bool is_forced;                         /* end now */

@@ -150,6 +150,8 @@ static void poll_frames(struct mt_poller *poller)
         size_t count = 0;
         if (poller->lane)
             mt_lane_take_rules(poller->lane);
+        else
+            mt_beat(&poller->beat);
         strays_look(poller);
         if (MT_LIKELY(claimed > 0))
             count = used_burst(poller, frames, claimed, &is_end);
@@ -181,6 +183,7 @@ static struct mt_mark wait_for_others(struct mt_poller *poller)
             mt_lane_take_rules(poller->lane);
             mt_results_say(&poller->lane->results, UINT64_MAX - 1);
         } else {
+            mt_beat(&poller->beat);
             mt_deal_send(&poller->dealer, true);
             mt_deal_say(&poller->dealer, &poller->last);
         }
