@@ -1,5 +1,7 @@
 #include "pipeline/results_priv.h"
 
+#include "pipeline/parcel_priv.h"
+
 #include <stdlib.h>
 
 /* Entries follow each other in bytes[], each a multiple of 16. */
@@ -149,15 +151,12 @@ static void put_line(void *ctx, struct mt_span line, uint64_t number)
         mt_stats_add(results->stats, MT_COUNTER_EXPORT_SHED, 1);
 }
 
-/* Evidence is most of an observation, and most have less than there is room for. */
 static void put_observation(void *ctx, const struct mt_observation *observation)
 {
     struct mt_results *results = ctx;
-    size_t lines = mt_min_u64(observation->evidence_count, MT_EVIDENCE_MAX);
-    size_t size = offsetof(struct mt_observation, evidence) + lines * sizeof(observation->evidence[0]);
-    void *to = entry_add(results, results->now->number, size, true);
+    void *to = entry_add(results, results->now->number, mt_parcel_size(observation), true);
     if (to)
-        memcpy(to, observation, size);
+        mt_parcel_pack(observation, to);
     else
         mt_stats_add(results->stats, MT_COUNTER_OBSERVATIONS_SHED, 1);
 }
@@ -240,7 +239,7 @@ static void take(struct mt_merge *merge, struct mt_results *results)
     if (entry.is_observation) {
         struct mt_observation *observation = &merge->collector->observation;
         if (!mt_collector_is_shedding(merge->collector))
-            memcpy(observation, bytes, entry.size);
+            mt_parcel_unpack(bytes, observation);
         mt_collector_observe(merge->collector, observation);
     } else {
         mt_collector_line(merge->collector, mt_span(bytes, entry.size));
