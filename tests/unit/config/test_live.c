@@ -60,6 +60,21 @@ static void every_member_of_live_is_read(void **state)
     mt_config_destroy(&config);
 }
 
+static void the_example_configuration_is_read(void **state)
+{
+    (void)state;
+    struct mt_config config;
+    char error[512] = "";
+
+    mt_config_init(&config);
+    if (mt_config_read(&config, MT_SOURCE_ROOT "/app/share/mailtap.example.yaml", error, sizeof(error)) != 0)
+        fail_msg("%s", error);
+    assert_int_equal(config.live.interfaces.count, 1);
+    assert_int_equal(config.live.poll, MT_POLL_ADAPTIVE);
+    assert_true(config.site.given && config.sessions_path != NULL);
+    mt_config_destroy(&config);
+}
+
 static void a_later_file_replaces_what_it_names_and_keeps_the_rest(void **state)
 {
     (void)state;
@@ -164,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_member_of_live_is_read),
+        cmocka_unit_test(the_example_configuration_is_read),
         cmocka_unit_test(a_later_file_replaces_what_it_names_and_keeps_the_rest),
         cmocka_unit_test(every_mistake_in_live_is_named_with_its_place_and_changes_nothing),
         cmocka_unit_test(sizes_are_bytes_or_powers_of_1024),
