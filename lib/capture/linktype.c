@@ -12,6 +12,8 @@ enum mt_link mt_linktype_link(uint16_t link_type)
     case 9:  /* LINKTYPE_PPP */
     case 50: /* LINKTYPE_PPP_HDLC */
         return MT_LINK_PPP;
+    case 51:
+        return MT_LINK_PPPOE;
     case 12:  /* DLT_RAW, written by old programs in place of LINKTYPE_RAW */
     case 101: /* LINKTYPE_RAW */
     case 228: /* LINKTYPE_IPV4 */
@@ -21,6 +23,10 @@ enum mt_link mt_linktype_link(uint16_t link_type)
         return MT_LINK_LOOP;
     case 113:
         return MT_LINK_LINUX_SLL;
+    case 117:
+        return MT_LINK_PFLOG;
+    case 239:
+        return MT_LINK_NFLOG;
     case 276:
         return MT_LINK_LINUX_SLL2;
     default:

@@ -94,9 +94,19 @@ static void forget(struct mt_fragment_table *table, struct mt_fragment_datagram 
     table->free = index;
 }
 
+static void count_foreign(struct mt_fragment_table *table, uint64_t fragments)
+{
+    mt_stats_add(table->stats, MT_COUNTER_FRAGMENTS_FOREIGN, fragments);
+}
+
+/* UDP without its first fragment: nothing says that it was a tunnel's. */
 static void drop(struct mt_fragment_table *table, struct mt_fragment_datagram *datagram)
 {
-    count_dropped(table, datagram->piece_count);
+    bool has_first = datagram->piece_count > 0 && datagram->piece[0].off == 0;
+    if (datagram->is_udp && !has_first)
+        count_foreign(table, datagram->piece_count);
+    else
+        count_dropped(table, datagram->piece_count);
     forget(table, datagram);
 }
 
@@ -136,6 +146,8 @@ static struct mt_fragment_datagram *start(struct mt_fragment_table *table, const
     datagram->piece_count = 0;
     datagram->protocol = 0;
     datagram->given_up = false;
+    datagram->is_udp = false;
+    datagram->is_foreign = false;
     return datagram;
 }
 
@@ -251,25 +263,49 @@ static struct mt_span join(struct mt_fragment_table *table, const struct mt_frag
     return mt_span(table->whole, size);
 }
 
+/* Nothing of it is kept but how much has come, so that it leaves when all has. */
+static void take_foreign(struct mt_fragment_table *table, struct mt_fragment_datagram *datagram,
+                         const struct mt_packet *packet)
+{
+    count_foreign(table, (uint64_t)datagram->piece_count + 1);
+    put_pieces(table, datagram);
+    datagram->is_foreign = true;
+    datagram->received += packet->payload_size;
+    if (!packet->fragment_more)
+        datagram->total = packet->fragment_off + packet->payload_size;
+    if (datagram->total != 0 && datagram->received >= datagram->total)
+        forget(table, datagram);
+}
+
 static enum mt_packet_verdict finish(struct mt_fragment_table *table, struct mt_fragment_datagram *datagram,
                                      struct mt_packet *packet)
 {
-    struct mt_layer layer = {.bytes = join(table, datagram), .wire_size = datagram->total};
+    if (packet->outer == NULL) { /* what is around this fragment is around the datagram */
+        mt_packet_outer(packet, &table->outer);
+        packet->outer = &table->outer;
+    }
     uint8_t protocol = datagram->protocol;
+    struct mt_walk walk = {
+        .packet = packet,
+        .outer = &table->outer,
+        .layer = {.bytes = join(table, datagram), .wire_size = datagram->total},
+    };
     packet->wire_size = datagram->wire_size;
     packet->frame_flags &= (uint8_t)~MT_FRAME_PERSISTENT;
     packet->handle = NULL;
     forget(table, datagram);
     mt_stats_add(table->stats, MT_COUNTER_FRAGMENTS_WHOLE, 1);
-    enum mt_packet_verdict verdict = mt_packet_ip_payload(layer, protocol, packet);
-    if (verdict == MT_PACKET_FRAGMENT) /* a fragment inside a fragmented datagram */
+    uint8_t ip_count = packet->ip_count;
+    enum mt_packet_verdict verdict = mt_walk_ip_payload(&walk, protocol) ? mt_walk(&walk) : walk.verdict;
+    if (verdict == MT_PACKET_FRAGMENT && packet->ip_count == ip_count) /* without an IP header of its own */
         return mt_packet_reject(packet, MT_REJECT_FRAGMENT_HEADER);
     return verdict;
 }
 
-enum mt_packet_verdict mt_fragment_input(struct mt_fragment_table *table, struct mt_packet *packet)
+/* The datagram that this fragment completes; NULL: ret_verdict says what it did. */
+static struct mt_fragment_datagram *take(struct mt_fragment_table *table, struct mt_packet *packet,
+                                         enum mt_packet_verdict *ret_verdict)
 {
-    drop_old(table, packet->mark.time);
     struct mt_fragment_key key = key_of(packet);
     uint32_t bucket = bucket_of(table, &key);
     struct mt_fragment_datagram *datagram = find(table, &key, bucket);
@@ -277,7 +313,15 @@ enum mt_packet_verdict mt_fragment_input(struct mt_fragment_table *table, struct
         datagram = start(table, &key, bucket, packet->mark.time);
     if (datagram->given_up) {
         count_dropped(table, 1);
-        return mt_packet_reject(packet, MT_REJECT_FRAGMENT_DROPPED);
+        *ret_verdict = mt_packet_reject(packet, MT_REJECT_FRAGMENT_DROPPED);
+        return NULL;
+    }
+    *ret_verdict = MT_PACKET_FRAGMENT;
+    if (packet->ip_protocol == MT_PROTOCOL_UDP)
+        datagram->is_udp = true;
+    if (datagram->is_foreign || packet->fragment_is_foreign) {
+        take_foreign(table, datagram, packet);
+        return NULL;
     }
     datagram->wire_size = (uint32_t)mt_min_u64((uint64_t)datagram->wire_size + packet->wire_size, INT32_MAX);
     enum outcome outcome = insert(table, datagram, packet);
@@ -285,11 +329,27 @@ enum mt_packet_verdict mt_fragment_input(struct mt_fragment_table *table, struct
         count_dropped(table, (uint64_t)datagram->piece_count + 1);
         put_pieces(table, datagram);
         datagram->given_up = true;
-        return mt_packet_reject(packet, MT_REJECT_FRAGMENT_DROPPED);
+        *ret_verdict = mt_packet_reject(packet, MT_REJECT_FRAGMENT_DROPPED);
+        return NULL;
     }
-    if (datagram->received == datagram->total)
-        return finish(table, datagram, packet);
-    return MT_PACKET_FRAGMENT;
+    return datagram->received == datagram->total ? datagram : NULL;
+}
+
+/* A datagram that was put together may hold a fragment of one that it carries:
+ * MT_IP_DEPTH_MAX bounds how often. */
+enum mt_packet_verdict mt_fragment_input(struct mt_fragment_table *table, struct mt_packet *packet)
+{
+    drop_old(table, packet->mark.time);
+    for (;;) {
+        enum mt_packet_verdict verdict;
+        struct mt_fragment_datagram *datagram = take(table, packet, &verdict);
+        if (datagram == NULL)
+            return verdict;
+        verdict = finish(table, datagram, packet);
+        if (verdict != MT_PACKET_FRAGMENT)
+            return verdict;
+        mt_stats_add(table->stats, MT_COUNTER_FRAGMENTS, 1);
+    }
 }
 
 void mt_fragment_flush(struct mt_fragment_table *table)

@@ -7,8 +7,11 @@
  * counted. Overlapping fragments end the datagram (RFC 5722 for IPv6; for IPv4
  * the same, because no reading of them is safe), exact duplicates do not.
  *
- * Counts MT_COUNTER_FRAGMENTS_WHOLE and _FRAGMENTS_DROPPED; the caller counts
- * what it puts in.
+ * Of UDP only what is a tunnel's is kept, as the ports in the first fragment say;
+ * the rest is foreign. A datagram may be a tunnel's with a fragment inside.
+ *
+ * Counts MT_COUNTER_FRAGMENTS_WHOLE, _DROPPED and _FOREIGN, and as MT_COUNTER_FRAGMENTS
+ * those inside of others; the caller counts what it puts in.
  */
 #ifndef MT_PACKET_FRAGMENT_H
 #define MT_PACKET_FRAGMENT_H
@@ -30,7 +33,7 @@ void mt_fragment_table_destroy(struct mt_fragment_table *table);
 /* Takes a packet whose verdict was MT_PACKET_FRAGMENT. MT_PACKET_TCP: the
  * datagram is whole, packet now describes its TCP segment (payload lives until
  * the next call; frame_flags has lost MT_FRAME_PERSISTENT, handle is NULL). MT_PACKET_FRAGMENT:
- * more are needed. MT_PACKET_REJECT: given up or not TCP. A whole datagram's
+ * more are needed, or it is foreign. MT_PACKET_REJECT: given up or not TCP. A whole datagram's
  * wire_size is the sum of its frames'. */
 enum mt_packet_verdict mt_fragment_input(struct mt_fragment_table *table, struct mt_packet *packet);
 

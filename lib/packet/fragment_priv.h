@@ -57,6 +57,8 @@ struct mt_fragment_datagram {
     uint8_t piece_count; /* pieces are sorted by off */
     uint8_t protocol;    /* first header of the payload, from the fragment at offset 0 */
     bool given_up;       /* remembered until the timeout, so that late fragments don't start it anew */
+    bool is_udp;
+    bool is_foreign; /* UDP that is no tunnel's: nothing is kept of it */
     struct mt_fragment_piece piece[MT_FRAGMENT_PIECES_MAX];
 };
 MT_STATIC_ASSERT(MT_FRAGMENT_PIECES_MAX <= UINT8_MAX, "piece_count is a byte");
@@ -72,7 +74,8 @@ struct mt_fragment_table {
     uint32_t free;
     uint32_t oldest;
     uint32_t newest;
-    uint8_t whole[MT_FRAGMENT_DATAGRAM_MAX]; /* the datagram that was returned last */
+    struct mt_outer outer;                   /* around the datagram that was returned last */
+    uint8_t whole[MT_FRAGMENT_DATAGRAM_MAX]; /* that datagram */
 };
 
 #endif

@@ -23,6 +23,9 @@ enum mt_link {
     MT_LINK_LINUX_SLL, /* Linux cooked v1 */
     MT_LINK_LINUX_SLL2,
     MT_LINK_PPP,
+    MT_LINK_PPPOE, /* from the PPPoE header on */
+    MT_LINK_PFLOG, /* OpenBSD pflog, and those of its kin */
+    MT_LINK_NFLOG, /* Linux netfilter log */
 };
 
 enum {

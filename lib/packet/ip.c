@@ -10,52 +10,69 @@ enum {
     DATAGRAM_MAX = 65535,
 };
 
+/* What a fragment may be part of: TCP, what may carry it, or a header before it. */
+static bool is_wanted(uint8_t protocol, uint8_t family);
+
 /* Fields shared by both families; layer is this fragment's part of the payload. */
-static enum mt_packet_verdict fragment(struct mt_layer layer, uint8_t protocol, uint32_t off, bool more,
-                                       uint32_t id, struct mt_packet *packet)
+static bool fragment(struct mt_walk *walk, uint8_t protocol, uint32_t off, bool more, uint32_t id)
 {
-    uint32_t size = layer.wire_size;
+    struct mt_packet *packet = walk->packet;
+    uint32_t size = walk->layer.wire_size;
+    if (!is_wanted(protocol, packet->tuple.src.family))
+        return mt_walk_reject(walk, MT_REJECT_NOT_TCP);
     if (size == 0 || size > DATAGRAM_MAX || off + size > DATAGRAM_MAX || (more && size % 8 != 0))
-        return mt_packet_reject(packet, MT_REJECT_FRAGMENT_HEADER);
+        return mt_walk_reject(walk, MT_REJECT_FRAGMENT_HEADER);
     packet->ip_protocol = protocol;
-    packet->ip_payload = layer.bytes;
+    packet->ip_payload = walk->layer.bytes;
     packet->payload_size = size;
     packet->fragment_id = id;
     packet->fragment_off = off;
     packet->fragment_more = more;
+    packet->fragment_is_foreign =
+        protocol == MT_PROTOCOL_UDP && off == 0 && mt_udp_is_foreign(walk->layer.bytes);
     packet->tuple.src_port = 0;
     packet->tuple.dst_port = 0;
-    return MT_PACKET_FRAGMENT;
+    walk->verdict = MT_PACKET_FRAGMENT;
+    return false;
 }
 
-enum mt_packet_verdict mt_packet_ipv4(struct mt_layer layer, struct mt_packet *packet)
+/* One more IP header in the others. */
+static bool count_ip(struct mt_walk *walk)
 {
-    const uint8_t *ip = layer.bytes.ptr;
-    if (layer.bytes.size < IPV4_SIZE)
-        return mt_packet_reject(packet, MT_REJECT_IP_TRUNCATED);
+    if (walk->packet->ip_count == MT_IP_DEPTH_MAX)
+        return mt_walk_reject(walk, MT_REJECT_TUNNEL_DEPTH);
+    walk->packet->ip_count++;
+    return true;
+}
+
+bool mt_walk_ipv4(struct mt_walk *walk)
+{
+    struct mt_packet *packet = walk->packet;
+    const uint8_t *ip = walk->layer.bytes.ptr;
+    if (walk->layer.bytes.size < IPV4_SIZE)
+        return mt_walk_reject(walk, MT_REJECT_IP_TRUNCATED);
     uint32_t header_size = (uint32_t)(ip[0] & 0x0f) * 4;
     if (ip[0] >> 4 != 4 || header_size < IPV4_SIZE)
-        return mt_packet_reject(packet, MT_REJECT_IP_HEADER);
+        return mt_walk_reject(walk, MT_REJECT_IP_HEADER);
     /* 0 is what a sending host's capture shows before the card cuts a large
      * segment into packets (TSO): the frame's length is the only one there. */
     uint32_t total = mt_load_be16(ip + 2);
     if (total == 0)
-        total = layer.wire_size;
+        total = walk->layer.wire_size;
     if (total < header_size)
-        return mt_packet_reject(packet, MT_REJECT_IP_LENGTH);
-    if (layer.bytes.size < header_size)
-        return mt_packet_reject(packet, MT_REJECT_IP_TRUNCATED);
+        return mt_walk_reject(walk, MT_REJECT_IP_LENGTH);
+    if (walk->layer.bytes.size < header_size)
+        return mt_walk_reject(walk, MT_REJECT_IP_TRUNCATED);
+    if (!count_ip(walk))
+        return false;
     mt_ip_set_v4(&packet->tuple.src, ip + 12);
     mt_ip_set_v4(&packet->tuple.dst, ip + 16);
-    layer = mt_layer_from(mt_layer_limit(layer, total), header_size);
+    walk->layer = mt_layer_from(mt_layer_limit(walk->layer, total), header_size);
 
     uint32_t word = mt_load_be16(ip + 6);
-    uint8_t protocol = ip[9];
     if ((word & 0x3fff) == 0)
-        return mt_packet_ip_payload(layer, protocol, packet);
-    if (protocol != MT_PROTOCOL_TCP && protocol != MT_PROTOCOL_AH)
-        return mt_packet_reject(packet, MT_REJECT_NOT_TCP);
-    return fragment(layer, protocol, (word & 0x1fff) * 8, (word & 0x2000) != 0, mt_load_be16(ip + 4), packet);
+        return mt_walk_ip_payload(walk, ip[9]);
+    return fragment(walk, ip[9], (word & 0x1fff) * 8, (word & 0x2000) != 0, mt_load_be16(ip + 4));
 }
 
 /* RFC 2675: the length of a jumbogram from its hop-by-hop option; 0 when there
@@ -93,20 +110,24 @@ static uint32_t ipv6_payload_size(const uint8_t *ip, struct mt_layer layer)
     return size > DATAGRAM_MAX && size <= layer.wire_size ? size : 0;
 }
 
-enum mt_packet_verdict mt_packet_ipv6(struct mt_layer layer, struct mt_packet *packet)
+bool mt_walk_ipv6(struct mt_walk *walk)
 {
-    const uint8_t *ip = layer.bytes.ptr;
-    if (layer.bytes.size < IPV6_SIZE)
-        return mt_packet_reject(packet, MT_REJECT_IP_TRUNCATED);
+    struct mt_packet *packet = walk->packet;
+    const uint8_t *ip = walk->layer.bytes.ptr;
+    if (walk->layer.bytes.size < IPV6_SIZE)
+        return mt_walk_reject(walk, MT_REJECT_IP_TRUNCATED);
     if (ip[0] >> 4 != 6)
-        return mt_packet_reject(packet, MT_REJECT_IP_HEADER);
-    layer = mt_layer_from(layer, IPV6_SIZE);
-    uint32_t size = ipv6_payload_size(ip, layer);
+        return mt_walk_reject(walk, MT_REJECT_IP_HEADER);
+    walk->layer = mt_layer_from(walk->layer, IPV6_SIZE);
+    uint32_t size = ipv6_payload_size(ip, walk->layer);
     if (size == 0)
-        return mt_packet_reject(packet, MT_REJECT_IP_LENGTH);
+        return mt_walk_reject(walk, MT_REJECT_IP_LENGTH);
+    if (!count_ip(walk))
+        return false;
     mt_ip_set_v6(&packet->tuple.src, ip + 8);
     mt_ip_set_v6(&packet->tuple.dst, ip + 24);
-    return mt_packet_ip_payload(mt_layer_limit(layer, size), ip[6], packet);
+    walk->layer = mt_layer_limit(walk->layer, size);
+    return mt_walk_ip_payload(walk, ip[6]);
 }
 
 /* On the way to an intermediate node the IP header names that node; the
@@ -142,34 +163,39 @@ static bool is_extension(uint8_t protocol, uint8_t family)
                            protocol == MT_PROTOCOL_FRAGMENT || protocol == MT_PROTOCOL_DESTINATION);
 }
 
-static enum mt_packet_verdict fragment_v6(struct mt_layer layer, struct mt_packet *packet)
+static bool is_wanted(uint8_t protocol, uint8_t family)
 {
-    const uint8_t *header = layer.bytes.ptr;
-    uint32_t word = mt_load_be16(header + 2);
-    if (header[0] != MT_PROTOCOL_TCP && !is_extension(header[0], 6))
-        return mt_packet_reject(packet, MT_REJECT_NOT_TCP);
-    return fragment(mt_layer_from(layer, FRAGMENT_SIZE), header[0], word & 0xfff8, (word & 1) != 0,
-                    mt_load_be32(header + 4), packet);
+    return protocol == MT_PROTOCOL_TCP || is_extension(protocol, family) || mt_is_tunnel(protocol);
 }
 
-enum mt_packet_verdict mt_packet_ip_payload(struct mt_layer layer, uint8_t protocol, struct mt_packet *packet)
+static bool fragment_v6(struct mt_walk *walk)
 {
+    const uint8_t *header = walk->layer.bytes.ptr;
+    uint32_t word = mt_load_be16(header + 2);
+    walk->layer = mt_layer_from(walk->layer, FRAGMENT_SIZE);
+    return fragment(walk, header[0], word & 0xfff8, (word & 1) != 0, mt_load_be32(header + 4));
+}
+
+bool mt_walk_ip_payload(struct mt_walk *walk, uint8_t protocol)
+{
+    struct mt_packet *packet = walk->packet;
     for (int count = 0; protocol != MT_PROTOCOL_TCP; count++) {
         if (!is_extension(protocol, packet->tuple.src.family))
-            return mt_packet_reject(packet, MT_REJECT_NOT_TCP);
-        const uint8_t *header = layer.bytes.ptr;
-        if (count == MT_IPV6_EXTENSIONS_MAX || layer.bytes.size < FRAGMENT_SIZE)
-            return mt_packet_reject(packet, MT_REJECT_IP_EXTENSIONS);
-        size_t size = extension_size(protocol, header);
-        if (layer.bytes.size < size)
-            return mt_packet_reject(packet, MT_REJECT_IP_EXTENSIONS);
+            return mt_walk_tunnel(walk, protocol);
+        struct mt_span bytes = walk->layer.bytes;
+        if (count == MT_IPV6_EXTENSIONS_MAX || bytes.size < FRAGMENT_SIZE)
+            return mt_walk_reject(walk, MT_REJECT_IP_EXTENSIONS);
+        size_t size = extension_size(protocol, bytes.ptr);
+        if (bytes.size < size)
+            return mt_walk_reject(walk, MT_REJECT_IP_EXTENSIONS);
         /* An offset of 0 with nothing to follow is a whole datagram (RFC 6946). */
-        if (protocol == MT_PROTOCOL_FRAGMENT && (mt_load_be16(header + 2) & 0xfff9) != 0)
-            return fragment_v6(layer, packet);
+        if (protocol == MT_PROTOCOL_FRAGMENT && (mt_load_be16(bytes.ptr + 2) & 0xfff9) != 0)
+            return fragment_v6(walk);
         if (protocol == MT_PROTOCOL_ROUTING)
-            take_final_destination(mt_span_head(layer.bytes, size), packet);
-        protocol = header[0];
-        layer = mt_layer_from(layer, (uint32_t)size);
+            take_final_destination(mt_span_head(bytes, size), packet);
+        protocol = bytes.ptr[0];
+        walk->layer = mt_layer_from(walk->layer, (uint32_t)size);
     }
-    return mt_packet_tcp(layer, packet);
+    walk->verdict = mt_packet_tcp(walk->layer, packet);
+    return false;
 }

@@ -66,25 +66,98 @@ static inline enum mt_packet_verdict decode_plain_tcp4(const struct mt_frame *fr
     return mt_packet_tcp(tcp, packet);
 }
 
-static enum mt_packet_verdict decode_any(const struct mt_frame *frame, struct mt_packet *packet)
+/* --- the way through everything else ----------------------------------------- */
+
+static bool add_layer(struct mt_walk *walk, const struct mt_outer_layer *layer)
 {
-    struct mt_layer layer;
-    uint32_t ethertype;
-    if (!mt_packet_link(frame, packet, &layer, &ethertype))
-        return MT_PACKET_REJECT;
-    if (ethertype == MT_ETHERTYPE_ANY_IP) {
-        if (layer.bytes.size == 0)
-            return mt_packet_reject(packet, MT_REJECT_IP_TRUNCATED);
-        unsigned version = layer.bytes.ptr[0] >> 4;
-        if (version != 4 && version != 6)
-            return mt_packet_reject(packet, MT_REJECT_IP_HEADER);
-        ethertype = version == 4 ? MT_ETHERTYPE_IPV4 : MT_ETHERTYPE_IPV6;
+    struct mt_packet *packet = walk->packet;
+    if (packet->outer_count == MT_OUTER_MAX)
+        return mt_walk_reject(walk, MT_REJECT_TUNNEL_DEPTH);
+    packet->outer_count++;
+    if (walk->outer)
+        walk->outer->layers[walk->outer->count++] = *layer;
+    return true;
+}
+
+bool mt_walk_link_layer(struct mt_walk *walk, enum mt_outer_type type, uint32_t id)
+{
+    return add_layer(walk, &(struct mt_outer_layer){.type = (uint8_t)type, .has_id = true, .id = id});
+}
+
+bool mt_walk_ip_layer(struct mt_walk *walk, enum mt_outer_type type, bool has_id, uint32_t id)
+{
+    const struct mt_outer_layer layer = {
+        .src = walk->packet->tuple.src,
+        .dst = walk->packet->tuple.dst,
+        .type = (uint8_t)type,
+        .has_id = has_id,
+        .id = id,
+    };
+    return add_layer(walk, &layer);
+}
+
+static bool walk_version(struct mt_walk *walk)
+{
+    if (walk->layer.bytes.size == 0)
+        return mt_walk_reject(walk, MT_REJECT_IP_TRUNCATED);
+    unsigned version = walk->layer.bytes.ptr[0] >> 4;
+    if (version == 4)
+        return mt_walk_ipv4(walk);
+    if (version == 6)
+        return mt_walk_ipv6(walk);
+    return mt_walk_reject(walk, MT_REJECT_IP_HEADER);
+}
+
+static bool step(struct mt_walk *walk)
+{
+    switch (walk->next) {
+    case MT_ETHERTYPE_IPV4:
+        return mt_walk_ipv4(walk);
+    case MT_ETHERTYPE_IPV6:
+        return mt_walk_ipv6(walk);
+    case MT_NEXT_IP:
+        return walk_version(walk);
+    case MT_NEXT_ETHERNET:
+        return mt_walk_ethernet(walk);
+    case MT_ETHERTYPE_VLAN:
+    case MT_ETHERTYPE_QINQ:
+    case MT_ETHERTYPE_QINQ_OLD:
+        return mt_walk_vlan(walk);
+    case MT_ETHERTYPE_MPLS:
+    case MT_ETHERTYPE_MPLS_MULTICAST:
+        return mt_walk_mpls(walk);
+    case MT_ETHERTYPE_PPPOE:
+        return mt_walk_pppoe(walk);
+    case MT_NEXT_PPP:
+        return mt_walk_ppp(walk);
+    case MT_ETHERTYPE_PBB:
+        return mt_walk_pbb(walk);
+    default:
+        return mt_walk_reject(walk, MT_REJECT_NOT_IP);
     }
-    if (ethertype == MT_ETHERTYPE_IPV4)
-        return mt_packet_ipv4(layer, packet);
-    if (ethertype == MT_ETHERTYPE_IPV6)
-        return mt_packet_ipv6(layer, packet);
-    return mt_packet_reject(packet, MT_REJECT_NOT_IP);
+}
+
+enum mt_packet_verdict mt_walk(struct mt_walk *walk)
+{
+    while (step(walk)) {
+    }
+    return walk->verdict;
+}
+
+static enum mt_packet_verdict decode_any(const struct mt_frame *frame, struct mt_packet *packet,
+                                         struct mt_outer *outer)
+{
+    packet->mac_src = NULL;
+    packet->mac_dst = NULL;
+    packet->frame_bytes = mt_span(frame->data, frame->size);
+    packet->frame_link = frame->link;
+    packet->outer = NULL;
+    struct mt_walk walk = {
+        .packet = packet,
+        .outer = outer,
+        .layer = {.bytes = packet->frame_bytes, .wire_size = frame->wire_size},
+    };
+    return mt_walk_frame(&walk, (enum mt_link)frame->link) ? mt_walk(&walk) : walk.verdict;
 }
 
 enum mt_packet_verdict mt_packet_decode(const struct mt_frame *frame, struct mt_packet *ret_packet)
@@ -94,9 +167,30 @@ enum mt_packet_verdict mt_packet_decode(const struct mt_frame *frame, struct mt_
     ret_packet->frame_flags = frame->flags;
     ret_packet->handle = frame->handle;
     ret_packet->vlan = MT_VLAN_NONE;
+    ret_packet->outer_count = 0;
+    ret_packet->ip_count = 0;
     if (MT_LIKELY(is_plain_tcp4(frame)))
         return decode_plain_tcp4(frame, ret_packet);
-    return decode_any(frame, ret_packet);
+    return decode_any(frame, ret_packet, NULL);
+}
+
+void mt_packet_outer(const struct mt_packet *packet, struct mt_outer *ret_outer)
+{
+    ret_outer->count = 0;
+    if (packet->outer_count == 0)
+        return;
+    if (packet->outer) {
+        *ret_outer = *packet->outer;
+        return;
+    }
+    const struct mt_frame frame = {
+        .data = packet->frame_bytes.ptr,
+        .size = (uint32_t)packet->frame_bytes.size,
+        .wire_size = packet->wire_size,
+        .link = packet->frame_link,
+    };
+    struct mt_packet again = {.vlan = MT_VLAN_NONE};
+    (void)decode_any(&frame, &again, ret_outer);
 }
 
 bool mt_packet_peek(const struct mt_frame *frame, uint64_t *ret_src, uint64_t *ret_dst)

@@ -1,16 +1,20 @@
 /* Bytes of one frame to header offsets, tuple and payload span, or a named
- * reject.
+ * reject. Tunnels and tags (base/outers.def) are stepped over: the tuple is that
+ * of the innermost IP header, the MAC addresses are those of the innermost
+ * Ethernet header.
  *
  * Ownership: spans and pointers point into the frame. Thread: any; no state.
- * Limits: 4 VLAN tags, 8 IPv6 extension headers.
+ * Limits: MT_OUTER_MAX layers, 4 IP headers in one another, 4 VLAN tags in a row,
+ * 8 IPv6 extension headers.
  *
- * RFC 791, RFC 8200, RFC 9293 §3.1; IEEE 802.1Q. Checksums are not judged:
- * captures taken on the sending host have none (checksum offload).
+ * RFC 791, RFC 8200, RFC 9293 §3.1; IEEE 802.1Q; those named in base/outers.def.
+ * Checksums are not judged: captures taken on the sending host have none
+ * (checksum offload).
  */
 #ifndef MT_PACKET_PACKET_H
 #define MT_PACKET_PACKET_H
 
-#include "base/net.h"
+#include "base/outer.h"
 #include "packet/frame.h"
 
 enum mt_reject {
@@ -50,6 +54,8 @@ struct mt_packet {
     struct mt_mark mark;
     uint32_t wire_size;     /* the frame, all layers */
     uint16_t vlan;          /* outermost tag's id or MT_VLAN_NONE */
+    uint8_t outer_count;    /* layers that it is wrapped in; mt_packet_outer names them */
+    uint8_t ip_count;       /* IP headers stepped over where outer_count > 0 */
     uint8_t frame_flags;    /* MT_FRAME_ */
     uint8_t ip_protocol;    /* after extension headers */
     const uint8_t *mac_src; /* 6 bytes, NULL where the link has none */
@@ -60,6 +66,11 @@ struct mt_packet {
     uint32_t fragment_id;
     uint32_t fragment_off; /* bytes */
     bool fragment_more;
+    bool fragment_is_foreign; /* the first one of a UDP datagram that is no tunnel's */
+    /* for mt_packet_outer; of fragments, and where outer_count > 0 */
+    uint8_t frame_link;
+    struct mt_span frame_bytes;
+    const struct mt_outer *outer; /* of a datagram put together from fragments; else NULL */
 };
 
 /* Decodes one frame. Sets every member that the verdict names; others are
@@ -75,6 +86,11 @@ bool mt_packet_peek(const struct mt_frame *frame, uint64_t *ret_src, uint64_t *r
  * together from fragments (or, in tests, from anywhere). */
 enum mt_packet_verdict mt_packet_decode_tcp(struct mt_span datagram, uint32_t datagram_size,
                                             struct mt_packet *packet);
+
+/* The layers that a packet was wrapped in, by a second walk over its frame: for
+ * whoever opens a session, while the frame is there (of a datagram put together
+ * from fragments: as long as its payload). */
+void mt_packet_outer(const struct mt_packet *packet, struct mt_outer *ret_outer);
 
 const char *mt_reject_name(enum mt_reject reject);
 const char *mt_reject_meaning(enum mt_reject reject);

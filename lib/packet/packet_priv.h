@@ -9,25 +9,38 @@
 #include "base/endian.h"
 #include "packet/packet.h"
 
+/* What comes next: an ethertype, or what has none. */
 enum {
     MT_ETHERTYPE_IPV4 = 0x0800,
     MT_ETHERTYPE_IPV6 = 0x86dd,
     MT_ETHERTYPE_VLAN = 0x8100,     /* IEEE 802.1Q */
     MT_ETHERTYPE_QINQ = 0x88a8,     /* IEEE 802.1ad */
     MT_ETHERTYPE_QINQ_OLD = 0x9100, /* before 802.1ad */
-    MT_ETHERTYPE_ANY_IP = 0x10000,  /* not a wire value: the version nibble decides */
+    MT_ETHERTYPE_MPLS = 0x8847,     /* RFC 3032 */
+    MT_ETHERTYPE_MPLS_MULTICAST = 0x8848,
+    MT_ETHERTYPE_PPPOE = 0x8864, /* RFC 2516, session */
+    MT_ETHERTYPE_PBB = 0x88e7,   /* IEEE 802.1ah */
+    MT_NEXT_IP = 0x10000,        /* the version nibble decides */
+    MT_NEXT_ETHERNET,
+    MT_NEXT_PPP, /* from its address field on, which may be left out */
 };
 
 enum {
     MT_PROTOCOL_HOP_BY_HOP = 0,
+    MT_PROTOCOL_IPV4 = 4,
     MT_PROTOCOL_TCP = 6,
+    MT_PROTOCOL_UDP = 17,
+    MT_PROTOCOL_IPV6 = 41,
     MT_PROTOCOL_ROUTING = 43,
     MT_PROTOCOL_FRAGMENT = 44,
+    MT_PROTOCOL_GRE = 47,
     MT_PROTOCOL_AH = 51,
     MT_PROTOCOL_DESTINATION = 60,
+    MT_PROTOCOL_L2TP = 115,
 };
 
 #define MT_VLAN_DEPTH_MAX 4
+#define MT_IP_DEPTH_MAX 4
 #define MT_IPV6_EXTENSIONS_MAX 8
 
 /* Bytes of one layer: what was captured of it and how long it was on the wire;
@@ -97,18 +110,64 @@ static inline enum mt_packet_verdict mt_packet_tcp(struct mt_layer layer, struct
     return MT_PACKET_TCP;
 }
 
-/* Finds the network layer behind the link header: *ret_ethertype is an
- * ethertype or MT_ETHERTYPE_ANY_IP, layer becomes what follows. False: rejected.
- * Sets vlan and the MAC addresses. */
-bool mt_packet_link(const struct mt_frame *frame, struct mt_packet *packet, struct mt_layer *layer,
-                    uint32_t *ret_ethertype);
+/* The way from the frame to TCP. A step looks at one header: true when it has
+ * moved layer behind it and said what comes next; false when verdict is set. Every
+ * step that can be taken again is counted in packet, so the way has an end. */
+struct mt_walk {
+    struct mt_packet *packet;
+    struct mt_outer *outer; /* gets the layers; NULL: nobody asks */
+    struct mt_layer layer;  /* from the next header on */
+    uint32_t next;
+    enum mt_packet_verdict verdict;
+};
 
-enum mt_packet_verdict mt_packet_ipv4(struct mt_layer layer, struct mt_packet *packet);
-enum mt_packet_verdict mt_packet_ipv6(struct mt_layer layer, struct mt_packet *packet);
+enum mt_packet_verdict mt_walk(struct mt_walk *walk);
 
-/* What follows the fixed IP header: extension headers, then TCP, a fragment or
- * something that is not ours. protocol names the first header of layer. */
-enum mt_packet_verdict mt_packet_ip_payload(struct mt_layer layer, uint8_t protocol,
-                                            struct mt_packet *packet);
+static inline bool mt_walk_reject(struct mt_walk *walk, enum mt_reject reject)
+{
+    walk->verdict = mt_packet_reject(walk->packet, reject);
+    return false;
+}
+
+static inline bool mt_walk_next(struct mt_walk *walk, uint32_t header_size, uint32_t next)
+{
+    walk->layer = mt_layer_from(walk->layer, header_size);
+    walk->next = next;
+    return true;
+}
+
+/* One more layer. False, and rejected: that is one too many. The second one is for
+ * what the last IP header carries. */
+bool mt_walk_link_layer(struct mt_walk *walk, enum mt_outer_type type, uint32_t id);
+bool mt_walk_ip_layer(struct mt_walk *walk, enum mt_outer_type type, bool has_id, uint32_t id);
+
+/* The header that the link type names. */
+bool mt_walk_frame(struct mt_walk *walk, enum mt_link link);
+
+/* A byte string that is Ethernet with something in it that we know. For headers
+ * whose end nothing but a look behind it tells. */
+bool mt_is_ethernet(struct mt_span bytes);
+
+bool mt_walk_ethernet(struct mt_walk *walk);
+bool mt_walk_vlan(struct mt_walk *walk);
+bool mt_walk_ppp(struct mt_walk *walk);
+bool mt_walk_pppoe(struct mt_walk *walk);
+bool mt_walk_pbb(struct mt_walk *walk);
+bool mt_walk_mpls(struct mt_walk *walk);
+
+bool mt_walk_ipv4(struct mt_walk *walk);
+bool mt_walk_ipv6(struct mt_walk *walk);
+
+/* What follows the fixed IP header: extension headers, then TCP, a fragment, a
+ * tunnel or something that is not ours. protocol names the first header. */
+bool mt_walk_ip_payload(struct mt_walk *walk, uint8_t protocol);
+
+/* Protocols that may carry IP, and what they carry. */
+bool mt_is_tunnel(uint8_t protocol);
+bool mt_walk_tunnel(struct mt_walk *walk, uint8_t protocol);
+
+/* Is the UDP datagram of these first bytes none of ours? */
+bool mt_udp_is_foreign(struct mt_span datagram);
+bool mt_walk_udp(struct mt_walk *walk);
 
 #endif

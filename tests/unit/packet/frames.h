@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "packet/packet.h"
 
-enum { TCP = 6, UDP = 17 };
+enum { ICMP = 1, TCP = 6, UDP = 17 };
 
 struct bytes {
     struct mt_buf buf;

@@ -167,11 +167,13 @@ static void what_is_not_tcp_is_rejected_as_that(void **state)
     put_ipv4(&b, 40, 0, UDP);
     put_zeros(&b, 20);
     assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_NOT_TCP);
+    b.storage[14 + 9] = ICMP;
+    assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_NOT_TCP);
     /* an IPv6 extension header's number means nothing in IPv4 */
     b.storage[14 + 9] = 60;
     assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_NOT_TCP);
 
-    static const unsigned types[] = {0x0806, 0x88cc, 0x0026, 1500, 0x8847, 0x8864};
+    static const unsigned types[] = {0x0806, 0x88cc, 0x0026, 1500, 0x8863};
     for (size_t i = 0; i < MT_ARRAY_COUNT(types); i++) {
         bytes_init(&b);
         put_ethernet(&b, types[i]);
@@ -339,6 +341,83 @@ static void ppp_is_read_with_and_without_its_optional_bytes(void **state)
     assert_rejected(&b, MT_LINK_PPP, MT_REJECT_NOT_IP);
 }
 
+static void a_firewalls_log_has_the_packet_behind_a_header_that_tells_its_size(void **state)
+{
+    (void)state;
+    static const uint8_t sizes[] = {45, 48, 61, 64, 69, 100};
+    for (size_t i = 0; i < MT_ARRAY_COUNT(sizes); i++) {
+        struct bytes b;
+        struct mt_packet packet;
+        bytes_init(&b);
+        put_zeros(&b, (sizes[i] + 3u) & ~3u);
+        b.storage[0] = sizes[i];
+        put_segment_v6(&b, "QUIT");
+        assert_int_equal(decode(&b, MT_LINK_PFLOG, 0, &packet), MT_PACKET_TCP);
+        assert_segment(&packet, "QUIT");
+        for (size_t size = 0; size < b.buf.size - 4; size++) {
+            struct bytes less = b;
+            less.buf.size = size;
+            assert_int_equal(decode(&less, MT_LINK_PFLOG, (uint32_t)b.buf.size, &packet), MT_PACKET_REJECT);
+        }
+        b.storage[0] = 44;
+        assert_rejected(&b, MT_LINK_PFLOG, MT_REJECT_NOT_IP);
+    }
+}
+
+/* An attribute of netfilter's log, padded, in the byte order of its host. */
+static void put_attribute(struct bytes *b, bool is_big, unsigned type, const void *data, unsigned size)
+{
+    unsigned words[] = {size + 4, type};
+    for (int i = 0; i < 2; i++)
+        put16(b, is_big ? words[i] : (unsigned)__builtin_bswap16((uint16_t)words[i]));
+    mt_buf_put(&b->buf, data, size);
+    put_zeros(b, -size & 3);
+}
+
+static void netfilters_log_has_the_packet_in_an_attribute(void **state)
+{
+    (void)state;
+    for (int is_big = 0; is_big < 2; is_big++) {
+        struct bytes segment;
+        struct bytes b;
+        struct mt_packet packet;
+        bytes_init(&segment);
+        put_segment_v4(&segment, "QUIT\r\n");
+        bytes_init(&b);
+        put32(&b, 0x02000000);
+        put_attribute(&b, is_big, 1, "\x08\0\1\0", 4);
+        put_attribute(&b, is_big, 10, "prefix", 7);
+        put_attribute(&b, is_big, 9, segment.storage, (unsigned)segment.buf.size);
+        size_t end = b.buf.size - (-segment.buf.size & 3); /* of the packet, without the padding */
+        assert_int_equal(decode(&b, MT_LINK_NFLOG, 0, &packet), MT_PACKET_TCP);
+        assert_segment(&packet, "QUIT\r\n");
+        assert_int_equal(packet.payload_size, 6);
+        for (size_t size = 0; size < end - 6; size++) {
+            struct bytes less = b;
+            less.buf.size = size;
+            assert_int_equal(decode(&less, MT_LINK_NFLOG, (uint32_t)b.buf.size, &packet), MT_PACKET_REJECT);
+            assert_int_equal(decode(&less, MT_LINK_NFLOG, 0, &packet), MT_PACKET_REJECT);
+        }
+    }
+}
+
+static void netfilters_log_without_a_packet_or_with_sizes_that_make_no_sense_is_not_ip(void **state)
+{
+    (void)state;
+    struct bytes b;
+    bytes_init(&b);
+    put32(&b, 0x02000000);
+    for (int i = 0; i < 40; i++)
+        put_attribute(&b, false, 2, "1234", 4);
+    assert_rejected(&b, MT_LINK_NFLOG, MT_REJECT_NOT_IP); /* behind the limit */
+    b.storage[4] = 3;
+    assert_rejected(&b, MT_LINK_NFLOG, MT_REJECT_NOT_IP);
+    b.storage[5] = 3;
+    assert_rejected(&b, MT_LINK_NFLOG, MT_REJECT_NOT_IP);
+    b.storage[1] = 1;
+    assert_rejected(&b, MT_LINK_NFLOG, MT_REJECT_NOT_IP);
+}
+
 static void an_unknown_link_is_rejected_as_that(void **state)
 {
     (void)state;
@@ -417,7 +496,7 @@ static void a_frame_cut_anywhere_is_never_read_beyond_its_end(void **state)
                 assert_true(packet.payload.size <= packet.payload_size);
                 segments++;
             }
-            for (int i = 0; i < 8; i++) /* under other links too */
+            for (int i = 0; i <= MT_LINK_NFLOG; i++) /* under other links too */
                 decode(&b, (enum mt_link)i, whole, &packet);
         }
         assert_int_equal(segments, segments_expected[sample]);
@@ -479,6 +558,9 @@ int main(void)
         cmocka_unit_test(null_and_loop_take_the_family_in_either_byte_order),
         cmocka_unit_test(linux_cooked_frames_have_a_source_address_only),
         cmocka_unit_test(ppp_is_read_with_and_without_its_optional_bytes),
+        cmocka_unit_test(a_firewalls_log_has_the_packet_behind_a_header_that_tells_its_size),
+        cmocka_unit_test(netfilters_log_has_the_packet_in_an_attribute),
+        cmocka_unit_test(netfilters_log_without_a_packet_or_with_sizes_that_make_no_sense_is_not_ip),
         cmocka_unit_test(an_unknown_link_is_rejected_as_that),
         cmocka_unit_test(a_frame_cut_anywhere_is_never_read_beyond_its_end),
         cmocka_unit_test(both_paths_decode_a_segment_alike),

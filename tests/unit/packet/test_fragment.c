@@ -36,6 +36,10 @@ static struct mt_packet piece(const struct world *w, int family, uint32_t id, ui
     assert_true(mt_ip_parse(mt_span_cstr(is_v4 ? "192.0.2.2" : "2001:db8::2"), &packet.tuple.dst));
     packet.mark = (struct mt_mark){.time = w->time, .number = 1};
     packet.vlan = MT_VLAN_NONE;
+    packet.outer_count = 0;
+    packet.ip_count = 1;
+    packet.outer = NULL;
+    packet.fragment_is_foreign = false;
     packet.wire_size = size + 34;
     packet.frame_flags = MT_FRAME_PERSISTENT;
     packet.ip_protocol = TCP;

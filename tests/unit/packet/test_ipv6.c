@@ -200,13 +200,13 @@ static void fragments_of_other_protocols_are_not_tcp(void **state)
     struct bytes b;
     bytes_init(&b);
     put_ethernet(&b, 0x0800);
-    put_ipv4(&b, 20 + 16, 0x2000, UDP);
+    put_ipv4(&b, 20 + 16, 0x2000, ICMP);
     put_zeros(&b, 16);
     assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_NOT_TCP);
     bytes_init(&b);
     put_ethernet(&b, 0x86dd);
     put_ipv6(&b, 8 + 16, 44);
-    put16(&b, UDP << 8);
+    put16(&b, 58 << 8);
     put16(&b, 1);
     put_zeros(&b, 20);
     assert_rejected(&b, MT_LINK_ETHERNET, MT_REJECT_NOT_TCP);
