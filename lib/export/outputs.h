@@ -52,6 +52,15 @@ enum mt_output_compress { MT_OUTPUT_COMPRESS_NONE, MT_OUTPUT_COMPRESS_GZIP, MT_O
 enum mt_output_body { MT_OUTPUT_BODY_LINES, MT_OUTPUT_BODY_ARRAY };
 enum mt_output_kind { MT_OUTPUT_SESSION, MT_OUTPUT_ALERT };
 
+#define MT_OUTPUT_MEMBER_TEXT(member) char *member;
+#define MT_OUTPUT_MEMBER_SECRET(member) char *member;
+#define MT_OUTPUT_MEMBER_LIST(member) struct mt_output_list member;
+#define MT_OUTPUT_MEMBER_SIZE(member) uint64_t member;
+#define MT_OUTPUT_MEMBER_TIME(member) uint64_t member;
+#define MT_OUTPUT_MEMBER_COUNT(member) uint64_t member;
+#define MT_OUTPUT_MEMBER_CHOICE(member) uint64_t member;
+#define MT_OUTPUT_MEMBER_FLAG(member) bool member;
+
 struct mt_output_list {
     char *items[MT_OUTPUT_LIST_MAX];
     uint32_t count;
@@ -63,40 +72,10 @@ struct mt_output_config {
     char name[MT_OUTPUT_NAME_MAX]; /* FORMAT:TARGET without its keys: for messages and metrics */
     const struct mt_format_ops *format;
     enum mt_output_target target;
-    char *address;               /* path, host:port, brokers/topic or URL, as the target wants it */
-    uint32_t only;               /* enum mt_output_only */
-    uint32_t level;              /* alerts at or above: 0 informational to 4 critical */
-    struct mt_output_list rules; /* alerts of these only; empty: all */
-    struct mt_output_list fields;
-    char *spool;
-    char *dead_letter;
-    uint64_t spool_max;
-    uint64_t memory_max;
-    uint32_t shed;  /* enum mt_output_shed */
-    uint32_t fsync; /* enum mt_output_fsync */
-    uint64_t flush; /* ns */
-    uint64_t backoff_max;
-    uint64_t timeout;
-    uint64_t batch_max; /* bytes */
-    uint64_t rotate;    /* 0: never */
-    uint64_t every;
-    uint64_t keep; /* rotated files; 0: all */
-    bool zstd;
-    char *ca;
-    char *cert;
-    char *key;
-    bool verify;
-    uint32_t rfc; /* 5424 or 3164 */
-    uint32_t facility;
-    char *host;
-    uint64_t datagram_max;
-    uint32_t compress; /* enum mt_output_compress */
-    uint32_t body;     /* enum mt_output_body */
-    char *user;
-    char *password;
-    char *token;
-    char *index;                      /* Splunk */
-    struct mt_output_list properties; /* NAME=VALUE for librdkafka */
+    char *address; /* path, host:port, brokers/topic or URL, as the target wants it */
+#define MT_OUTPUT_KEY(type, member, key, targets, low, high, words, fallback, meaning) \
+    MT_OUTPUT_MEMBER_##type(member)
+#include "export/output_keys.def"
 };
 
 /* The config that spec says; defaults for the rest. -EINVAL and one sentence
@@ -105,9 +84,13 @@ struct mt_output_config {
 int mt_output_config_parse(const char *spec, char *ret_reason, size_t reason_size,
                            struct mt_output_config *ret_config);
 
-/* One key more, as from a configuration file, where secrets may stand. */
+/* The same in steps, for configuration files: what spec says, then one key more
+ * (where secrets may stand), then whether all of it makes sense. */
+int mt_output_config_init(const char *spec, char *ret_reason, size_t reason_size,
+                          struct mt_output_config *ret_config);
 int mt_output_config_set(struct mt_output_config *config, const char *key, const char *value,
                          char *ret_reason, size_t reason_size);
+int mt_output_config_check(const struct mt_output_config *config, char *ret_reason, size_t reason_size);
 void mt_output_config_fini(struct mt_output_config *config);
 
 /* Keys in their order; NULL behind the last: for --help and the man page. */

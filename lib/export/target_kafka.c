@@ -1,0 +1,287 @@
+/* Kafka through librdkafka: an idempotent producer; a document is sent when its
+ * delivery report says so. */
+#include "export/target_priv.h"
+
+#include "base/log.h"
+#include "export/clock_priv.h"
+#include "export/output_config_priv.h"
+
+#include <errno.h>
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define POLL_MS 20
+#define PURGE_MS 1000
+
+struct mt_target {
+    const struct mt_output_config *config;
+    const struct mt_target_hooks *hooks;
+    char *brokers;
+    const char *topic;
+    rd_kafka_t *producer;
+    struct mt_batch *batch; /* while send is under way */
+    size_t waiting;         /* documents without a report */
+    char error[MT_REASON_MAX];
+};
+
+bool mt_target_kafka_knows(const char *name, const char *value, char *ret_reason, size_t reason_size)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char why[256] = "";
+
+    *ret_reason = '\0';
+    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, why, sizeof(why));
+    rd_kafka_conf_destroy(conf);
+    if (result == RD_KAFKA_CONF_INVALID)
+        snprintf(ret_reason, reason_size, "%s", why);
+    return result == RD_KAFKA_CONF_OK;
+}
+
+static bool is_hopeless(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || error == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE ||
+           error == RD_KAFKA_RESP_ERR_INVALID_RECORD || error == RD_KAFKA_RESP_ERR_POLICY_VIOLATION;
+}
+
+static void note_result(struct mt_target *target, size_t index, rd_kafka_resp_err_t error)
+{
+    struct mt_batch *batch = target->batch;
+
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        batch->states[index] = MT_DOCUMENT_SENT;
+    else if (is_hopeless(error))
+        target->hooks->refuse(target->hooks->ctx, batch, index, rd_kafka_err2str(error));
+    else if (target->error[0] != '\0')
+        snprintf(batch->reason, sizeof(batch->reason), "%.100s (%.140s)", rd_kafka_err2str(error),
+                 target->error);
+    else
+        snprintf(batch->reason, sizeof(batch->reason), "%s", rd_kafka_err2str(error));
+}
+
+static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
+{
+    struct mt_target *target = opaque;
+
+    (void)producer;
+    target->waiting--;
+    note_result(target, (size_t)(uintptr_t)message->_private, message->err);
+}
+
+/* Kept as the reason for what fails later: reports say only that time was up. */
+static void on_error(rd_kafka_t *producer, int error, const char *reason, void *opaque)
+{
+    struct mt_target *target = opaque;
+
+    (void)producer;
+    (void)error;
+    snprintf(target->error, sizeof(target->error), "%s", reason);
+}
+
+static void on_log(const rd_kafka_t *producer, int level, const char *facility, const char *text)
+{
+    (void)producer;
+    (void)level;
+    mt_log(MT_LOG_DEBUG, "kafka: %s: %s", facility, text);
+}
+
+static int set(rd_kafka_conf_t *conf, const char *name, const char *value, char *ret_reason, size_t size)
+{
+    return rd_kafka_conf_set(conf, name, value, ret_reason, size) == RD_KAFKA_CONF_OK ? 0 : -EINVAL;
+}
+
+static int set_own(struct mt_target *target, rd_kafka_conf_t *conf, char *ret_reason, size_t size)
+{
+    char timeout[24];
+
+    snprintf(timeout, sizeof(timeout), "%llu",
+             (unsigned long long)mt_max_u64(target->config->timeout / 1000000, 1000));
+    int error = set(conf, "bootstrap.servers", target->brokers, ret_reason, size);
+    if (error == 0)
+        error = set(conf, "client.id", "mailtap", ret_reason, size);
+    if (error == 0)
+        error = set(conf, "enable.idempotence", "true", ret_reason, size);
+    if (error == 0)
+        error = set(conf, "message.timeout.ms", timeout, ret_reason, size);
+    return error;
+}
+
+static int set_properties(const struct mt_output_list *properties, rd_kafka_conf_t *conf, char *ret_reason,
+                          size_t size)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; i < properties->count && error == 0; i++) {
+        char name[128];
+        const char *equals = strchr(properties->items[i], '=');
+        if (equals == NULL) {
+            snprintf(ret_reason, size, "properties: %s has no value; write NAME=VALUE", properties->items[i]);
+            return -EINVAL;
+        }
+        snprintf(name, sizeof(name), "%.*s", (int)(equals - properties->items[i]), properties->items[i]);
+        error = set(conf, name, equals + 1, ret_reason, size);
+    }
+    return error;
+}
+
+static int open_producer(struct mt_target *target, char *ret_reason, size_t size)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    int error = set_own(target, conf, ret_reason, size);
+
+    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_opaque(conf, target);
+    if (error == 0)
+        error = set_properties(&target->config->properties, conf, ret_reason, size);
+    if (error == 0) {
+        target->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, ret_reason, size);
+        if (target->producer != NULL)
+            return 0; /* it owns conf now */
+        error = -EINVAL;
+    }
+    rd_kafka_conf_destroy(conf);
+    return error;
+}
+
+static void close_producer(struct mt_target *target)
+{
+    if (target->producer != NULL)
+        rd_kafka_destroy(target->producer);
+    target->producer = NULL;
+}
+
+static void destroy(struct mt_target *target)
+{
+    close_producer(target);
+    free(target->brokers);
+    free(target);
+}
+
+static int create(const struct mt_output_config *config, const struct mt_target_hooks *hooks,
+                  char *ret_reason, size_t reason_size, struct mt_target **ret_target)
+{
+    struct mt_target *target = calloc(1, sizeof(*target));
+    const char *slash = strchr(config->address, '/');
+
+    if (target == NULL || slash == NULL) {
+        free(target);
+        snprintf(ret_reason, reason_size, "there is no memory for it");
+        return -ENOMEM;
+    }
+    target->config = config;
+    target->hooks = hooks;
+    target->topic = slash + 1;
+    target->brokers = strndup(config->address, (size_t)(slash - config->address));
+    int error = target->brokers == NULL ? -ENOMEM : open_producer(target, ret_reason, reason_size);
+    if (error != 0) {
+        destroy(target);
+        return error;
+    }
+    *ret_target = target;
+    return 0;
+}
+
+static rd_kafka_resp_err_t produce(struct mt_target *target, const struct mt_document *document, size_t index)
+{
+    int64_t ms = (int64_t)(document->time / 1000000);
+
+    return rd_kafka_producev(
+        target->producer, RD_KAFKA_V_TOPIC(target->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)document->text.ptr, document->text.size),
+        RD_KAFKA_V_KEY((void *)(uintptr_t)document->key.ptr, document->key.size), RD_KAFKA_V_TIMESTAMP(ms),
+        RD_KAFKA_V_HEADER("id", document->id.ptr, (ssize_t)document->id.size),
+        RD_KAFKA_V_OPAQUE((void *)(uintptr_t)index), RD_KAFKA_V_END);
+}
+
+static void produce_all(struct mt_target *target, struct mt_batch *batch)
+{
+    for (size_t i = 0; i < batch->count && !mt_target_is_over(target->hooks); i++) {
+        rd_kafka_resp_err_t error = produce(target, &batch->documents[i], i);
+        while (error == RD_KAFKA_RESP_ERR__QUEUE_FULL && !mt_target_is_over(target->hooks)) {
+            rd_kafka_poll(target->producer, POLL_MS);
+            error = produce(target, &batch->documents[i], i);
+        }
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+            target->waiting++;
+        else
+            note_result(target, i, error);
+    }
+}
+
+static void wait_for_reports(struct mt_target *target)
+{
+    while (target->waiting > 0 && !mt_target_is_over(target->hooks))
+        rd_kafka_poll(target->producer, POLL_MS);
+    if (target->waiting == 0)
+        return;
+    /* time is up: reports come at once now */
+    rd_kafka_purge(target->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    uint64_t deadline = mt_clock_steady() + PURGE_MS * UINT64_C(1000000);
+    while (target->waiting > 0 && mt_clock_steady() < deadline)
+        rd_kafka_poll(target->producer, POLL_MS);
+}
+
+static int send_batch(struct mt_target *target, struct mt_batch *batch)
+{
+    size_t pending = 0;
+    char why[MT_REASON_MAX];
+
+    if (target->producer == NULL) {
+        int error = open_producer(target, batch->reason, sizeof(batch->reason));
+        if (error != 0)
+            return error;
+    }
+    target->batch = batch;
+    target->waiting = 0;
+    produce_all(target, batch);
+    wait_for_reports(target);
+    if (target->waiting > 0 || rd_kafka_fatal_error(target->producer, why, sizeof(why)) != 0)
+        close_producer(target); /* a producer that has failed for good says so and is followed by another */
+    target->batch = NULL;
+    for (size_t i = 0; i < batch->count; i++)
+        pending += batch->states[i] == MT_DOCUMENT_PENDING;
+    if (pending == 0) {
+        target->error[0] = '\0';
+        return 0;
+    }
+    return -EAGAIN;
+}
+
+/* Serves what librdkafka has to say between batches. */
+static void tick(struct mt_target *target)
+{
+    if (target->producer != NULL)
+        rd_kafka_poll(target->producer, 0);
+}
+
+static int check(struct mt_target *target, char *ret_reason, size_t reason_size)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(target->producer, target->topic, NULL);
+    rd_kafka_resp_err_t error = topic == NULL ? rd_kafka_last_error()
+                                              : rd_kafka_metadata(target->producer, 0, topic, &metadata,
+                                                                  (int)(target->config->timeout / 1000000));
+
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1)
+        error = metadata->topics[0].err;
+    if (metadata != NULL)
+        rd_kafka_metadata_destroy(metadata);
+    if (topic != NULL)
+        rd_kafka_topic_destroy(topic);
+    rd_kafka_poll(target->producer, 0);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    snprintf(ret_reason, reason_size, "%.100s%s%.140s", rd_kafka_err2str(error),
+             target->error[0] != '\0' ? ": " : "", target->error);
+    return -EHOSTUNREACH;
+}
+
+const struct mt_target_ops mt_target_kafka = {
+    .create = create,
+    .destroy = destroy,
+    .send = send_batch,
+    .tick = tick,
+    .check = check,
+};
