@@ -20,6 +20,7 @@ enum {
 int mt_app_read(int argc, char **argv);
 int mt_app_live(int argc, char **argv);
 int mt_app_dialogue(int argc, char **argv);
+int mt_app_devices(int argc, char **argv);
 int mt_app_fields(int argc, char **argv);
 
 #endif

@@ -14,6 +14,7 @@ static const char usage[] =
     "  mailtap read FILE|DIR|- ...       captures to records, alerts and a summary\n"
     "  mailtap live ...                  the same from ports and interfaces, as it comes\n"
     "  mailtap dialogue FILE|DIR|- ...   the conversation of each session\n"
+    "  mailtap devices                   what can be captured from here, and what is missing\n"
     "  mailtap fields                    the fields of the records\n"
     "\n"
     "'mailtap VERB --help' tells the options of a verb.\n";
@@ -33,6 +34,7 @@ static const struct {
     {"read", mt_app_read},
     {"live", mt_app_live},
     {"dialogue", mt_app_dialogue},
+    {"devices", mt_app_devices},
     {"fields", mt_app_fields},
 };
 

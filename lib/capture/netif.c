@@ -66,7 +66,8 @@ static void read_socket(int fd, struct mt_netif *netif)
             ifr.ifr_hwaddr.sa_family == ARPHRD_ETHER || ifr.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
     if (ask(fd, SIOCGIFMTU, netif->name, &ifr))
         netif->mtu = (uint32_t)ifr.ifr_mtu;
-    if (ask_ethtool(fd, netif->name, &channels))
+    /* unlike the queues listed in /sys these are all in use */
+    if (ask_ethtool(fd, netif->name, &channels) && channels.combined_count + channels.rx_count > 0)
         netif->queues = channels.combined_count + channels.rx_count;
     if (ask_ethtool(fd, netif->name, &info))
         snprintf(netif->driver, sizeof(netif->driver), "%.31s", info.driver);
@@ -99,29 +100,58 @@ static bool has_addresses(const char *name)
 
 /* --- sysfs: of the namespace that it was mounted in ------------------------------ */
 
-static void read_sysfs(const char *sysfs, struct mt_netif *netif)
+/* The PCI device, also where a virtio device lies between. */
+static void read_pci(const char *name, const char *sysfs, char *ret_pci, size_t pci_size)
 {
-    char master[IF_NAMESIZE];
-    const char *name = netif->name;
-    netif->numa_node = -1;
-    /* another namespace's interface of the same name? */
-    if (mt_sysfs_number(0, "%s/class/net/%s/ifindex", sysfs, name) != netif->index)
+    char subsystem[16];
+    const char *up = "device";
+    mt_sysfs_link(subsystem, sizeof(subsystem), "%s/class/net/%s/device/subsystem", sysfs, name);
+    if (strcmp(subsystem, "virtio") == 0)
+        up = "device/..";
+    if (!mt_sysfs_text(subsystem, sizeof(subsystem), "%s/class/net/%s/%s/class", sysfs, name, up)) {
+        ret_pci[0] = '\0';
         return;
-    netif->numa_node = (int)mt_sysfs_number(-1, "%s/class/net/%s/device/numa_node", sysfs, name);
-    long long speed = mt_sysfs_number(0, "%s/class/net/%s/speed", sysfs, name);
-    netif->speed = speed > 0 ? (uint32_t)speed : 0;
-    netif->queues = mt_sysfs_count("rx-", "%s/class/net/%s/queues", sysfs, name);
-    mt_sysfs_link(netif->pci, sizeof(netif->pci), "%s/class/net/%s/device", sysfs, name);
-    netif->has_master = mt_sysfs_link(master, sizeof(master), "%s/class/net/%s/master", sysfs, name);
+    }
+    mt_sysfs_real_name(ret_pci, pci_size, "%s/class/net/%s/%s", sysfs, name, up);
 }
 
-int mt_netif_read(const char *name, const char *sysfs, struct mt_netif *ret_netif)
+int mt_netif_read_files(const char *name, const char *sysfs, struct mt_netif *ret_netif)
 {
-    struct mt_netif netif = {.index = mt_netif_index(name)};
-    if (netif.index == 0)
+    struct mt_netif netif = {0};
+    char master[IF_NAMESIZE];
+    if (strlen(name) >= sizeof(netif.name) || !mt_sysfs_exists("%s/class/net/%s", sysfs, name))
         return -ENODEV;
     snprintf(netif.name, sizeof(netif.name), "%s", name);
-    read_sysfs(sysfs, &netif);
+    netif.index = (unsigned)mt_sysfs_number(0, "%s/class/net/%s/ifindex", sysfs, name);
+    long long type = mt_sysfs_number(-1, "%s/class/net/%s/type", sysfs, name);
+    long long flags = mt_sysfs_number(0, "%s/class/net/%s/flags", sysfs, name);
+    long long speed = mt_sysfs_number(0, "%s/class/net/%s/speed", sysfs, name);
+    netif.is_ethernet = type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
+    netif.is_up = flags & IFF_UP;
+    netif.is_loopback = flags & IFF_LOOPBACK;
+    netif.speed = speed > 0 ? (uint32_t)speed : 0;
+    netif.mtu = (uint32_t)mt_sysfs_number(0, "%s/class/net/%s/mtu", sysfs, name);
+    netif.numa_node = (int)mt_sysfs_number(-1, "%s/class/net/%s/device/numa_node", sysfs, name);
+    netif.queues = mt_sysfs_count("rx-", "%s/class/net/%s/queues", sysfs, name);
+    netif.has_master = mt_sysfs_link(master, sizeof(master), "%s/class/net/%s/master", sysfs, name);
+    netif.merges = true;
+    mt_sysfs_link(netif.driver, sizeof(netif.driver), "%s/class/net/%s/device/driver", sysfs, name);
+    read_pci(name, sysfs, netif.pci, sizeof(netif.pci));
+    *ret_netif = netif;
+    return 0;
+}
+
+int mt_netif_read(const char *name, struct mt_netif *ret_netif)
+{
+    struct mt_netif netif;
+    unsigned index = mt_netif_index(name);
+    if (index == 0)
+        return -ENODEV;
+    /* the files may be of another namespace, with another interface of that name */
+    if (mt_netif_read_files(name, "/sys", &netif) != 0 || netif.index != index) {
+        netif = (struct mt_netif){.index = index, .numa_node = -1};
+        snprintf(netif.name, sizeof(netif.name), "%s", name);
+    }
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0) {
         read_socket(fd, &netif);

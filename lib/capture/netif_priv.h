@@ -31,8 +31,11 @@ struct mt_netif {
 /* The index, or 0 when there is no interface of that name. */
 unsigned mt_netif_index(const char *name);
 
-/* sysfs: "/sys". 0, or -ENODEV. */
-int mt_netif_read(const char *name, const char *sysfs, struct mt_netif *ret_netif);
+/* 0, or -ENODEV. */
+int mt_netif_read(const char *name, struct mt_netif *ret_netif);
+
+/* Only what stands in files below sysfs ("/sys"). 0, or -ENODEV. */
+int mt_netif_read_files(const char *name, const char *sysfs, struct mt_netif *ret_netif);
 
 /* The name of the XDP program on an interface; "" when it has none. */
 void mt_netif_xdp(unsigned index, char *ret_name, size_t name_size);

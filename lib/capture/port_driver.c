@@ -125,7 +125,7 @@ void mt_port_request_pci_obstacle(const char *address, const char *sysfs, char *
 
 /* --- interfaces ------------------------------------------------------------ */
 
-static bool has_capability(unsigned capability)
+bool mt_port_may(unsigned capability)
 {
     char line[256];
     unsigned long long effective = 0;
@@ -138,9 +138,7 @@ static bool has_capability(unsigned capability)
     return (effective >> capability) & 1;
 }
 
-/* Why AF_XDP would be wrong here, or NULL. It takes what arrives away from the
- * system, and shows nothing of what the system sends. */
-static const char *xdp_obstacle(const struct mt_netif *netif)
+const char *mt_port_xdp_obstacle(const struct mt_netif *netif)
 {
     if (netif->is_loopback)
         return "has no receive queues";
@@ -152,7 +150,7 @@ static const char *xdp_obstacle(const struct mt_netif *netif)
         return "would take the frames from the bridge or bond that the interface belongs to";
     if (netif->mtu > SMALL_MTU_MAX)
         return "takes no frames larger than half a page";
-    if (!has_capability(CAP_NET_ADMIN) || !has_capability(CAP_BPF))
+    if (!mt_port_may(CAP_NET_ADMIN) || !mt_port_may(CAP_BPF))
         return "needs the rights cap_net_admin and cap_bpf";
     return NULL;
 }
@@ -171,7 +169,7 @@ static void add_driver(struct mt_port_request *request, const char *driver, cons
 static void choose_drivers(struct mt_port_request *request, const struct mt_netif *netif)
 {
     char arguments[256];
-    const char *obstacle = xdp_obstacle(netif);
+    const char *obstacle = mt_port_xdp_obstacle(netif);
     if (obstacle == NULL) {
         uint32_t queues = netif->queues > 0 ? netif->queues : 1;
         snprintf(arguments, sizeof(arguments), "iface=%s,start_queue=0,queue_count=%u", netif->name, queues);
@@ -196,7 +194,7 @@ int mt_port_request_interface(struct mt_port_request *request, const char *name,
     *request = (struct mt_port_request){.kind = MT_PORT_INTERFACE};
     snprintf(request->text, sizeof(request->text), "%s", name);
     snprintf(request->interface, sizeof(request->interface), "%.15s", name);
-    int rc = mt_netif_read(name, "/sys", &netif);
+    int rc = mt_netif_read(name, &netif);
     if (rc != 0) {
         char others[256];
         mt_netif_names(name, others, sizeof(others));
@@ -231,7 +229,7 @@ int mt_port_request_interface(struct mt_port_request *request, const char *name,
 
 int mt_port_request_rights(const struct mt_port_request *request, char *ret_reason, size_t reason_size)
 {
-    if (request->kind == MT_PORT_INTERFACE && !has_capability(CAP_NET_RAW)) {
+    if (request->kind == MT_PORT_INTERFACE && !mt_port_may(CAP_NET_RAW)) {
         snprintf(
             ret_reason, reason_size,
             "no right to capture from %s; run mailtap as root, or "
@@ -247,11 +245,13 @@ int mt_port_request_rights(const struct mt_port_request *request, char *ret_reas
     return 0;
 }
 
-const char *mt_port_mending(const struct mt_port_request *request, int error)
+const char *mt_port_mending(const struct mt_port_request *request, int error, const char *reason)
 {
-    if (error == -EBUSY || error == -EADDRINUSE)
+    /* drivers say -1 for anything, and the cause in words */
+    if (error == -EBUSY || error == -EADDRINUSE || strcasestr(reason, strerror(EBUSY)) != NULL ||
+        strcasestr(reason, strerror(EADDRINUSE)) != NULL)
         return "; another program uses it: stop that one (another mailtap?) first";
-    /* drivers say -1 for anything, which happens to be -EPERM */
+    /* -1 happens to be -EPERM */
     if (geteuid() != 0 && (error == -EPERM || error == -EACCES))
         return "; run mailtap as root";
     if (request->kind == MT_PORT_PCI)

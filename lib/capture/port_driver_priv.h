@@ -13,6 +13,8 @@
 
 #define MT_PORT_DRIVERS_MAX 3u
 
+struct mt_netif;
+
 enum mt_port_kind {
     MT_PORT_PCI,       /* "0000:3b:00.0", arguments may follow a comma */
     MT_PORT_VIRTUAL,   /* "net_memif0,role=server" */
@@ -52,7 +54,14 @@ int mt_port_request_rights(const struct mt_port_request *request, char *ret_reas
 /* What stands in the way of a PCI device, or "": it does not exist, the kernel has it. */
 void mt_port_request_pci_obstacle(const char *address, const char *sysfs, char *ret_text, size_t text_size);
 
+/* Has this process a capability (CAP_NET_RAW ...)? */
+bool mt_port_may(unsigned capability);
+
+/* Why AF_XDP is not what this interface should be captured by, or NULL. It takes
+ * what arrives away from the system, and shows nothing of what the system sends. */
+const char *mt_port_xdp_obstacle(const struct mt_netif *netif);
+
 /* The command that mends a failure to open, with what leads to it, or "". */
-const char *mt_port_mending(const struct mt_port_request *request, int error);
+const char *mt_port_mending(const struct mt_port_request *request, int error, const char *reason);
 
 #endif

@@ -17,10 +17,13 @@
 /* A pool's share that others may hold beyond a burst: 1 / HELD_SHARE. */
 #define HELD_SHARE 8u
 
+/* One buffer with what belongs to it. How far the library spreads buffers over
+ * memory channels is known only once it runs; a cache line is what it usually
+ * takes. */
 static size_t buffer_bytes(size_t room)
 {
-    return rte_mempool_calc_obj_size((uint32_t)(sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + room), 0,
-                                     NULL);
+    uint32_t size = (uint32_t)(sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + room);
+    return rte_mempool_calc_obj_size(size, RTE_MEMPOOL_F_NO_SPREAD, NULL) + RTE_CACHE_LINE_SIZE;
 }
 
 /* A pool of count buffers: also its ring and what each piece of memory wastes. */

@@ -50,7 +50,9 @@ static bool may_poll(struct mt_port_queue *queue, bool is_stopping)
     return !queue->is_drained;
 }
 
-static void count_polled(struct mt_port_queue *queue, struct rte_mbuf *const *mbufs, uint32_t count)
+/* Frames are counted when they leave here, so that what waits to be merged is
+ * nobody's yet. */
+static void count_frames(struct mt_port_queue *queue, struct rte_mbuf *const *mbufs, uint32_t count)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < count; i++)
@@ -81,7 +83,6 @@ static uint32_t poll_queue(struct mt_port_queue *queue, struct rte_mbuf **ret_mb
     uint64_t now = mt_port_now(port->ports);
     for (uint32_t i = 0; i < count; i++)
         ret_times[i] = stamp_of(port, ret_mbufs[i], now);
-    count_polled(queue, ret_mbufs, count);
     return count;
 }
 
@@ -126,6 +127,7 @@ static uint32_t gather(struct mt_port_source *source, uint64_t *ret_times, uint3
         if (queue == NULL)
             break;
         source->burst[count] = queue->pending[queue->at];
+        count_frames(queue, &source->burst[count], 1);
         ret_times[count++] = queue->time[queue->at++];
         if (queue->at == queue->count && count < count_max) {
             /* its next frame may be earlier than what the others have */
@@ -249,8 +251,11 @@ static uint32_t accept_frames(struct mt_port_source *source, struct mt_frame *re
 static uint32_t take(struct mt_port_source *source, uint64_t *ret_times, uint32_t count_max, bool is_stopping)
 {
     /* the usual case needs no merging */
-    if (MT_LIKELY(source->queue_count == 1))
-        return poll_queue(source->queues[0], source->burst, ret_times, count_max, is_stopping);
+    if (MT_LIKELY(source->queue_count == 1)) {
+        uint32_t count = poll_queue(source->queues[0], source->burst, ret_times, count_max, is_stopping);
+        count_frames(source->queues[0], source->burst, count);
+        return count;
+    }
     return gather(source, ret_times, count_max, is_stopping);
 }
 

@@ -86,7 +86,8 @@ static int check_request(struct mt_ports *ports, size_t index, char *ret_reason,
         if (strcmp(other->text, request->text) == 0 ||
             (other->kind != MT_PORT_INTERFACE && request->kind != MT_PORT_INTERFACE &&
              strcmp(other->drivers[0].device, request->drivers[0].device) == 0))
-            return refuse(ret_reason, reason_size, -EINVAL, "%s is named twice", request->text);
+            return refuse(ret_reason, reason_size, -EINVAL, "%s is named twice",
+                          request->kind == MT_PORT_INTERFACE ? request->text : request->drivers[0].device);
     }
     if (request->kind == MT_PORT_PCI) {
         mt_port_request_pci_obstacle(request->drivers[0].device, "/sys", ret_reason, reason_size);
@@ -209,7 +210,7 @@ static int probe_ports(struct mt_ports *ports, char *ret_reason, size_t reason_s
         int rc = mt_port_probe(port, &port->request.drivers[0], reason, sizeof(reason));
         if (rc != 0)
             return refuse(ret_reason, reason_size, rc, "port %s: %s%s", port->name, reason,
-                          mt_port_mending(&port->request, rc));
+                          mt_port_mending(&port->request, rc, reason));
     }
     return 0;
 }
@@ -232,7 +233,7 @@ static int start_ports(struct mt_ports *ports, char *ret_reason, size_t reason_s
         if (rc != 0)
             return refuse(ret_reason, reason_size, rc, "%s %s: %s%s",
                           port->request.kind == MT_PORT_INTERFACE ? "interface" : "port", port->name, reason,
-                          mt_port_mending(&port->request, rc));
+                          mt_port_mending(&port->request, rc, reason));
         snprintf(port->why_not_better, sizeof(port->why_not_better), "%s", reason);
         describe_port(ports, port);
     }

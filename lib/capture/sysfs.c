@@ -87,6 +87,19 @@ bool mt_sysfs_link(char *ret_name, size_t name_size, const char *format, ...)
     return size > 0;
 }
 
+bool mt_sysfs_real_name(char *ret_name, size_t name_size, const char *format, ...)
+{
+    char path[PATH_MAX];
+    char real[PATH_MAX] = "";
+    va_list args;
+    va_start(args, format);
+    bool is_found = make_path(path, format, args) && realpath(path, real) != NULL;
+    va_end(args);
+    const char *last = is_found ? strrchr(real, '/') + 1 : "";
+    copy_text(ret_name, name_size, last, strlen(last));
+    return is_found;
+}
+
 uint32_t mt_sysfs_count(const char *prefix, const char *format, ...)
 {
     char path[PATH_MAX];

@@ -22,6 +22,9 @@ long long mt_sysfs_number(long long otherwise, const char *format, ...) MT_PRINT
 /* The last part of what a symbolic link points to; false and "" when it is none. */
 bool mt_sysfs_link(char *ret_name, size_t name_size, const char *format, ...) MT_PRINTF(3, 4);
 
+/* The last part of the path after all links are followed; false and "" when it is none. */
+bool mt_sysfs_real_name(char *ret_name, size_t name_size, const char *format, ...) MT_PRINTF(3, 4);
+
 /* How many entries of a folder begin with prefix. */
 uint32_t mt_sysfs_count(const char *prefix, const char *format, ...) MT_PRINTF(2, 3);
 
