@@ -196,9 +196,12 @@ static struct mt_flow *flow_add(struct mt_worker *worker, const struct opening *
 static void flow_from_embryo(struct mt_worker *worker, struct mt_flow *flow, struct mt_embryo *embryo)
 {
     /* what a SYN-ACK says of a client that was never seen opens no side: on a
-     * one-way mirror nothing will come to be waited for */
+     * one-way mirror nothing will come to be waited for; on a tap of two ports its
+     * SYN may only be late */
     if (embryo->packets[MT_CLIENT] > 0)
         mt_stream_set_isn(flow_stream(flow), MT_CLIENT, embryo->isn[MT_CLIENT]);
+    else
+        mt_stream_expect_isn(flow_stream(flow), MT_CLIENT, embryo->isn[MT_CLIENT]);
     if (embryo->flags & EMBRYO_SYNACK)
         mt_stream_set_isn(flow_stream(flow), MT_SERVER, embryo->isn[MT_SERVER]);
     if (embryo->flags & EMBRYO_NEW_ISN)
@@ -327,13 +330,15 @@ enum syn_verdict {
 static enum syn_verdict judge_syn(struct mt_worker *worker, struct mt_flow *flow, const struct opening *o)
 {
     const struct mt_packet *packet = o->packet;
-    const struct mt_stream *stream = flow_stream(flow);
+    struct mt_stream *stream = flow_stream(flow);
     bool is_syn = (packet->tcp_flags & (MT_TCP_SYN | MT_TCP_ACK)) == MT_TCP_SYN;
     if (is_syn && flow->flags & FLOW_LINGERS)
         return SYN_REUSE;
     if (is_syn) {
-        if (flow_side(flow, o->swapped) == MT_CLIENT && packet->seq + 1 == stream->dir[MT_CLIENT].next_seq)
+        if (flow_side(flow, o->swapped) == MT_CLIENT && mt_stream_is_syn(stream, MT_CLIENT, packet->seq)) {
+            mt_stream_set_isn(stream, MT_CLIENT, packet->seq);
             return SYN_SEGMENT;
+        }
         on_handshake(worker, o);
         flow->flags |= FLOW_SYN_PENDING;
         return SYN_TAKEN;

@@ -26,6 +26,17 @@ void mt_stream_set_isn(struct mt_stream *stream, enum mt_side side, uint32_t isn
         dir_open(stream, side, isn + 1, MT_DIR_SYN);
 }
 
+void mt_stream_expect_isn(struct mt_stream *stream, enum mt_side side, uint32_t isn)
+{
+    if (!(stream->dir[side].flags & MT_DIR_OPEN))
+        stream->dir[side].next_seq = isn + 1;
+}
+
+bool mt_stream_is_syn(const struct mt_stream *stream, enum mt_side side, uint32_t seq)
+{
+    return stream->dir[side].next_seq == seq + 1;
+}
+
 bool mt_stream_is_waiting(const struct mt_stream *stream)
 {
     return stream->queue != NULL;

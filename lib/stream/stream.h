@@ -108,6 +108,14 @@ void mt_stream_engine_destroy(struct mt_stream_engine *engine);
  * happens once payload of the side was seen. */
 void mt_stream_set_isn(struct mt_stream *stream, enum mt_side side, uint32_t isn);
 
+/* The other side's SYN-ACK answered a SYN of this side that was not seen. Opens
+ * nothing; mt_stream_is_syn knows that SYN if it comes late. */
+void mt_stream_expect_isn(struct mt_stream *stream, enum mt_side side, uint32_t isn);
+
+/* Is a SYN with this sequence number the one that this side began with? Only while
+ * nothing that came after it was delivered. */
+bool mt_stream_is_syn(const struct mt_stream *stream, enum mt_side side, uint32_t seq);
+
 enum mt_stream_verdict {
     MT_STREAM_OK,
     MT_STREAM_RESET,  /* a valid RST (inside the window): end the connection */

@@ -236,6 +236,36 @@ static void a_forged_syn_does_not_end_a_session(void **state)
     wire_fini(&wire);
 }
 
+/* The bytes of two frames change places, their times do not. */
+static void swap_frames(struct wire *wire, size_t a, size_t b)
+{
+    struct mt_frame one = wire->frames[a];
+    struct mt_frame other = wire->frames[b];
+    wire->frames[a].data = other.data;
+    wire->frames[a].size = wire->frames[a].wire_size = other.size;
+    wire->frames[b].data = one.data;
+    wire->frames[b].size = wire->frames[b].wire_size = one.size;
+}
+
+static void a_syn_that_comes_after_the_banner_begins_no_other_session(void **state)
+{
+    (void)state;
+    struct wire wire;
+    struct wire_connection c;
+    struct seen seen;
+    wire_init(&wire);
+    wire_connection(&c, 5, 40000);
+    wire_delivery(&wire, &c);
+    swap_frames(&wire, 0, 1); /* SYN-ACK, SYN, ACK, banner */
+    swap_frames(&wire, 1, 3); /* SYN-ACK, banner, ACK, SYN */
+    free(run(&wire, &seen, NULL));
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.delivered[0], 1);
+    assert_string_equal(seen.pickup[0], "syn");
+    assert_string_equal(seen.end[0], "quit");
+    wire_fini(&wire);
+}
+
 static void midstream_the_client_is_who_talks_to_the_mail_port(void **state)
 {
     (void)state;
@@ -362,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_five_tuple_used_again_is_another_session),
         cmocka_unit_test(a_five_tuple_used_again_without_an_end_is_another_session),
         cmocka_unit_test(a_forged_syn_does_not_end_a_session),
+        cmocka_unit_test(a_syn_that_comes_after_the_banner_begins_no_other_session),
         cmocka_unit_test(midstream_the_client_is_who_talks_to_the_mail_port),
         cmocka_unit_test(a_mirror_of_the_server_alone_misses_nothing),
         cmocka_unit_test(a_full_table_gives_up_the_oldest_session_and_says_so),
