@@ -21,6 +21,9 @@
 /* Behind its schedule by more, the sender does not catch up: a burst that makes
  * good for its own delay would be a rate that nobody asked for. */
 #define LAG_MAX_US 200u
+/* Up to that rate frames go one by one, so that those of several queues and ports
+ * keep their order; above it in bursts as long as this takes for one. */
+#define SINGLE_RATE 100000.0
 #define SYN_SIZE 60u
 #define STRANGERS 0x64000000u /* 100.0.0.0 */
 
@@ -46,6 +49,7 @@ struct mt_send {
     uint64_t due; /* TSC of the next burst, by rate */
     double cycles_per_frame;
     uint64_t staged; /* frames since the last flush */
+    uint64_t burst;  /* as many are flushed together */
     uint64_t flood_number;
     uint8_t syn[SYN_SIZE];
     bool is_over;
@@ -312,12 +316,12 @@ static struct lane *lane_of(struct mt_send *send, enum mt_side side, uint32_t sp
     return &send->lanes[port * send->config.queues + spread % send->config.queues];
 }
 
-/* One lane holds a burst, so the burst ends when as many are staged. */
+/* One lane has room for BURST. */
 static void stage(struct mt_send *send, struct lane *lane, const uint8_t *bytes, uint16_t size, bool is_syn)
 {
     lane->is_syn[lane->count] = is_syn;
     point(lane->bufs[lane->count++], bytes, size);
-    if (++send->staged == BURST)
+    if (++send->staged == send->burst)
         flush(send);
 }
 
@@ -381,8 +385,12 @@ void mt_send_run(struct mt_send *send, struct mt_trace *trace, const atomic_bool
 {
     send->stop = stop;
     send->hz = rte_get_tsc_hz();
-    if (send->config.rate > 0)
+    send->burst = BURST;
+    if (send->config.rate > 0) {
         send->cycles_per_frame = (double)send->hz / send->config.rate;
+        if (send->config.rate < BURST * SINGLE_RATE)
+            send->burst = 1 + (uint64_t)(send->config.rate / SINGLE_RATE);
+    }
     make_syn(send, trace);
     send->start = send->due = rte_rdtsc();
     for (uint64_t loop = 0; loop < send->config.loops && !send->is_over; loop++) {
