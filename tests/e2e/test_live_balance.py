@@ -253,14 +253,14 @@ def check_tap(bench):
     """Two ports as a tap, a direction on each: the records of the file. At a
     moderate rate, because what waits in one queue for longer than in the other
     comes later, and there is no other word about time."""
-    path, site, count = bench.input("ordinary", 150)
+    path, site, count = bench.input("ordinary", 50)
     sessions, alerts = bench.read(path, site)
     for workers, spread in (("1", "auto"), ("2", "device"), ("2", "software")):
         queues = workers if spread == "device" else "1"
         with live.scratch_folder() as folder, bench.live(
                 folder, "--site", site, "--workers", workers, "--spread", spread, "--count", str(count), "--duration",
                 "30s", "--port", live.memif(folder, 0), "--port", live.memif(folder, 1)) as run, \
-                bench.sender(run, folder, path, "--tap", "--queues", queues, "--rate", "5000", "--lossless"):
+                bench.sender(run, folder, path, "--tap", "--queues", queues, "--rate", "700", "--lossless"):
             run.wait()
             for reason in (*run.crash_reasons(), *set_differences(sessions, run.sessions(), "sessions"),
                            *set_differences(alerts, run.alerts(), "alerts"),

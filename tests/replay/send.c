@@ -21,6 +21,8 @@
 /* Behind its schedule by more, the sender does not catch up: a burst that makes
  * good for its own delay would be a rate that nobody asked for. */
 #define LAG_MAX_US 200u
+/* A nap may take that much longer than it should. */
+#define NAP_SLACK_US 100u
 /* Up to that rate frames go one by one, so that those of several queues and ports
  * keep their order; above it in bursts as long as this takes for one. */
 #define SINGLE_RATE 100000.0
@@ -67,6 +69,9 @@ static int start_library(const struct mt_send_config *config)
         (int)getpid());
     if (config->core)
         snprintf(words + size, sizeof(words) - (size_t)size, " --lcores=0@%s", config->core);
+    else /* the library would keep to the first processor, whoever else is there */
+        snprintf(words + size, sizeof(words) - (size_t)size, " --lcores=0@(0-%ld)",
+                 sysconf(_SC_NPROCESSORS_ONLN) - 1);
     while (argc < 15 && (argv[argc] = strsep(&rest, " ")))
         argc++;
     argv[argc] = NULL;
@@ -264,8 +269,8 @@ static void wait_until(struct mt_send *send, uint64_t tsc)
         uint64_t us = (tsc - now) * 1000000 / send->hz;
         if (atomic_load_explicit(send->stop, memory_order_relaxed))
             return;
-        if (us > 2000)
-            usleep(us > 100000 ? 100000 : (unsigned)us - 1000);
+        if (us > 2 * NAP_SLACK_US)
+            usleep(us > 100000 ? 100000 : (unsigned)us - NAP_SLACK_US);
         else
             rte_pause();
     }
