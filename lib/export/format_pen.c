@@ -135,11 +135,13 @@ size_t mt_escape_plain_size(struct mt_span text)
 
 uint8_t *mt_escape_utf8(uint8_t *to, struct mt_span *text)
 {
-    size_t size = mt_escape_plain_size(*text);
-    struct mt_span character = size > 0 ? mt_span_head(*text, size) : mt_span("\xef\xbf\xbd", 3);
+    size_t whole = mt_utf8_char(*text);
+    struct mt_span character = mt_span_head(*text, mt_escape_plain_size(*text));
 
+    if (character.size == 0)
+        character = mt_span("\xef\xbf\xbd", 3);
     memcpy(to, character.ptr, character.size);
-    *text = mt_span_from(*text, size > 0 ? size : 1);
+    *text = mt_span_from(*text, whole > 0 ? whole : 1);
     return to + character.size;
 }
 
