@@ -30,7 +30,7 @@ static void fill_workers(void *ctx, void *object, mt_ports_telemetry_put *put)
     struct mt_live_telemetry *telemetry = ctx;
     pthread_mutex_lock(&telemetry->mutex);
     for (size_t i = 0; i < telemetry->view.worker_count; i++) {
-        char name[32];
+        char name[48];
         snprintf(name, sizeof(name), "worker.%zu.frames", i);
         put(object, name, telemetry->view.worker_frames[i]);
     }
