@@ -211,7 +211,11 @@ int mt_app_dialogue(int argc, char **argv)
     if (code < 0) {
         char reason[512];
         struct mt_capture_files_config files = {
-            .paths = options.paths, .path_count = options.path_count, .filter = options.filter};
+            .paths = options.paths,
+            .path_count = options.path_count,
+            .filter = options.filter,
+            .is_streamed = true,
+        };
         struct mt_capture *capture;
         struct mt_stats *stats = aligned_alloc(MT_CACHE_LINE, sizeof(*stats));
         if (!stats) {

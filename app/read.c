@@ -123,7 +123,11 @@ static int run_all(struct mt_writers *writers, struct mt_stats *stats, struct mt
         return MT_EXIT_USAGE;
     char reason[512];
     struct mt_capture_files_config files = {
-        .paths = options->paths, .path_count = options->path_count, .filter = options->filter};
+        .paths = options->paths,
+        .path_count = options->path_count,
+        .filter = options->filter,
+        .is_streamed = options->pipeline.workers <= 1,
+    };
     struct mt_capture *capture;
     int rc = mt_capture_files_open(&files, stats, reason, sizeof(reason), &capture);
     if (rc != 0) {

@@ -100,15 +100,15 @@ static int open_format(struct mt_capture_file *file, char *ret_reason, size_t re
     return open_libpcap(file, ret_reason, reason_size);
 }
 
-int mt_capture_file_open(const char *path, struct mt_capture_file **ret_file, char *ret_reason,
-                         size_t reason_size)
+int mt_capture_file_open(const char *path, bool is_streamed, struct mt_capture_file **ret_file,
+                         char *ret_reason, size_t reason_size)
 {
     struct mt_capture_file *file = calloc(1, sizeof(*file));
     if (file == NULL) {
         snprintf(ret_reason, reason_size, "%s", strerror(ENOMEM));
         return -ENOMEM;
     }
-    int rc = mt_capture_input_open(path, &file->input, ret_reason, reason_size);
+    int rc = mt_capture_input_open(path, is_streamed, &file->input, ret_reason, reason_size);
     if (rc == 0)
         rc = open_format(file, ret_reason, reason_size);
     if (rc != 0) {

@@ -28,8 +28,8 @@ struct mt_capture_file {
 
 /* 0; or -errno and the reason, without the path: -ENOMSG not a capture,
  * -ENODATA empty, -EBADMSG a capture that is damaged at its start. */
-int mt_capture_file_open(const char *path, struct mt_capture_file **ret_file, char *ret_reason,
-                         size_t reason_size);
+int mt_capture_file_open(const char *path, bool is_streamed, struct mt_capture_file **ret_file,
+                         char *ret_reason, size_t reason_size);
 void mt_capture_file_close(struct mt_capture_file *file);
 
 /* Do its frames stay valid until close? */

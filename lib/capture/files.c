@@ -116,7 +116,8 @@ static bool open_next(struct files *files)
         char reason[256] = "";
         int rc = 0;
         if (source->file == NULL)
-            rc = mt_capture_file_open(source->path, &source->file, reason, sizeof(reason));
+            rc = mt_capture_file_open(source->path, files->sources.is_streamed, &source->file, reason,
+                                      sizeof(reason));
         if (rc == 0 && files->capture.persistent && !mt_capture_file_is_persistent(source->file)) {
             /* the promise to keep every frame was made for the file that it was before */
             mt_capture_file_close(source->file);
@@ -302,6 +303,7 @@ int mt_capture_files_open(const struct mt_capture_files_config *config, struct m
     files->capture.ops = &files_ops;
     files->capture.stats = stats;
     files->sources.damage = &files->damage;
+    files->sources.is_streamed = config->is_streamed;
     int rc = add_paths(files, config, ret_reason, reason_size);
     if (rc == 0)
         rc = set_filter(files, config->filter, ret_reason, reason_size);

@@ -1,9 +1,10 @@
 /* Capture files as one source: pcap and pcapng, plain or compressed, several
  * files and directories in time order, standard input.
  *
- * Regular uncompressed files are mapped and walked in place; gzip, zstd, lz4
- * and standard input are read as streams into a bounded buffer. What our
- * readers do not know (other formats that libpcap opens) goes through libpcap.
+ * Regular uncompressed files are mapped and walked in place, so that frames may be
+ * kept; gzip, zstd, lz4, standard input, and what is_streamed asks for, are read
+ * as streams into a bounded buffer. What our readers do not know (other formats
+ * that libpcap opens) goes through libpcap.
  *
  * Damage does not end a file where a chain of good records follows: reading
  * goes on there, and the damage says where and how much was lost. Frames of link
@@ -28,6 +29,10 @@ struct mt_capture_files_config {
     const char *const *paths; /* files, directories, "-" */
     size_t path_count;
     const char *filter; /* BPF expression or NULL */
+    /* Regular files too: for who keeps no frame. Reading into a buffer that stays in
+     * the cache costs less than mapping page after page (ordinary mail: 12 % of all
+     * the time that reading it takes, measured). */
+    bool is_streamed;
 };
 
 /* Opens nothing that can't be read: 0; or -errno with a sentence in

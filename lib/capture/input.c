@@ -14,7 +14,8 @@
 enum {
     BUFFER_SIZE = 256 << 10, /* stays in a core's second cache */
     RAW_SIZE = 64 << 10,
-    HEAD_SIZE = 32, /* enough to tell every format apart */
+    HEAD_SIZE = 32,             /* enough to tell every format apart */
+    FIRST_READ_SIZE = 16 << 10, /* the rest of a file may never be wanted: of many the first packet is */
     TRIM_STEP = 16 << 20,
     TRIM_BEHIND = 32 << 20,
 };
@@ -72,7 +73,10 @@ static ssize_t read_some(int fd, uint8_t *to, size_t size)
 static bool read_plain(struct mt_capture_input *input)
 {
     struct mt_window *window = &input->window;
-    ssize_t n = read_some(input->fd, input->buffer + window->size, input->buffer_size - window->size);
+    size_t room = input->buffer_size - window->size;
+    if (window->off + window->size == 0)
+        room = mt_min_u64(room, FIRST_READ_SIZE);
+    ssize_t n = read_some(input->fd, input->buffer + window->size, room);
     if (n < 0 && errno == EINTR)
         return false;
     if (n < 0)
@@ -190,7 +194,7 @@ static int start_decompress(struct mt_capture_input *input)
 
 static int show_bytes(struct mt_capture_input *input)
 {
-    if (input->is_regular && input->file_size > 0) {
+    if (input->is_regular && !input->is_streamed && input->file_size > 0) {
         int rc = map_file(input);
         input->window = (struct mt_window){
             .ptr = input->map,
@@ -246,13 +250,14 @@ static int open_file(struct mt_capture_input *input, const char *path)
     return 0;
 }
 
-int mt_capture_input_open(const char *path, struct mt_capture_input **ret_input, char *ret_reason,
-                          size_t reason_size)
+int mt_capture_input_open(const char *path, bool is_streamed, struct mt_capture_input **ret_input,
+                          char *ret_reason, size_t reason_size)
 {
     struct mt_capture_input *input = calloc(1, sizeof(*input));
     if (input == NULL)
         return refuse(ret_reason, reason_size, ENOMEM, strerror(ENOMEM));
     input->fd = -1;
+    input->is_streamed = is_streamed;
     int rc = open_file(input, path);
     if (rc == 0)
         rc = open_bytes(input);

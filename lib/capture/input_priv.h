@@ -1,5 +1,6 @@
-/* The bytes of one file as a window: a regular file mapped whole, everything
- * else (pipes, standard input, compressed files) as a stream through a buffer.
+/* The bytes of one file as a window: a regular file mapped whole, unless a stream
+ * is asked for; everything else (pipes, standard input, compressed files) as a
+ * stream through a buffer.
  *
  * Ownership: the input owns mapping, buffer and descriptor; what the window
  * shows stays in place until mt_capture_input_more, of a mapped file until
@@ -17,7 +18,8 @@ struct mt_capture_input {
     enum mt_compression compression;
     bool is_standard; /* standard input, which is not ours to close */
     bool is_regular;
-    bool is_failed; /* reading or decompression ended before its time: fault */
+    bool is_streamed; /* though it is regular */
+    bool is_failed;   /* reading or decompression ended before its time: fault */
     struct mt_walk_fault fault;
     uint64_t file_size; /* 0 for what isn't a regular file */
 
@@ -36,8 +38,8 @@ struct mt_capture_input {
 
 /* Opens path ("-": standard input) and looks at its first bytes. 0, or -errno
  * and the reason without the path. */
-int mt_capture_input_open(const char *path, struct mt_capture_input **ret_input, char *ret_reason,
-                          size_t reason_size);
+int mt_capture_input_open(const char *path, bool is_streamed, struct mt_capture_input **ret_input,
+                          char *ret_reason, size_t reason_size);
 void mt_capture_input_close(struct mt_capture_input *input);
 
 /* Waits until the window has need bytes from pos on, or is the last. The bytes

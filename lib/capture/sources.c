@@ -108,9 +108,9 @@ static void look_at_start(struct mt_capture_source *source)
 
 /* Opens the file, looks at its start and closes it again if that can be undone:
  * thousands of files must not need thousands of descriptors. */
-static int probe(struct mt_capture_source *source, char *ret_reason, size_t reason_size)
+static int probe(struct mt_capture_source *source, bool is_streamed, char *ret_reason, size_t reason_size)
 {
-    int rc = mt_capture_file_open(source->path, &source->file, ret_reason, reason_size);
+    int rc = mt_capture_file_open(source->path, is_streamed, &source->file, ret_reason, reason_size);
     if (rc != 0)
         return rc;
     look_at_start(source);
@@ -130,7 +130,7 @@ static int add_file(struct mt_capture_sources *sources, const char *path, char *
         snprintf(ret_reason, reason_size, "%s", strerror(ENOMEM));
         return -ENOMEM;
     }
-    int rc = probe(source, ret_reason, reason_size);
+    int rc = probe(source, sources->is_streamed, ret_reason, reason_size);
     if (rc != 0) {
         source_fini(source);
         sources->count--;

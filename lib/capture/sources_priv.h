@@ -27,6 +27,7 @@ struct mt_capture_sources {
     struct mt_capture_source *items;
     size_t count;
     size_t room;
+    bool is_streamed;  /* set before the first is added: see struct mt_capture_files_config */
     char *failed_path; /* what could not be read, first of all, and why */
     int failed_error;
     char failed_reason[256];

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -52,17 +53,15 @@ static void keep_end(struct reading *reading, struct mt_capture *capture)
     reading->is_persistent = capture->persistent;
 }
 
-void reading_of_paths(struct reading *reading, const char *const *paths, size_t path_count,
-                      const char *filter, size_t burst_max)
+static void read_all(struct reading *reading, const struct mt_capture_files_config *config, size_t burst_max)
 {
     *reading = (struct reading){0};
     reading->stats = aligned_alloc(MT_CACHE_LINE, sizeof(*reading->stats));
     assert_non_null(reading->stats);
     memset(reading->stats, 0, sizeof(*reading->stats));
-    struct mt_capture_files_config config = {.paths = paths, .path_count = path_count, .filter = filter};
     struct mt_capture *capture = NULL;
     reading->rc =
-        mt_capture_files_open(&config, reading->stats, reading->reason, sizeof(reading->reason), &capture);
+        mt_capture_files_open(config, reading->stats, reading->reason, sizeof(reading->reason), &capture);
     if (reading->rc != 0) {
         assert_null(capture);
         return;
@@ -78,6 +77,45 @@ void reading_of_paths(struct reading *reading, const char *const *paths, size_t 
     }
     keep_end(reading, capture);
     capture->ops->close(capture);
+}
+
+/* A pipe can be read only once. */
+static bool can_be_read_twice(const char *const *paths, size_t path_count)
+{
+    for (size_t i = 0; i < path_count; i++) {
+        struct stat st;
+        if (stat(paths[i], &st) != 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+            return false;
+    }
+    return true;
+}
+
+static void assert_same_reading(const struct reading *a, const struct reading *b)
+{
+    assert_int_equal(a->rc, b->rc);
+    assert_string_equal(a->reason, b->reason);
+    assert_same_frames(a, b);
+    assert_int_equal(a->damage_count, b->damage_count);
+    for (size_t i = 0; i < a->damage_count; i++) {
+        assert_int_equal(a->damage[i].off, b->damage[i].off);
+        assert_string_equal(a->damage[i].reason, b->damage[i].reason);
+    }
+    assert_int_equal(a->bytes_total, b->bytes_total);
+}
+
+void reading_of_paths(struct reading *reading, const char *const *paths, size_t path_count,
+                      const char *filter, size_t burst_max)
+{
+    struct mt_capture_files_config config = {.paths = paths, .path_count = path_count, .filter = filter};
+    read_all(reading, &config, burst_max);
+    if (!can_be_read_twice(paths, path_count))
+        return;
+    struct reading streamed;
+    config.is_streamed = true;
+    read_all(&streamed, &config, burst_max);
+    assert_false(streamed.is_persistent);
+    assert_same_reading(reading, &streamed);
+    reading_fini(&streamed);
 }
 
 void reading_of(struct reading *reading, const char *path)

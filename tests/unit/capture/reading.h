@@ -34,7 +34,8 @@ struct reading {
     uint64_t bytes_total;
 };
 
-/* Reads all of it, in bursts of burst_max. */
+/* Reads all of it, in bursts of burst_max. Where that can be done it is done twice,
+ * mapped and as a stream, and both must give the same. */
 void reading_of_paths(struct reading *reading, const char *const *paths, size_t path_count,
                       const char *filter, size_t burst_max);
 void reading_of(struct reading *reading, const char *path);

@@ -1,6 +1,8 @@
 /* Every capture of the shared collection, read by us and by libpcap: the same
  * frames, sizes, bytes and times, but for the differences that
  * differences.txt lists with their reasons. */
+#include "reading.h"
+
 #include "capture/files.h"
 #include "packet/fragment.h"
 
@@ -388,9 +390,23 @@ static void every_shared_frame_is_decoded_or_rejected_by_name(void **state)
     assert_true(counts[MT_REJECT_COUNT] > 10000);
 }
 
+static void every_shared_capture_reads_the_same_mapped_and_as_a_stream(void **state)
+{
+    struct world *w = *state;
+    skip_without_files(w);
+    for (size_t i = 0; i < w->files.count; i++) {
+        char path[1000];
+        struct reading reading;
+        snprintf(path, sizeof(path), "%s/%s", w->root, w->files.names[i]);
+        reading_of(&reading, path);
+        reading_fini(&reading);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_shared_capture_reads_the_same_mapped_and_as_a_stream),
         cmocka_unit_test(every_shared_capture_reads_as_libpcap_reads_it),
         cmocka_unit_test(the_pcapng_collection_has_the_packets_that_its_authors_say),
         cmocka_unit_test(every_shared_frame_is_decoded_or_rejected_by_name),
