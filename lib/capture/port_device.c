@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HASH_KEY_MAX 64u
 #define LINK_OVERHEAD 18u /* Ethernet header and checksum, which an MTU leaves out */
 
 /* Connections are spread by addresses and ports. Fragments carry no ports and
@@ -78,20 +77,30 @@ bool mt_port_can_spread(const struct mt_port *port, uint32_t count)
     if (port->request.kind != MT_PORT_PCI || rte_eth_dev_info_get(port->id, &info) != 0)
         return false;
     return (info.flow_type_rss_offloads & needed) == needed && info.hash_key_size > 0 &&
-           info.hash_key_size <= HASH_KEY_MAX && info.max_rx_queues >= count;
+           info.hash_key_size <= MT_PORT_HASH_KEY_MAX && info.max_rx_queues >= count;
 }
 
 /* --- configuring ----------------------------------------------------------------- */
 
 /* A key of one repeated word makes Toeplitz the same for both directions. */
+void mt_port_hash_key(uint8_t key[MT_PORT_HASH_KEY_MAX])
+{
+    for (uint32_t i = 0; i < MT_PORT_HASH_KEY_MAX; i++)
+        key[i] = i % 2 == 0 ? 0x6D : 0x5A;
+}
+
+uint64_t mt_port_hash_fields(const struct rte_eth_dev_info *info)
+{
+    return HASH_FIELDS & info->flow_type_rss_offloads;
+}
+
 static void set_spread(const struct rte_eth_dev_info *info, uint8_t *key, struct rte_eth_conf *conf)
 {
-    for (uint32_t i = 0; i < HASH_KEY_MAX; i++)
-        key[i] = i % 2 == 0 ? 0x6D : 0x5A;
+    mt_port_hash_key(key);
     conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf->rx_adv_conf.rss_conf.rss_key = key;
     conf->rx_adv_conf.rss_conf.rss_key_len = info->hash_key_size;
-    conf->rx_adv_conf.rss_conf.rss_hf = HASH_FIELDS & info->flow_type_rss_offloads;
+    conf->rx_adv_conf.rss_conf.rss_hf = mt_port_hash_fields(info);
 }
 
 /* LRO, VLAN stripping and scattering are off because they are not asked for; of
@@ -111,7 +120,7 @@ static void set_offloads(const struct mt_port *port, const struct rte_eth_dev_in
 
 static int configure(struct mt_port *port, const struct rte_eth_dev_info *info, uint32_t queue_count)
 {
-    uint8_t key[HASH_KEY_MAX];
+    uint8_t key[MT_PORT_HASH_KEY_MAX];
     struct rte_eth_conf conf = {0};
     uint16_t rx = (uint16_t)queue_count;
     uint16_t tx = info->max_tx_queues > 0; /* some drivers don't start without one */
@@ -233,10 +242,12 @@ int mt_port_start(struct mt_port *port, uint32_t queue_count, char *ret_reason, 
         return rc < 0 ? rc : -EIO;
     }
     find_stamps(port);
-    mt_port_flow_install(port);
     mt_port_losses_start(port);
     (void)rte_eth_dev_callback_register(port->id, RTE_ETH_EVENT_INTR_RMV, on_removal, port);
     open_queues(port, queue_count);
+    mt_port_log_capture(log);
+    mt_port_flow_install(port);
+    mt_port_log_capture_end(log);
     return 0;
 }
 

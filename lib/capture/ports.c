@@ -218,8 +218,9 @@ static int probe_ports(struct mt_ports *ports, char *ret_reason, size_t reason_s
 static void describe_port(const struct mt_ports *ports, const struct mt_port *port)
 {
     static const char *const times[] = {"of arrival here", "of the driver", "of the device"};
-    say(ports, "%s: by %s, %u queue%s of %u, times %s%s%s%s", port->name, port->driver, port->queue_count,
+    say(ports, "%s: by %s, %u queue%s of %u, times %s%s%s%s%s", port->name, port->driver, port->queue_count,
         port->queue_count == 1 ? "" : "s", port->queue_size, times[port->stamp],
+        port->is_filtering ? ", other TCP dropped by the device" : "",
         port->why_not_better[0] != '\0' ? " (" : "", port->why_not_better,
         port->why_not_better[0] != '\0' ? ")" : "");
 }
@@ -367,6 +368,7 @@ int mt_ports_open(const struct mt_ports_config *config, mt_ports_note *note, voi
     ports->queue_size = config->queue_size;
     ports->frame_max = config->frame_max;
     ports->promiscuous_off = config->promiscuous_off;
+    ports->is_verbose = config->is_verbose;
     ports->mail_port_count = (uint32_t)mt_min_u64(config->mail_port_count, MT_ARRAY_COUNT(ports->mail_ports));
     if (ports->mail_port_count > 0)
         memcpy(ports->mail_ports, config->mail_ports, ports->mail_port_count * sizeof(uint16_t));

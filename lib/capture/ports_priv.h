@@ -19,6 +19,7 @@
 #define MT_PORT_SOURCES_MAX 64u
 #define MT_PORT_QUEUES_MAX 64u
 #define MT_PORT_SOCKETS_MAX 64u
+#define MT_PORT_HASH_KEY_MAX 64u
 #define MT_PORT_FILES_MAX 1024u
 #define MT_PORT_QUEUE_SIZE 4096u /* descriptors, unless asked for otherwise */
 
@@ -93,6 +94,7 @@ struct mt_port {
     bool was_promiscuous;
     bool has_interrupts;
     bool has_stamps;
+    bool is_filtering;                   /* drops what is not mail */
     const struct mt_port_driver *chosen; /* of request.drivers */
     int numa_node;
     unsigned ifindex; /* of a kernel interface; 0: none */
@@ -156,6 +158,7 @@ struct mt_ports {
     enum mt_spread spread; /* DEVICE or SOFTWARE */
     enum mt_poll poll;
     bool promiscuous_off;
+    bool is_verbose;
     uint16_t mail_ports[64];
     uint32_t mail_port_count;
     mt_ports_note *note;
@@ -217,6 +220,9 @@ int mt_port_probe(struct mt_port *port, const struct mt_port_driver *driver, cha
                   size_t reason_size);
 /* Can it spread both directions of a connection to one of count queues? */
 bool mt_port_can_spread(const struct mt_port *port, uint32_t count);
+/* Of the symmetric hash, by which a device spreads. */
+void mt_port_hash_key(uint8_t key[MT_PORT_HASH_KEY_MAX]);
+uint64_t mt_port_hash_fields(const struct rte_eth_dev_info *info);
 /* Configures queue_count queues and starts. */
 int mt_port_start(struct mt_port *port, uint32_t queue_count, char *ret_reason, size_t reason_size);
 void mt_port_close(struct mt_port *port);
