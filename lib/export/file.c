@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SAME_SECOND_MAX 999u
+#define SAME_SECOND_MAX 1000u
 #define LOOK_BACK ((off_t)MT_FORMAT_TEXT_MAX + 2)
 
 static uint64_t slot_now(const struct mt_file_rules *rules)
@@ -116,18 +116,17 @@ bool mt_file_is_due(const struct mt_file *file, const struct mt_file_rules *rule
 
 static int rename_aside(const char *path, char *to, size_t size)
 {
-    time_t now = (time_t)(mt_clock_wall() / UINT64_C(1000000000));
+    uint64_t now = mt_clock_wall();
+    time_t seconds = (time_t)(now / UINT64_C(1000000000));
+    unsigned ms = (unsigned)(now / 1000000 % 1000);
     struct tm tm;
     char when[32];
 
-    gmtime_r(&now, &tm);
-    strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
-    for (unsigned i = 0; i <= SAME_SECOND_MAX; i++) {
-        if (i == 0)
-            snprintf(to, size, "%s.%s", path, when);
-        else
-            snprintf(to, size, "%s.%s.%03u", path, when, i);
+    gmtime_r(&seconds, &tm);
+    strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &tm);
+    for (unsigned tries = 0; tries < SAME_SECOND_MAX; tries++) {
         char compressed[PATH_MAX + 8];
+        snprintf(to, size, "%s.%s.%03uZ", path, when, (ms + tries) % 1000);
         snprintf(compressed, sizeof(compressed), "%s.zst", to);
         if (access(compressed, F_OK) == 0)
             continue;
@@ -139,7 +138,7 @@ static int rename_aside(const char *path, char *to, size_t size)
     return -EEXIST;
 }
 
-/* PATH.20261122T131500Z...: what we put aside, and nothing else. */
+/* PATH.20261122T131500.000Z...: what we put aside, and nothing else. */
 static bool is_aside(const char *name, const char *base)
 {
     size_t size = strlen(base);
@@ -148,7 +147,7 @@ static bool is_aside(const char *name, const char *base)
         return false;
     name += size + 1;
     return strspn(name, "0123456789") == 8 && name[8] == 'T' && strspn(name + 9, "0123456789") == 6 &&
-           name[15] == 'Z';
+           name[15] == '.' && strspn(name + 16, "0123456789") == 3 && name[19] == 'Z';
 }
 
 static void delete_oldest(const char *path, uint64_t keep)

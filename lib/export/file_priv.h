@@ -1,7 +1,7 @@
 /* A file that is appended to and, now and then, put aside.
  *
- * Put aside, PATH is called PATH.20261122T131500Z, in one step, with .001 and on
- * behind it when that name is taken; names sort as the files were written.
+ * Put aside, PATH is called PATH.20261122T131500.000Z, in one step, or a
+ * millisecond later when that name is taken; names sort as the files were written.
  *
  * Ownership: owns the descriptor and its path. Thread: one. Limits: none.
  */

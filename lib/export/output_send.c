@@ -97,6 +97,14 @@ static void note_latency(struct mt_output *output, const struct mt_document *doc
     mt_count(&output->counts.latency_sum, took);
 }
 
+static void note_settled(struct mt_output *output, size_t count, bool is_queued)
+{
+    if (is_queued)
+        mt_uncount(&output->counts.queued, count);
+    else
+        mt_spool_settle(output->spool, count);
+}
+
 /* Counts what is settled and moves what is pending to the front. */
 static void settle(struct mt_output *output, struct mt_batch *batch, bool is_queued)
 {
@@ -115,8 +123,7 @@ static void settle(struct mt_output *output, struct mt_batch *batch, bool is_que
             output->documents[kept++] = *document;
         }
     }
-    if (is_queued)
-        mt_uncount(&output->counts.queued, batch->count - kept);
+    note_settled(output, batch->count - kept, is_queued);
     mt_count(&output->counts.sent, sent);
     mt_count(&output->counts.sent_bytes, bytes);
     batch->count = kept;
@@ -201,8 +208,7 @@ static void lose(struct mt_output *output, struct mt_batch *batch, bool is_queue
                batch->reason);
     }
     mt_count(&output->counts.shed, batch->count);
-    if (is_queued)
-        mt_uncount(&output->counts.queued, batch->count);
+    note_settled(output, batch->count, is_queued);
     batch->count = 0;
 }
 
@@ -284,9 +290,10 @@ static bool send_spooled(struct mt_output *output)
         return false;
     struct mt_span left = send_frames(output, mt_span(output->buffer, size), false, &pending);
     if (left.size > 0)
-        return false;
-    mt_spool_acknowledge(output->spool);
-    return true;
+        mt_spool_abandon(output->spool);
+    else
+        mt_spool_acknowledge(output->spool);
+    return left.size == 0;
 }
 
 static uint32_t count_frames(struct mt_span frames)

@@ -32,6 +32,7 @@ struct mt_spool {
     uint64_t inflight_sequence;
     uint64_t inflight_size;
     uint64_t inflight_count;
+    uint64_t inflight_pending; /* of them */
     bool is_woken;
     bool in_damage; /* the damage before read_off is counted */
 

@@ -51,7 +51,14 @@ int mt_spool_append(struct mt_spool *spool, struct mt_span frames, uint32_t coun
  * MT_FRAME_MAX): as many as want bytes, at least one; 0: there are none. The same
  * ones again until they are acknowledged. */
 size_t mt_spool_read(struct mt_spool *spool, size_t want, uint8_t *buffer, size_t cap);
+
+/* So many documents of what was read have been sent or refused. */
+void mt_spool_settle(struct mt_spool *spool, size_t count);
+
+/* All of them have: they need not be read again. Or nobody will send the rest,
+ * in this process: what has given way meanwhile is shed. */
 void mt_spool_acknowledge(struct mt_spool *spool);
+void mt_spool_abandon(struct mt_spool *spool);
 
 /* Until there is something, for patience ns, or until it is woken. */
 void mt_spool_wait(struct mt_spool *spool, uint64_t patience);

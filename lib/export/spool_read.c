@@ -103,6 +103,7 @@ static bool take_inflight(struct mt_spool *spool, const struct mt_segment *segme
         spool->inflight_sequence = segment->sequence;
         spool->inflight_size = size;
         spool->inflight_count = count;
+        spool->inflight_pending = count;
         spool->in_damage = false;
     }
     pthread_mutex_unlock(&spool->lock);
@@ -131,17 +132,42 @@ size_t mt_spool_read(struct mt_spool *spool, size_t want, uint8_t *buffer, size_
     return 0;
 }
 
+void mt_spool_settle(struct mt_spool *spool, size_t count)
+{
+    pthread_mutex_lock(&spool->lock);
+    spool->inflight_pending -= count;
+    mt_spool_sub(&spool->spooled, count);
+    pthread_mutex_unlock(&spool->lock);
+}
+
+static bool has_inflight_segment(const struct mt_spool *spool)
+{
+    return spool->segment_count > 0 && spool->segments[0].sequence == spool->inflight_sequence;
+}
+
+void mt_spool_abandon(struct mt_spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    if (!has_inflight_segment(spool)) {
+        mt_spool_add(&spool->shed, spool->inflight_pending);
+        mt_spool_sub(&spool->spooled, spool->inflight_pending);
+    }
+    spool->inflight_count = 0;
+    spool->inflight_pending = 0;
+    pthread_mutex_unlock(&spool->lock);
+}
+
 void mt_spool_acknowledge(struct mt_spool *spool)
 {
     pthread_mutex_lock(&spool->lock);
-    mt_spool_sub(&spool->spooled, spool->inflight_count);
-    if (spool->segment_count > 0 && spool->segments[0].sequence == spool->inflight_sequence) {
+    if (has_inflight_segment(spool)) {
         struct mt_segment *first = &spool->segments[0];
         spool->read_off += spool->inflight_size;
         first->settled += spool->inflight_count;
         mt_spool_note_position(spool, first->sequence, spool->read_off, first->settled);
     }
     spool->inflight_count = 0;
+    spool->inflight_pending = 0;
     spool->inflight_size = 0;
     pthread_mutex_unlock(&spool->lock);
 }
