@@ -140,9 +140,11 @@ class Lab:
                 raise RuntimeError(f"the server for {address}:{port} ended with {child.returncode}")
             with self.namespace_of(address).socket(family) as probe:
                 probe.settimeout(1)
-                if probe.connect_ex((address, port)) == 0:
-                    probe.recv(512)
-                    return
+                try:
+                    if probe.connect_ex((address, port)) == 0 and probe.recv(512):
+                        return
+                except TimeoutError:
+                    pass  # it listens, but does not answer yet
             time.sleep(0.1)
         raise RuntimeError(f"no server on {address}:{port} after {seconds} s")
 

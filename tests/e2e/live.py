@@ -225,8 +225,8 @@ class Cable:
             raise
 
     def plug(self):
-        self.netlab.run("ip", "link", "add", self.NEAR, "netns", self.near.name, "mtu", "1600", "type", "veth",
-                        "peer", "name", self.FAR, "netns", self.far.name, "mtu", "1600")
+        self.netlab.run("ip", "link", "add", self.NEAR, "netns", self.near.name, "mtu", "2100", "type", "veth",
+                        "peer", "name", self.FAR, "netns", self.far.name, "mtu", "2100")
         for namespace, device in ((self.near, self.NEAR), (self.far, self.FAR)):
             # nothing of our own onto the cable: no IPv6 neighbour discovery
             self.netlab.run(*namespace.command(["sh", "-c", f"echo 1 >/proc/sys/net/ipv6/conf/{device}/disable_ipv6"]))

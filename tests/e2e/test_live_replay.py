@@ -136,8 +136,8 @@ def ways(mailtap, replay, netlab):
 def attempt(way, given):
     try:
         return way(given)
-    except live.Trouble as trouble:
-        return [str(trouble)]
+    except (live.Trouble, OSError, subprocess.SubprocessError) as trouble:
+        return [f"{type(trouble).__name__}: {trouble}"]
 
 
 def main():
