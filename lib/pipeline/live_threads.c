@@ -133,7 +133,7 @@ static size_t used_burst(struct mt_poller *poller, struct mt_frame *frames, size
 
 static void strays_look(struct mt_poller *poller)
 {
-    if (poller->strays && MT_UNLIKELY(mt_strays_has_any(poller->strays)))
+    if (poller->lane && poller->strays && MT_UNLIKELY(mt_strays_has_any(poller->strays)))
         mt_strays_look(poller->strays, poller->lane->worker);
 }
 

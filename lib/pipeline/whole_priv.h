@@ -10,6 +10,7 @@
 
 struct mt_whole {
     struct mt_packet packet;
+    struct mt_outer outer;
     uint8_t mac[2][6];
     uint8_t payload[];
 };

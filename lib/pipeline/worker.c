@@ -168,6 +168,11 @@ static struct mt_session *session_open(struct mt_worker *worker, const struct op
         open.first = (struct mt_mark){.time = o->embryo->time, .number = o->embryo->number};
         open.vlan = o->embryo->vlan;
     }
+    struct mt_outer outer;
+    if (MT_UNLIKELY(packet->outer_count > 0)) {
+        mt_packet_outer(packet, &outer);
+        open.outer = &outer;
+    }
     struct mt_session *session = mt_session_open(worker->sessions, &open);
     if (session && o->embryo) {
         for (int side = 0; side < MT_SIDE_COUNT; side++) {

@@ -339,7 +339,7 @@ static void frames_for_workers_that_are_behind_are_lost_and_counted(void **state
     scene_start(&scene);
     WAIT_FOR(scene.taps[0].frames_out == 4 * scene.wire.count);
     WAIT_FOR(counted(&scene, MT_COUNTER_LIVE_RING_FULL) > 0);
-    assert_true(scene.taps[0].buffers <= 2 * MT_LIVE_FRAMES_KEPT_MAX);
+    assert_true(scene.taps[0].buffers <= INT64_C(2) * MT_LIVE_FRAMES_KEPT_MAX);
     uint64_t lost = counted(&scene, MT_COUNTER_LIVE_RING_FULL);
     tap_let_go(&scene.taps[0]);
     scene_stop(&scene, 1000);
@@ -408,7 +408,7 @@ static void a_sink_that_was_slow_for_a_while_gets_everything(void **state)
     assert_false(scene.result->is_sink_stuck);
     assert_int_equal(counted(&scene, MT_COUNTER_EXPORT_SHED), 0);
     assert_int_equal(counted(&scene, MT_COUNTER_SESSIONS), 20 * 60);
-    assert_int_equal(scene.lines->count, 20 * 60 + scene.lines->alerts);
+    assert_int_equal(scene.lines->count - scene.lines->alerts, 20 * 60);
     scene_fini(&scene);
     wire_fini(&scene.wire);
 }
