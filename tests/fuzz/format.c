@@ -1,0 +1,146 @@
+/* Bytes as the fields of a session record or an alert: every format writes texts
+ * that its own reader takes, and the name of HELO, the sender and the message read
+ * back as they were. */
+#include "fuzz.h"
+#include "record_pieces.h"
+
+#include "../unit/export/format_check.h"
+#include "base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Names that decide something, so that the fuzzer need not spell them. */
+static void set_names(struct record_pieces *source, struct mt_record_session *session)
+{
+    static const char *const ends[] = {NULL,      "quit",    "fin",         "rst",
+                                       "timeout", "evicted", "capture_end", "other"};
+    static const char *const outcomes[] = {NULL, "delivered", "rejected", "deferred"};
+    uint8_t byte = record_pieces_byte(source);
+
+    session->end = ends[byte & 7];
+    session->starttls_outcome = (byte & 8) != 0 ? "established" : NULL;
+    session->network_protocol = (byte & 16) != 0 ? "smtp" : NULL;
+    for (uint32_t i = 0; i < session->transactions.count; i++) {
+        struct mt_record_transaction *transaction =
+            (struct mt_record_transaction *)(uintptr_t)&session->transactions.items[i];
+        transaction->outcome = outcomes[byte >> 6];
+    }
+}
+
+/* The value of a record that a text must give back. */
+struct promise {
+    const char *format;
+    const char *stream;
+    const char *begin; /* of the text, behind the header that all share; NULL: any */
+    const char *name;
+    size_t max;
+    struct mt_span value;
+};
+
+struct check {
+    const struct mt_format_ops *ops;
+    const struct mt_format *format;
+    const struct promise *promises;
+    size_t count;
+};
+
+static void check_promise(const struct check *check, const struct mt_format_text *text,
+                          const struct promise *promise)
+{
+    if (strcmp(promise->format, check->ops->name) != 0 ||
+        strcmp(promise->stream, check->ops->streams[text->stream]) != 0 ||
+        (promise->begin != NULL &&
+         memmem(text->text.ptr, text->text.size, promise->begin, strlen(promise->begin)) == NULL))
+        return;
+    uint8_t *found_memory = malloc(text->text.size + 1);
+    uint8_t *expected_memory = malloc(3 * promise->value.size + 3);
+    MT_BUG_ON(found_memory == NULL || expected_memory == NULL);
+    struct mt_span found = format_check_value(check->ops, check->format, text, promise->name, found_memory);
+    struct mt_span expected =
+        promise->value.ptr != NULL
+            ? format_check_expected(check->ops, promise->value, promise->max, expected_memory)
+            : mt_span_none();
+    bool is_same = strcmp(promise->format, "tsv") == 0 || (found.ptr == NULL) == (expected.ptr == NULL);
+    if (!is_same || !mt_span_eq(found, expected)) {
+        fprintf(stderr, "%s %s\n     got: %.*s\nexpected: %.*s\n", promise->format, promise->name,
+                (int)found.size, (const char *)found.ptr, (int)expected.size, (const char *)expected.ptr);
+        abort();
+    }
+    free(found_memory);
+    free(expected_memory);
+}
+
+static void check_text(void *ctx, const struct mt_format_text *text)
+{
+    const struct check *check = ctx;
+    const char *wrong = format_check(check->ops, check->format, text);
+
+    if (wrong != NULL) {
+        fprintf(stderr, "%s: %s: %.*s\n", check->ops->name, wrong, (int)text->text.size,
+                (const char *)text->text.ptr);
+        abort();
+    }
+    for (size_t i = 0; i < check->count; i++)
+        check_promise(check, text, &check->promises[i]);
+}
+
+static void check_session(struct check *check, struct mt_format *format,
+                          const struct mt_record_session *session)
+{
+    const struct promise promises[] = {
+        {"zeek", "smtp", NULL, "helo", 0, session->helo_name},
+        {"csv", "", NULL, "smtp.helo.name", 0, session->helo_name},
+        {"tsv", "", NULL, "smtp.helo.name", 0, session->helo_name},
+        {"cef", "", "|smtp_session|SMTP session|1|", "cs1", 4000, session->helo_name},
+        {"leef", "", "|smtp_session|x09|", "helo", 4000, session->helo_name},
+        {"cef", "", "|smtp_session|SMTP session|1|", "cs6", 4000, session->banner_text},
+        {"leef", "", "|smtp_session|x09|", "banner", 4000, session->banner_text},
+    };
+
+    check->promises = promises;
+    check->count = MT_ARRAY_COUNT(promises);
+    MT_BUG_ON(!check->ops->session(format, session, check_text, check));
+}
+
+static void check_alert(struct check *check, struct mt_format *format, const struct mt_record_alert *alert)
+{
+    const struct promise promises[] = {
+        {"zeek", "notice", NULL, "msg", 0, alert->message}, {"csv", "", NULL, "message", 0, alert->message},
+        {"tsv", "", NULL, "message", 0, alert->message},    {"cef", "", NULL, "msg", 1023, alert->message},
+        {"leef", "", NULL, "msg", 1023, alert->message},
+    };
+
+    check->promises = promises;
+    check->count = MT_ARRAY_COUNT(promises);
+    MT_BUG_ON(!check->ops->alert(format, alert, check_text, check));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct mt_format_options options = {.observer_name = mt_span("probe", 5), .observer_version = "1"};
+    struct record_pieces source;
+    struct mt_record_session session = {0};
+    struct mt_record_alert alert = {0};
+    const struct mt_format_ops *ops;
+
+    record_pieces_init(&source, data, size);
+    bool is_alert = record_pieces_byte(&source) % 2 != 0;
+    record_pieces_fill(&source, is_alert ? &mt_group_alert : &mt_group_session,
+                       is_alert ? (void *)&alert : (void *)&session);
+    if (!is_alert)
+        set_names(&source, &session);
+    for (size_t i = 0; (ops = mt_format_at(i)) != NULL; i++) {
+        struct mt_format *format;
+        char reason[128];
+        MT_BUG_ON(ops->create(&options, reason, sizeof(reason), &format) != 0);
+        struct check check = {.ops = ops, .format = format};
+        if (is_alert)
+            check_alert(&check, format, &alert);
+        else
+            check_session(&check, format, &session);
+        ops->destroy(format);
+    }
+    record_pieces_fini(&source);
+    return 0;
+}
