@@ -198,7 +198,7 @@ static ssize_t write_some(struct mt_link *link, struct mt_span bytes, short *ret
 }
 
 /* What the receiver says, which is nothing that anybody reads; 0: it is still
- * there. */
+ * there; -ESHUTDOWN: it has ended the connection, and had read all of it. */
 static int look_at_peer(struct mt_link *link, char *ret_reason, size_t size)
 {
     char scratch[4096];
@@ -215,7 +215,7 @@ static int look_at_peer(struct mt_link *link, char *ret_reason, size_t size)
     if (n == -EAGAIN)
         return 0;
     if (n == 0)
-        return -ECONNRESET;
+        return -ESHUTDOWN;
     return (int)n;
 }
 

@@ -32,7 +32,8 @@ void mt_link_fini(struct mt_link *link);
 int mt_link_open(struct mt_link *link, char *ret_reason, size_t reason_size);
 void mt_link_close(struct mt_link *link);
 
-/* Closed with -errno and a sentence when not all of bytes could be written. */
+/* Closed with -errno and a sentence when not all of bytes could be written.
+ * -ESHUTDOWN: the receiver had ended it before, in an orderly way. */
 int mt_link_write(struct mt_link *link, struct mt_span bytes, char *ret_reason, size_t reason_size);
 
 /* UDP: one datagram. */

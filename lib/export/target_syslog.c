@@ -14,6 +14,15 @@
 #define ELEMENT "mailtap@32473"
 #define RFC_3164 1u
 
+struct piece {
+    uint8_t *ptr;
+    size_t size;
+    size_t cap;
+};
+
+/* A receiver's kernel acknowledges what its program has not read yet, and drops
+ * it when the connection breaks. So what was written last is kept, in two halves
+ * of which the older one gives way, and written again after a break. */
 struct mt_target {
     const struct mt_output_config *config;
     const struct mt_target_hooks *hooks;
@@ -22,12 +31,17 @@ struct mt_target {
     long pid;
     uint8_t *bytes;
     size_t cap;
+    struct piece older;
+    struct piece newer;
+    bool is_broken; /* both are to be written again */
 };
 
 static void destroy(struct mt_target *target)
 {
     mt_link_fini(&target->link);
     free(target->bytes);
+    free(target->older.ptr);
+    free(target->newer.ptr);
     free(target);
 }
 
@@ -219,6 +233,64 @@ static int send_datagrams(struct mt_target *target, struct mt_batch *batch)
     return 0;
 }
 
+static bool grow(struct piece *piece, size_t size)
+{
+    if (size <= piece->cap)
+        return true;
+    uint8_t *grown = realloc(piece->ptr, size);
+    if (grown == NULL)
+        return false;
+    piece->ptr = grown;
+    piece->cap = size;
+    return true;
+}
+
+static void keep(struct mt_target *target, struct mt_span bytes)
+{
+    struct piece *newer = &target->newer;
+
+    if (newer->size + bytes.size > target->config->resend / 2) {
+        struct piece freed = target->older;
+        target->older = *newer;
+        *newer = freed;
+        newer->size = 0;
+    }
+    if (bytes.size > target->config->resend || !grow(newer, newer->size + bytes.size))
+        return;
+    memcpy(newer->ptr + newer->size, bytes.ptr, bytes.size);
+    newer->size += bytes.size;
+}
+
+static int write_bytes(struct mt_target *target, struct mt_span bytes, struct mt_batch *batch)
+{
+    return bytes.size == 0 ? 0 : mt_link_write(&target->link, bytes, batch->reason, sizeof(batch->reason));
+}
+
+static int write_stream(struct mt_target *target, struct mt_batch *batch)
+{
+    struct mt_buf b = mt_buf(target->bytes, target->cap);
+    int error = 0;
+
+    for (size_t i = 0; i < batch->count; i++)
+        put_framed(target, &b, &batch->documents[i]);
+    if (target->is_broken)
+        error = write_bytes(target, mt_span(target->older.ptr, target->older.size), batch);
+    if (target->is_broken && error == 0)
+        error = write_bytes(target, mt_span(target->newer.ptr, target->newer.size), batch);
+    if (error == 0)
+        error = write_bytes(target, mt_buf_span(&b), batch);
+    if (error == 0)
+        error = mt_link_confirm(&target->link, batch->reason, sizeof(batch->reason));
+    if (error == 0) {
+        target->is_broken = false;
+        keep(target, mt_buf_span(&b));
+        mt_batch_sent(batch, 0, batch->count);
+    } else if (error != -ESHUTDOWN) {
+        target->is_broken = true;
+    }
+    return error;
+}
+
 static int send_batch(struct mt_target *target, struct mt_batch *batch)
 {
     if (!reserve(target, batch))
@@ -226,17 +298,21 @@ static int send_batch(struct mt_target *target, struct mt_batch *batch)
     int error = mt_link_open(&target->link, batch->reason, sizeof(batch->reason));
     if (error != 0)
         return error;
-    if (target->config->target == MT_TARGET_SYSLOG_UDP)
-        return send_datagrams(target, batch);
-    struct mt_buf b = mt_buf(target->bytes, target->cap);
-    for (size_t i = 0; i < batch->count; i++)
-        put_framed(target, &b, &batch->documents[i]);
-    error = mt_link_write(&target->link, mt_buf_span(&b), batch->reason, sizeof(batch->reason));
-    if (error == 0)
-        error = mt_link_confirm(&target->link, batch->reason, sizeof(batch->reason));
-    if (error == 0)
-        mt_batch_sent(batch, 0, batch->count);
-    return error;
+    return target->config->target == MT_TARGET_SYSLOG_UDP ? send_datagrams(target, batch)
+                                                          : write_stream(target, batch);
+}
+
+/* An idle connection that has ended is noticed, and in which way. */
+static void tick(struct mt_target *target)
+{
+    char reason[MT_REASON_MAX];
+    static const uint8_t nothing;
+
+    if (target->link.fd < 0 || target->config->target == MT_TARGET_SYSLOG_UDP)
+        return;
+    int error = mt_link_write(&target->link, mt_span(&nothing, 0), reason, sizeof(reason));
+    if (error != 0 && error != -ESHUTDOWN)
+        target->is_broken = true;
 }
 
 static void reopen(struct mt_target *target, bool rotate)
@@ -254,6 +330,7 @@ const struct mt_target_ops mt_target_syslog = {
     .create = create,
     .destroy = destroy,
     .send = send_batch,
+    .tick = tick,
     .reopen = reopen,
     .check = check,
 };

@@ -44,7 +44,7 @@ class Feed:
     """One run of the driver."""
 
     def __init__(self, driver, specs, **options):
-        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+        arguments = [f"--{name.replace(chr(95), chr(45))}" + (f"={value}" if value != "" else "") for name, value in options.items()]
         environment = dict(os.environ, MAILTAP_TEST_TOKEN="secret-token")
         self.process = subprocess.Popen([driver, *arguments, *specs], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
@@ -168,6 +168,7 @@ class Certificates:
                  "-subj", "/CN=test authority", "-days", "2")
         self.make("server", ["-days", "2"])
         self.make("client", ["-days", "2"])
+        self.make("elsewhere", ["-days", "2"], names="DNS:elsewhere.example")
         self.make_expired()
 
     def run(self, *arguments):
@@ -176,14 +177,14 @@ class Certificates:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def request(self, name):
+    def request(self, name, names="DNS:localhost,IP:127.0.0.1"):
         self.run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
                  "-subj", f"/CN={name}")
-        with open(self.path("names"), "w", encoding="ascii") as names:
-            names.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        with open(self.path("names"), "w", encoding="ascii") as file:
+            file.write(f"subjectAltName={names}\n")
 
-    def make(self, name, validity):
-        self.request(name)
+    def make(self, name, validity, **options):
+        self.request(name, **options)
         self.run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
                  "-out", f"{name}.pem", "-extfile", "names", *validity)
 
