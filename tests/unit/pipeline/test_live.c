@@ -34,11 +34,12 @@ static void nap(void)
 }
 
 /* True as soon as it is; false after half a minute, which no test takes. */
-#define WAIT_FOR(condition)                                      \
-    do {                                                         \
-        for (int naps = 0; !(condition) && naps < 30000; naps++) \
-            nap();                                               \
-        assert_true(condition);                                  \
+#define WAIT_FOR(condition)                                                 \
+    do {                                                                    \
+        bool is_met = false;                                                \
+        for (int naps = 0; !(is_met = (condition)) && naps < 30000; naps++) \
+            nap();                                                          \
+        assert_true(is_met);                                                \
     } while (0)
 
 static void scene_init(struct scene *scene, uint32_t workers, size_t taps, bool can_keep)
@@ -611,6 +612,31 @@ static void shares_of_workers_add_up(void **state)
     wire_fini(&scene.wire);
 }
 
+static void assert_answers_until_stopped(uint32_t workers, size_t taps)
+{
+    struct scene scene;
+    wire_init(&scene.wire);
+    wire_mixed(&scene.wire, 10);
+    scene_init(&scene, workers, taps, true);
+    scene_start(&scene);
+    for (int i = 0; i < 5; i++)
+        WAIT_FOR(mt_live_answers(scene.live));
+    scene_stop(&scene, 1000);
+    (void)mt_live_answers(scene.live);
+    /* nobody is left to get on */
+    assert_false(mt_live_answers(scene.live));
+    scene_fini(&scene);
+    wire_fini(&scene.wire);
+}
+
+static void threads_answer_until_they_have_stopped(void **state)
+{
+    (void)state;
+    assert_answers_until_stopped(1, 1);
+    assert_answers_until_stopped(2, 2);
+    assert_answers_until_stopped(2, 1);
+}
+
 static void a_number_of_sources_that_fits_nothing_is_refused(void **state)
 {
     (void)state;
@@ -646,6 +672,7 @@ int main(void)
         cmocka_unit_test(rules_are_in_force_when_the_reload_returns),
         cmocka_unit_test(losses_and_a_one_sided_mirror_become_alerts),
         cmocka_unit_test(shares_of_workers_add_up),
+        cmocka_unit_test(threads_answer_until_they_have_stopped),
         cmocka_unit_test(a_number_of_sources_that_fits_nothing_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
