@@ -129,11 +129,18 @@ class Live(Process):
         super().__exit__(*unused)
         self.notify.close()
 
+    def wait(self, seconds=END_SECONDS):
+        self.notify.close()  # an unread socket fills up, and whoever notifies waits
+        return super().wait(seconds)
+
     def wait_until_ready(self):
         end = time.monotonic() + READY_SECONDS
+        if self.notify.fileno() < 0:
+            return self
         while time.monotonic() < end:
             if select.select([self.notify], [], [], 0.05)[0]:
                 if b"READY=1" in self.notify.recv(4096).split(b"\n"):
+                    self.notify.close()
                     return self
             elif self.is_over():
                 raise Trouble(f"mailtap ended with {self.child.returncode}: {self.said()[-5:]}")
