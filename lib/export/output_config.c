@@ -89,23 +89,24 @@ const char *mt_output_key_at(size_t index, const char **ret_meaning)
 /* Names that are tried when one is not known. */
 struct nearest {
     const char *wanted;
-    const char *found;
+    char found[64];
     size_t distance;
 };
 
-static void look_at(struct nearest *nearest, const char *name)
+static void look_at(void *ctx, const char *name)
 {
+    struct nearest *nearest = ctx;
     size_t distance = mt_output_distance(nearest->wanted, name, NEAR_MAX);
     if (distance < nearest->distance) {
         nearest->distance = distance;
-        nearest->found = name;
+        snprintf(nearest->found, sizeof(nearest->found), "%s", name);
     }
 }
 
 /* "; did you mean X?" or, when nothing is near, what otherwise says. */
 static const char *suggestion(const struct nearest *nearest, const char *otherwise, char *to, size_t size)
 {
-    if (nearest->found == NULL)
+    if (nearest->found[0] == '\0')
         return otherwise;
     snprintf(to, size, "; did you mean %s?", nearest->found);
     return to;
@@ -113,13 +114,15 @@ static const char *suggestion(const struct nearest *nearest, const char *otherwi
 
 static int unknown_key(const struct mt_output_config *config, const char *name, char *ret_reason, size_t size)
 {
-    struct nearest nearest = {name, NULL, NEAR_MAX + 1};
-    char text[64];
+    struct nearest nearest = {.wanted = name, .distance = NEAR_MAX + 1};
+    char text[96];
 
     for (size_t i = 0; i < MT_ARRAY_COUNT(keys); i++) {
         if ((keys[i].targets & 1u << config->target) != 0)
             look_at(&nearest, keys[i].name);
     }
+    if (config->target == MT_TARGET_KAFKA)
+        mt_target_kafka_names(look_at, &nearest);
     snprintf(ret_reason, size, "there is no key %s for this target%s", name,
              suggestion(&nearest, "", text, sizeof(text)));
     return -EINVAL;
@@ -378,7 +381,7 @@ static int find_format(struct mt_output_config *config, const char *spec, const 
                  name, name);
         return -EINVAL;
     }
-    struct nearest nearest = {name, NULL, NEAR_MAX + 1};
+    struct nearest nearest = {.wanted = name, .distance = NEAR_MAX + 1};
     for (size_t i = 0; mt_format_at(i) != NULL; i++)
         look_at(&nearest, mt_format_at(i)->name);
     snprintf(ret_reason, size, "there is no format %s%s", name,
@@ -394,7 +397,7 @@ static int unknown_target(const char *target, char *ret_reason, size_t size)
 
     length += strspn(target + length, ":/");
     snprintf(name, sizeof(name), "%.*s", (int)mt_min_u64(length, sizeof(name) - 1), target);
-    struct nearest nearest = {name, NULL, NEAR_MAX + 1};
+    struct nearest nearest = {.wanted = name, .distance = NEAR_MAX + 1};
     for (size_t i = 0; i < MT_ARRAY_COUNT(schemes); i++)
         look_at(&nearest, schemes[i].prefix);
     snprintf(ret_reason, size, "there is no target %s%s", name,

@@ -38,6 +38,18 @@ bool mt_target_kafka_knows(const char *name, const char *value, char *ret_reason
     return result == RD_KAFKA_CONF_OK;
 }
 
+void mt_target_kafka_names(void (*each)(void *ctx, const char *name), void *ctx)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    size_t count = 0;
+    const char **pairs = rd_kafka_conf_dump(conf, &count);
+
+    for (size_t i = 0; i + 1 < count; i += 2)
+        each(ctx, pairs[i]);
+    rd_kafka_conf_dump_free(pairs, count);
+    rd_kafka_conf_destroy(conf);
+}
+
 static bool is_hopeless(rd_kafka_resp_err_t error)
 {
     return error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || error == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE ||
