@@ -126,7 +126,7 @@ class Mailtap(Receiver):
 
     def stats(self):
         with open(self.stats_path, encoding="utf-8") as lines:
-            return json.loads(lines.read().splitlines()[-1])
+            return json.loads(lines.read().splitlines()[-1])["counters"]
 
     def arrived(self):
         stats = self.stats()
