@@ -439,11 +439,29 @@ static bool needs_json(const struct mt_output_config *config)
            (config->target == MT_TARGET_WEBHOOK && config->body == MT_OUTPUT_BODY_ARRAY);
 }
 
+/* Only the format knows its fields. */
+static int check_fields(const struct mt_output_config *config, char *ret_reason, size_t size)
+{
+    struct mt_format_options options = {
+        .fields = config->fields.count == 0 ? NULL : (const char *const *)config->fields.items,
+        .field_count = config->fields.count,
+    };
+    struct mt_format *format = NULL;
+    int error = config->format->create(&options, ret_reason, size, &format);
+
+    if (error == 0)
+        config->format->destroy(format);
+    return error;
+}
+
 int mt_output_config_check(const struct mt_output_config *config, char *ret_reason, size_t size)
 {
     const char *wrong = NULL;
 
-    if (needs_json(config) && !config->format->is_json)
+    if ((config->target == MT_TARGET_FILE || config->target == MT_TARGET_STDOUT) &&
+        !config->format->is_json && config->format->streams[1] != NULL)
+        wrong = "this format has several files; write zeek:dir:PATH, or zeek-json:file:PATH for one";
+    else if (needs_json(config) && !config->format->is_json)
         wrong = "this target takes JSON, which this format is not; use ecs, eve, ocsf or zeek-json";
     else if ((1u << config->target & HTTP) != 0 && strchr(config->address, '@') != NULL)
         wrong = "user and password do not belong into the URL; write user=NAME and password_file=PATH";
@@ -455,8 +473,10 @@ int mt_output_config_check(const struct mt_output_config *config, char *ret_reas
         wrong = "it has a user and a token; one of them is enough";
     else if (config->rfc == 1 && (1u << config->target & SYSLOG) == 0)
         wrong = "rfc is for syslog";
-    if (wrong == NULL)
-        return mt_target_check_address(config, ret_reason, size);
+    if (wrong == NULL) {
+        int error = mt_target_check_address(config, ret_reason, size);
+        return error != 0 ? error : check_fields(config, ret_reason, size);
+    }
     snprintf(ret_reason, size, "%s", wrong);
     return -EINVAL;
 }
