@@ -31,11 +31,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } verbs[] = {
-    {"read", mt_app_read},
-    {"live", mt_app_live},
-    {"dialogue", mt_app_dialogue},
-    {"devices", mt_app_devices},
-    {"fields", mt_app_fields},
+    {"read", mt_app_read},       {"live", mt_app_live},     {"dialogue", mt_app_dialogue},
+    {"devices", mt_app_devices}, {"fields", mt_app_fields},
 };
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 /* mt_devices_list with its sources of facts given, for tests.
  *
- * Ownership, thread and limits: those of capture/devices.h.
+ * Ownership: the caller's structs are filled, texts of the roots borrowed.
+ * Thread: main. Limits: those of capture/devices.h.
  */
 #ifndef MT_CAPTURE_DEVICES_PRIV_H
 #define MT_CAPTURE_DEVICES_PRIV_H

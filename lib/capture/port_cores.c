@@ -93,7 +93,7 @@ static int parse_list(struct mt_cores *cores, const char *list, char *ret_reason
 {
     const char *at = list;
     for (;;) {
-        uint32_t first;
+        uint32_t first = 0;
         uint32_t last;
         bool is_good = parse_number(&at, &first);
         last = first;

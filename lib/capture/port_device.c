@@ -2,7 +2,6 @@
 #include "capture/ports_priv.h"
 
 #include <errno.h>
-#include <rte_bus_vdev.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_mbuf_dyn.h>
@@ -151,8 +150,8 @@ static int set_up_queues(struct mt_port *port, const struct rte_eth_dev_info *in
     struct rte_mempool *pool =
         port->ports->pools[port->chosen->needs_large ? MT_POOL_LARGE : MT_POOL_FRAMES].pool;
     unsigned socket = port->numa_node >= 0 ? (unsigned)port->numa_node : (unsigned)SOCKET_ID_ANY;
-    for (uint16_t i = 0; i < queue_count; i++) {
-        rc = rte_eth_rx_queue_setup(port->id, i, rx_size, socket, &rx, pool);
+    for (uint32_t i = 0; i < queue_count; i++) {
+        rc = rte_eth_rx_queue_setup(port->id, (uint16_t)i, rx_size, socket, &rx, pool);
         if (rc != 0)
             return rc;
     }
@@ -203,10 +202,10 @@ static void set_promiscuous(struct mt_port *port)
 static void open_queues(struct mt_port *port, uint32_t queue_count)
 {
     port->queue_count = (uint16_t)queue_count;
-    for (uint16_t i = 0; i < queue_count; i++) {
+    for (uint32_t i = 0; i < queue_count; i++) {
         struct mt_port_queue *queue = &port->queues[i];
         queue->port = port;
-        queue->id = i;
+        queue->id = (uint16_t)i;
         queue->is_drained = false;
         queue->drain_left = MT_PORT_DRAIN_MAX;
         atomic_store_explicit(&queue->state, MT_QUEUE_POLLED, memory_order_release);

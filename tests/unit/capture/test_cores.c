@@ -120,9 +120,9 @@ static void physical_cores_come_before_their_second_halves(void **state)
         char path[128];
         snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d", i);
         place_directory(path);
-        strcat(path, "/topology");
+        snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d/topology", i);
         place_directory(path);
-        strcat(path, "/thread_siblings_list");
+        snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", i);
         place_bytes(path, "0-1\n", 4);
     }
     assert_int_equal(mt_cores_plan(&cores, NULL, 1, false, -1, place("sys"), reason, sizeof(reason)), 0);

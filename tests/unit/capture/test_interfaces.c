@@ -206,7 +206,7 @@ static void an_interface_whose_frames_another_instance_takes_is_refused(void **s
     if (other == 0) {
         close(done[1]);
         world_open(&world);
-        byte = world.rc == 0 && strstr(world.notes, "va: by net_af_xdp") != NULL;
+        byte = world.rc == 0 && strstr(world.notes, "va: by net_af_xdp") != NULL ? 1 : 0;
         bool is_told = write(ready[1], &byte, 1) == 1 && read(done[0], &byte, 1) == 0;
         world_fini(&world);
         _exit(is_told ? 0 : 1);

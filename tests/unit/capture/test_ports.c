@@ -526,7 +526,7 @@ static void a_port_that_another_instance_has_is_refused(void **state)
     if (other == 0) {
         close(done[1]);
         world_open(&world);
-        byte = world.rc == 0;
+        byte = world.rc == 0 ? 1 : 0;
         _exit(write(ready[1], &byte, 1) == 1 && read(done[0], &byte, 1) == 0 ? 0 : 1);
     }
     close(done[0]);
