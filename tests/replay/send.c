@@ -22,7 +22,7 @@
  * good for its own delay would be a rate that nobody asked for. */
 #define LAG_MAX_US 200u
 /* A nap may take that much longer than it should. */
-#define NAP_SLACK_US 100u
+#define NAP_SLACK_US UINT64_C(100)
 /* Up to that rate frames go one by one, so that those of several queues and ports
  * keep their order; above it in bursts as long as this takes for one. */
 #define SINGLE_RATE 100000.0
@@ -224,7 +224,7 @@ static bool is_stalled(struct mt_send *send, uint64_t since)
 {
     if (atomic_load_explicit(send->stop, memory_order_relaxed))
         return true;
-    if (rte_rdtsc() - since < send->hz * send->config.stall_seconds)
+    if (rte_rdtsc() - since < send->hz * (uint64_t)send->config.stall_seconds)
         return false;
     send->result.is_stalled = true;
     return true;
@@ -270,7 +270,7 @@ static void wait_until(struct mt_send *send, uint64_t tsc)
         if (atomic_load_explicit(send->stop, memory_order_relaxed))
             return;
         if (us > 2 * NAP_SLACK_US)
-            usleep(us > 100000 ? 100000 : (unsigned)us - NAP_SLACK_US);
+            usleep(us > 100000 ? 100000 : (unsigned)(us - NAP_SLACK_US));
         else
             rte_pause();
     }
