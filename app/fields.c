@@ -43,6 +43,7 @@ static const struct type_text types[] = {
     [MT_FIELD_TYPE_NAMES] = {"name", "[]"},
     [MT_FIELD_TYPE_CODES] = {"count", ".<code>"},
     [MT_FIELD_TYPE_VERBS] = {"count", ".<verb>"},
+    [MT_FIELD_TYPE_OUTER] = {"list", "[]"},
     [MT_FIELD_TYPE_AUTH] = {"list", "[]"},
     [MT_FIELD_TYPE_PROBE] = {"list", "[]"},
     [MT_FIELD_TYPE_PARAMETERS] = {"text", ".<keyword>"},

@@ -393,6 +393,7 @@ static void put_member(struct object *object, const struct mt_json_field *field,
     case MT_FIELD_TYPE_GROUPBYS:
         put_pairs(object, field, member);
         return;
+    case MT_FIELD_TYPE_OUTER:
     case MT_FIELD_TYPE_AUTH:
     case MT_FIELD_TYPE_PROBE:
     case MT_FIELD_TYPE_RECIPIENT:

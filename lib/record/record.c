@@ -8,6 +8,11 @@ static const struct mt_field session_fields[] = {
 #include "record/fields.def"
 };
 
+static const struct mt_field outer_fields[] = {
+#define MT_FIELD_OUTER(type, member, path, meaning) FIELD(outer, type, member, path, meaning)
+#include "record/fields.def"
+};
+
 static const struct mt_field auth_fields[] = {
 #define MT_FIELD_AUTH(type, member, path, meaning) FIELD(auth, type, member, path, meaning)
 #include "record/fields.def"
@@ -48,6 +53,7 @@ static const struct mt_field alert_fields[] = {
                                                     sizeof(struct mt_record_##group)}
 
 GROUP(session);
+GROUP(outer);
 GROUP(auth);
 GROUP(probe);
 GROUP(parameter);
@@ -59,6 +65,8 @@ GROUP(alert);
 const struct mt_field_group *mt_field_items(enum mt_field_type type)
 {
     switch (type) {
+    case MT_FIELD_TYPE_OUTER:
+        return &mt_group_outer;
     case MT_FIELD_TYPE_AUTH:
         return &mt_group_auth;
     case MT_FIELD_TYPE_PROBE:

@@ -46,6 +46,10 @@ struct mt_verbs {
     const struct mt_verb_count *items;
     uint32_t count;
 };
+struct mt_outers {
+    const struct mt_record_outer *items;
+    uint32_t count;
+};
 struct mt_auths {
     const struct mt_record_auth *items;
     uint32_t count;
@@ -84,6 +88,7 @@ struct mt_groupbys {
 #define MT_TYPE_NAMES struct mt_names
 #define MT_TYPE_CODES struct mt_codes
 #define MT_TYPE_VERBS struct mt_verbs
+#define MT_TYPE_OUTER struct mt_outers
 #define MT_TYPE_AUTH struct mt_auths
 #define MT_TYPE_PROBE struct mt_probes
 #define MT_TYPE_PARAMETERS struct mt_parameters
@@ -92,6 +97,11 @@ struct mt_groupbys {
 #define MT_TYPE_GROUPBYS struct mt_groupbys
 
 #define MT_MEMBER(type, member, path, meaning) MT_TYPE_##type member;
+
+struct mt_record_outer {
+#define MT_FIELD_OUTER MT_MEMBER
+#include "record/fields.def"
+};
 
 struct mt_record_auth {
 #define MT_FIELD_AUTH MT_MEMBER
@@ -150,6 +160,7 @@ enum mt_field_type {
     MT_FIELD_TYPE_NAMES,
     MT_FIELD_TYPE_CODES,
     MT_FIELD_TYPE_VERBS,
+    MT_FIELD_TYPE_OUTER,
     MT_FIELD_TYPE_AUTH,
     MT_FIELD_TYPE_PROBE,
     MT_FIELD_TYPE_PARAMETERS,
@@ -173,6 +184,7 @@ struct mt_field_group {
 };
 
 extern const struct mt_field_group mt_group_session;
+extern const struct mt_field_group mt_group_outer;
 extern const struct mt_field_group mt_group_auth;
 extern const struct mt_field_group mt_group_probe;
 extern const struct mt_field_group mt_group_parameter;

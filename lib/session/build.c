@@ -232,6 +232,9 @@ static void build_entries(struct mt_run *run, struct mt_record_session *record)
     record->probes_expn.items = build->probes[1];
     while ((entry = mt_store_next(&cursor)) != NULL) {
         switch (entry->tag) {
+        case MT_TAG_OUTER:
+            mt_build_outer(build, (const struct mt_entry_outer *)entry, &record->network_outer);
+            break;
         case MT_TAG_BANNER:
             record->banner_code = ((const struct mt_entry_banner *)entry)->code;
             mt_build_join(build, &record->banner_text, mt_entry_text((const struct mt_entry_banner *)entry));

@@ -43,6 +43,7 @@ struct mt_build {
     const char *anomalies[MT_ANOMALY_COUNT];
     const char *findings[32];
     const char *cuts[MT_CUT_COUNT];
+    struct mt_record_outer outers[MT_OUTER_MAX];
 };
 
 /* Texts that the entries do not hold as they are. Absent when there is no room. */
@@ -50,6 +51,7 @@ struct mt_span mt_build_lower(struct mt_build *build, struct mt_span text);
 struct mt_span mt_build_enhanced(struct mt_build *build, uint32_t reply);
 void mt_build_join(struct mt_build *build, struct mt_span *text, struct mt_span line);
 
+void mt_build_outer(struct mt_build *build, const struct mt_entry_outer *entry, struct mt_outers *ret_outers);
 void mt_build_transactions(struct mt_run *run, enum mt_session_end end, struct mt_record_session *record);
 /* create.c */
 int mt_build_create(const struct mt_session_limits *limits, struct mt_build **ret_build);

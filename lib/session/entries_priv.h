@@ -15,6 +15,7 @@
 
 enum mt_tag {
     MT_TAG_TUPLE6,
+    MT_TAG_OUTER,
     MT_TAG_BANNER,
     MT_TAG_HELO,
     MT_TAG_EXTENSIONS,
@@ -38,6 +39,12 @@ struct mt_entry {
 struct mt_entry_tuple6 {
     struct mt_entry head;
     uint8_t address[MT_SIDE_COUNT][16];
+} MT_PACKED;
+
+/* What the packet that opened the session was wrapped in, packed (outer.c). */
+struct mt_entry_outer {
+    struct mt_entry head;
+    uint8_t text[];
 } MT_PACKED;
 
 /* A line of the greeting. */

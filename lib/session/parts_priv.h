@@ -225,6 +225,11 @@ void mt_observe_helo(struct mt_run *run, uint32_t findings, struct mt_span mail_
 /* Keeps the first line of a reply that has more. */
 void mt_observe_first(struct mt_run *run, struct mt_span line);
 
+/* --- outer.c ---------------------------------------------------------------- */
+
+/* Keeps what the session's packets are wrapped in. */
+void mt_outer_keep(struct mt_run *run, const struct mt_outer *outer);
+
 /* --- build.c ---------------------------------------------------------------- */
 
 /* Builds the record in the engine's scratch and hands it out. */

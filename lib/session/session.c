@@ -122,6 +122,8 @@ struct mt_session *mt_session_open(struct mt_session_engine *engine, const struc
         mt_pool_put(engine->pool, session);
         return NULL;
     }
+    if (MT_UNLIKELY(open->outer != NULL))
+        mt_outer_keep(&run, open->outer);
     judge_addresses(session);
     session->flags |= MT_S_LOOK_CLIENT | MT_S_LOOK_SERVER;
     if (open->is_midstream) {

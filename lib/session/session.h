@@ -16,6 +16,7 @@
 
 #include "base/anomaly.h"
 #include "base/mark.h"
+#include "base/outer.h"
 #include "base/site.h"
 #include "memory/arena.h"
 #include "message/message.h"
@@ -94,6 +95,7 @@ struct mt_session_open {
     uint16_t vlan;          /* or MT_VLAN_NONE's value 0xffff */
     const uint8_t *mac_src; /* of the client's side, NULL when unknown; copied */
     const uint8_t *mac_dst;
+    const struct mt_outer *outer; /* what the packet is wrapped in, NULL when in nothing; copied */
 };
 
 /* NULL when sessions_max or the arena is exhausted. */

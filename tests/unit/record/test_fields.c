@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 static const struct mt_field_group *const groups[] = {
-    &mt_group_session,   &mt_group_auth,        &mt_group_probe,   &mt_group_parameter,
+    &mt_group_outer,     &mt_group_session,     &mt_group_auth,    &mt_group_probe, &mt_group_parameter,
     &mt_group_recipient, &mt_group_transaction, &mt_group_groupby, &mt_group_alert,
 };
 
@@ -22,10 +22,10 @@ struct layout {
 #define LAYOUT(name) [MT_FIELD_TYPE_##name] = {sizeof(MT_TYPE_##name), _Alignof(MT_TYPE_##name)}
 
 static const struct layout layouts[] = {
-    LAYOUT(TEXT),       LAYOUT(NAME),      LAYOUT(U64),         LAYOUT(COUNT),    LAYOUT(CODE),
-    LAYOUT(FLAG),       LAYOUT(TIME),      LAYOUT(IP),          LAYOUT(MAC),      LAYOUT(TEXTS),
-    LAYOUT(NAMES),      LAYOUT(CODES),     LAYOUT(VERBS),       LAYOUT(AUTH),     LAYOUT(PROBE),
-    LAYOUT(PARAMETERS), LAYOUT(RECIPIENT), LAYOUT(TRANSACTION), LAYOUT(GROUPBYS),
+    LAYOUT(TEXT),  LAYOUT(NAME),       LAYOUT(U64),       LAYOUT(COUNT),       LAYOUT(CODE),
+    LAYOUT(FLAG),  LAYOUT(TIME),       LAYOUT(IP),        LAYOUT(MAC),         LAYOUT(TEXTS),
+    LAYOUT(NAMES), LAYOUT(CODES),      LAYOUT(VERBS),     LAYOUT(AUTH),        LAYOUT(PROBE),
+    LAYOUT(OUTER), LAYOUT(PARAMETERS), LAYOUT(RECIPIENT), LAYOUT(TRANSACTION), LAYOUT(GROUPBYS),
 };
 
 static size_t round_up(size_t off, size_t align)
@@ -128,6 +128,7 @@ static void every_path_is_made_of_plain_names_and_has_a_meaning(void **state)
 static void each_list_of_structs_leads_to_the_group_of_its_items(void **state)
 {
     (void)state;
+    assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_OUTER), &mt_group_outer);
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_AUTH), &mt_group_auth);
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_PROBE), &mt_group_probe);
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_PARAMETERS), &mt_group_parameter);
