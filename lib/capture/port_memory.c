@@ -9,21 +9,20 @@
 /* Buffers that a thread keeps for itself; the library lets it have half as many again. */
 #define CACHE_SIZE 256u
 
-/* Frames on their way to a worker: the batches of the pipeline, all full. With
- * more of them the driver waits for buffers, and what comes meanwhile is counted
- * as missed. */
-#define KEPT_PER_WORKER 4096u
+/* Frames on their way to a worker: what the pipeline keeps at most (8192). With
+ * more of them the driver would wait for buffers, and what comes meanwhile be
+ * missed. */
+#define KEPT_PER_WORKER 8192u
 
 /* A pool's share that others may hold beyond a burst: 1 / HELD_SHARE. */
 #define HELD_SHARE 8u
 
-/* One buffer with what belongs to it. How far the library spreads buffers over
- * memory channels is known only once it runs; a cache line is what it usually
- * takes. */
+/* One buffer with what belongs to it, but for what spreads buffers over memory
+ * channels, which is known only once the library runs. */
 static size_t buffer_bytes(size_t room)
 {
     uint32_t size = (uint32_t)(sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + room);
-    return rte_mempool_calc_obj_size(size, RTE_MEMPOOL_F_NO_SPREAD, NULL) + RTE_CACHE_LINE_SIZE;
+    return rte_mempool_calc_obj_size(size, RTE_MEMPOOL_F_NO_SPREAD, NULL);
 }
 
 /* A pool of count buffers: also its ring and what each piece of memory wastes. */

@@ -12,8 +12,9 @@
  *
  * Ownership: the ports own the driver, its memory and the sources. Thread: open,
  * count and close from one thread (main); a source by the thread that polls it.
- * Limits: MT_PORTS_OPEN_MAX ports, MT_WORKERS_MAX sources; a process opens ports
- * once in its life, because the driver library can't be started twice.
+ * Limits: MT_PORTS_OPEN_MAX ports, MT_WORKERS_MAX sources, 8192 frames kept a
+ * worker where one source serves several, an eighth of all buffers held; a process
+ * opens ports once in its life, because the driver library can't be started twice.
  */
 #ifndef MT_CAPTURE_PORTS_H
 #define MT_CAPTURE_PORTS_H
@@ -92,7 +93,9 @@ struct mt_capture *mt_ports_source(struct mt_ports *ports, size_t index);
  * are; stores at most count_max. */
 size_t mt_ports_count(struct mt_ports *ports, struct mt_port_counts *ret_counts, size_t count_max);
 
-/* Stops the devices, so that what they still hold can be polled to the end. */
+/* From here on sources hand out what their queues still hold, at most 32768
+ * frames each, and then say that they have ended. Devices stop when they are
+ * closed: one that is stopped can't be polled. */
 void mt_ports_stop(struct mt_ports *ports);
 void mt_ports_close(struct mt_ports *ports);
 

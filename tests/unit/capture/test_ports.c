@@ -553,7 +553,7 @@ static void memory_is_told_with_its_arithmetic(void **state)
     world_must_open(&world);
     assert_non_null(strstr(world.notes, "net_null0: by net_null, 1 queue of 512, times of arrival here\n"));
     assert_non_null(strstr(world.notes, "(1 queue x 512 descriptors + 64 in bursts + "));
-    assert_non_null(strstr(world.notes, " + 12288 on their way to workers + "));
+    assert_non_null(strstr(world.notes, " + 24576 on their way to workers + "));
     end();
 }
 
