@@ -54,28 +54,43 @@ struct table {
 
 /* --- characters ----------------------------------------------------------------- */
 
+/* What stands behind the backslash; 0: two digits do. */
+static uint8_t escape_letter(uint8_t c)
+{
+    switch (c) {
+    case '\t':
+        return 't';
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\\':
+    case ';':
+        return c;
+    default:
+        return 0;
+    }
+}
+
 static uint8_t *put_escape(uint8_t *to, struct mt_span *text)
 {
     uint8_t c = text->ptr[0];
     size_t size = mt_escape_plain_size(*text);
-    char letter = c == '\t' ? 't' : c == '\n' ? 'n' : c == '\r' ? 'r' : '\0';
+    uint8_t letter = escape_letter(c);
 
-    if (c == '\\' || c == ';')
-        letter = (char)c;
-    if (letter != '\0') {
-        *to++ = '\\';
-        *to++ = (uint8_t)letter;
-        size = 1;
-    } else if (size > 0) {
+    if (letter == 0 && size > 0) {
         memcpy(to, text->ptr, size);
-        to += size;
-    } else {
-        memcpy(to, "\\x", 2);
-        to = mt_text_hex(to + 2, &c, 1);
-        size = 1;
+        *text = mt_span_from(*text, size);
+        return to + size;
     }
-    *text = mt_span_from(*text, size);
-    return to;
+    *to++ = '\\';
+    *text = mt_span_from(*text, 1);
+    if (letter != 0) {
+        *to++ = letter;
+        return to;
+    }
+    *to++ = 'x';
+    return mt_text_hex(to, &c, 1);
 }
 
 static uint8_t *put_csv_escape(uint8_t *to, struct mt_span *text)
@@ -358,7 +373,7 @@ static int put_head(struct mt_format *format, const struct table *table)
 
     for (size_t i = 0; i < selection->count; i++)
         size += strlen(selection->columns[i].path) + 1;
-    uint8_t *head = malloc(size);
+    uint8_t *head = malloc(size + 1);
     if (head == NULL)
         return -ENOMEM;
     struct mt_buf b = mt_buf(head, size);

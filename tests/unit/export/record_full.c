@@ -133,12 +133,12 @@ static uint64_t number_of(const char *path, enum mt_field_type type, unsigned va
     uint64_t number = 100 + strlen(path);
 
     if (type == MT_FIELD_TYPE_TIME)
-        return UINT64_C(1700000000000000000) + (number + value * 17) * 1000000000;
+        return UINT64_C(1700000000000000000) + (number + UINT64_C(17) * value) * 1000000000;
     if (strcmp(path, "event.duration") == 0)
         return (3 + value) * UINT64_C(1000000000);
     if (strcmp(path, "event.severity") == 0)
-        return 50 + value * 25;
-    return number + value * 100;
+        return 50 + UINT64_C(25) * value;
+    return number + UINT64_C(100) * value;
 }
 
 static void fill_field(const struct mt_field *field, void *member, const char *path, unsigned value,
