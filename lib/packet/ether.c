@@ -137,8 +137,9 @@ static bool is_ipv6(struct mt_layer layer)
 /* Nothing in a label stack says what it carries: IP, by its version, or Ethernet
  * with a control word, which begins with 0 (RFC 4385 §3), or without, when it
  * begins with any address. A MAC address that begins with 4 or 6 is taken for IP
- * only where a length fits, and one that begins with 0 for a control word only
- * where Ethernet follows. */
+ * only where a length fits. Without a control word is tried first, because the
+ * type behind a tag looks like one that stands four bytes later; but no host has
+ * an address that begins with four zeros, as a control word without numbers does. */
 static bool mpls_payload(struct mt_walk *walk)
 {
     struct mt_span bytes = walk->layer.bytes;
@@ -146,12 +147,12 @@ static bool mpls_payload(struct mt_walk *walk)
         return mt_walk_next(walk, 0, MT_ETHERTYPE_IPV4);
     if (is_ipv6(walk->layer))
         return mt_walk_next(walk, 0, MT_ETHERTYPE_IPV6);
-    bool has_control_word =
-        bytes.size > 0 && bytes.ptr[0] >> 4 == 0 && mt_is_ethernet(mt_span_from(bytes, CONTROL_WORD_SIZE));
-    if (has_control_word)
-        return mt_walk_next(walk, CONTROL_WORD_SIZE, MT_NEXT_ETHERNET);
-    if (mt_is_ethernet(bytes))
+    bool is_zero = bytes.size >= CONTROL_WORD_SIZE && mt_load_be32(bytes.ptr) == 0;
+    if (!is_zero && mt_is_ethernet(bytes))
         return mt_walk_next(walk, 0, MT_NEXT_ETHERNET);
+    bool may_be_word = bytes.size >= CONTROL_WORD_SIZE && bytes.ptr[0] >> 4 == 0;
+    if (may_be_word && mt_is_ethernet(mt_span_from(bytes, CONTROL_WORD_SIZE)))
+        return mt_walk_next(walk, CONTROL_WORD_SIZE, MT_NEXT_ETHERNET);
     return mt_walk_reject(walk, MT_REJECT_NOT_IP);
 }
 

@@ -78,6 +78,25 @@ static void pseudowire_control_word(struct bytes *b)
     wrap_ethernet(b, 0x8847);
 }
 
+static void pseudowire_tagged(struct bytes *b)
+{
+    inner_ip(b);
+    wrap_tag(b, 9, 0x0800);
+    wrap_ethernet(b, 0x8100);
+    wrap_label(b, 16, true);
+    wrap_ethernet(b, 0x8847);
+}
+
+static void pseudowire_zero_word_tagged(struct bytes *b)
+{
+    inner_ip(b);
+    wrap_tag(b, 9, 0x0800);
+    wrap_ethernet(b, 0x8100);
+    prepend32(b, 0);
+    wrap_label(b, 16, true);
+    wrap_ethernet(b, 0x8847);
+}
+
 /* The customer's address begins as an IPv4, or an IPv6, header does. */
 static void pseudowire_like_ipv4(struct bytes *b)
 {
@@ -407,6 +426,8 @@ static const struct {
     {"label, IPv6", labels_v6, MT_LINK_ETHERNET, "mpls 2"},
     {"pseudowire", pseudowire, MT_LINK_ETHERNET, "mpls 16"},
     {"pseudowire, control word", pseudowire_control_word, MT_LINK_ETHERNET, "mpls 16"},
+    {"pseudowire, tagged", pseudowire_tagged, MT_LINK_ETHERNET, "mpls 16, vlan 9"},
+    {"pseudowire, zero word, tagged", pseudowire_zero_word_tagged, MT_LINK_ETHERNET, "mpls 16, vlan 9"},
     {"pseudowire, 45", pseudowire_like_ipv4, MT_LINK_ETHERNET, "mpls 16"},
     {"pseudowire, 60", pseudowire_like_ipv6, MT_LINK_ETHERNET, "mpls 16"},
     {"PPPoE, IPv4", pppoe_v4, MT_LINK_ETHERNET, "pppoe 4711"},
