@@ -1,5 +1,7 @@
 #include "frame.h"
 
+#include "wrap.h"
+
 #include <string.h>
 
 #define TCP_HEADER 20u
@@ -140,6 +142,12 @@ static size_t pad(const struct mt_plan_link *link, const struct mt_plan_frame *f
     return 60;
 }
 
+static size_t finish(const struct mt_plan_link *link, const struct mt_plan_frame *frame, uint8_t *bytes,
+                     size_t size)
+{
+    return mt_wrap_frame(&link->wrap, bytes, pad(link, frame, bytes, size));
+}
+
 static size_t write_piece(const struct mt_plan_link *link, const struct mt_plan_frame *frame,
                           mt_frame_payload *payload, void *ctx, uint8_t *ret_bytes)
 {
@@ -162,7 +170,7 @@ static size_t write_piece(const struct mt_plan_link *link, const struct mt_plan_
         at = put32(at, id);
     }
     memcpy(at, segment + off, size);
-    return pad(link, frame, ret_bytes, (size_t)(at - ret_bytes) + size);
+    return finish(link, frame, ret_bytes, (size_t)(at - ret_bytes) + size);
 }
 
 size_t mt_frame_write(const struct mt_plan_link *link, const struct mt_plan_frame *frame,
@@ -180,7 +188,7 @@ size_t mt_frame_write(const struct mt_plan_link *link, const struct mt_plan_fram
     else
         at = put_ip6(link, side, size, 6, at);
     put_tcp(link, frame, payload, ctx, at);
-    return pad(link, frame, ret_bytes, (size_t)(at - ret_bytes) + size);
+    return finish(link, frame, ret_bytes, (size_t)(at - ret_bytes) + size);
 }
 
 size_t mt_frame_write_flood(const struct mt_plan_link *link, uint64_t chance, uint8_t *ret_bytes)

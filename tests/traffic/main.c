@@ -1,6 +1,7 @@
 /* mailtap-traffic: mail traffic as a capture file, and the truth about it. */
 #include "capture_file.h"
 #include "traffic.h"
+#include "wrap.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -29,6 +30,7 @@ enum {
     OPTION_DOMAINS,
     OPTION_CLIENTS,
     OPTION_SERVERS,
+    OPTION_WRAP,
     OPTION_OUTPUT,
     OPTION_PCAPNG,
     OPTION_TRUTH,
@@ -53,6 +55,7 @@ static const char usage[] =
     "  --local-domains N    domains that are at home (16)\n"
     "  --clients CIDR       addresses of clients; once for IPv4, once for IPv6 (198.18.0.0/15)\n"
     "  --servers CIDR       addresses of servers (10.25.0.0/26)\n"
+    "  --wrap LIST          put every frame into these, the outermost first\n"
     "\n"
     "profiles:\n";
 
@@ -63,6 +66,9 @@ static void print_usage(FILE *stream)
 
     fputs(usage, stream);
     for (unsigned i = 0; (name = mt_traffic_profile(i, &meaning)); i++)
+        fprintf(stream, "  %-10s %s\n", name, meaning);
+    fputs("\nwraps:\n", stream);
+    for (unsigned i = 0; (name = mt_wrap_name(i, &meaning)); i++)
         fprintf(stream, "  %-10s %s\n", name, meaning);
 }
 
@@ -142,6 +148,8 @@ static bool set_option(struct options *options, int option, const char *value)
         options->site = value;
         traffic->has_site = true;
         return true;
+    case OPTION_WRAP:
+        return mt_wrap_parse(value, &traffic->wrap);
     default:
         return false;
     }
@@ -160,6 +168,7 @@ static int parse(int argc, char **argv, struct options *options)
         {"local-domains", required_argument, NULL, OPTION_DOMAINS},
         {"clients", required_argument, NULL, OPTION_CLIENTS},
         {"servers", required_argument, NULL, OPTION_SERVERS},
+        {"wrap", required_argument, NULL, OPTION_WRAP},
         {"output", required_argument, NULL, OPTION_OUTPUT},
         {"pcapng", no_argument, NULL, OPTION_PCAPNG},
         {"truth", required_argument, NULL, OPTION_TRUTH},

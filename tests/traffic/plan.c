@@ -1,5 +1,7 @@
 #include "plan.h"
 
+#include "wrap.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -377,5 +379,5 @@ uint32_t mt_plan_wire_size(const struct mt_plan_link *link, const struct mt_plan
     size += tcp;
     if (link->is_padded && frame->side == MT_PLAN_SERVER && size < 60)
         size = 60;
-    return size;
+    return size + mt_wrap_overhead(&link->wrap, link->ip[0].family);
 }

@@ -71,13 +71,22 @@ struct mt_plan_ip {
     uint8_t family; /* 4 or 6 */
 };
 
+/* Encapsulations around a frame (wrap.h). */
+#define MT_WRAP_MAX 8u
+
+struct mt_wrap {
+    uint32_t count;
+    uint8_t kinds[MT_WRAP_MAX]; /* outermost first */
+};
+
 /* What does not change from frame to frame. */
 struct mt_plan_link {
     struct mt_plan_ip ip[2];
     uint16_t port[2];
     uint32_t isn[2];
     uint16_t vlan[2]; /* outer, inner; 0: none */
-    bool is_padded;   /* the server's side pads short frames to 60 bytes */
+    struct mt_wrap wrap;
+    bool is_padded; /* the server's side pads short frames to 60 bytes */
 };
 
 struct mt_plan {

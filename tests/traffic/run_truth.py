@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""mailtap against the truth: run_truth.py MAILTAP-TRAFFIC MAILTAP PROFILE SEED SESSIONS
+"""mailtap against the truth: run_truth.py MAILTAP-TRAFFIC MAILTAP PROFILE SEED SESSIONS [WRAP]
 
 Makes a capture, lets mailtap read it with one worker and with two, compares
 every record of the first with the truth, and both outputs with each other. An even seed makes
-a pcapng file, an odd one pcap. With --keep FOLDER the files stay there."""
+a pcapng file, an odd one pcap. WRAP is what every frame is put into. With --keep FOLDER the files stay there."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ sys.path.insert(0, HERE)
 import compare  # noqa: E402
 
 
-def check(folder, traffic, mailtap, profile, seed, sessions):
+def check(folder, traffic, mailtap, profile, seed, sessions, wrap=None):
     def path(name):
         return os.path.join(folder, name)
 
@@ -23,7 +23,7 @@ def check(folder, traffic, mailtap, profile, seed, sessions):
         [
             traffic, "--profile", profile, "--seed", seed, "--sessions", sessions, "--mean-cap", "8000",
             "--output", path("capture"), "--truth", path("truth.ndjson"), "--site", path("site.yaml"),
-            *(["--pcapng"] if int(seed) % 2 == 0 else []),
+            *(["--wrap", wrap] if wrap else []), *(["--pcapng"] if int(seed) % 2 == 0 else []),
         ],
         check=True,
     )  # fmt: skip
@@ -49,10 +49,10 @@ def check(folder, traffic, mailtap, profile, seed, sessions):
 
 def main():
     arguments = sys.argv[1:]
-    if len(arguments) == 7 and arguments[0] == "--keep":
+    if len(arguments) in (7, 8) and arguments[0] == "--keep":
         os.makedirs(arguments[1], exist_ok=True)
         return check(arguments[1], *arguments[2:])
-    if len(arguments) != 5:
+    if len(arguments) not in (5, 6):
         print(__doc__, file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="mailtap-truth-") as folder:

@@ -126,6 +126,7 @@ static void set_link(struct mt_traffic *traffic, struct mt_random *random, uint6
     uint64_t host = (number % count) * (STRIDE % count) % count;
 
     memset(link, 0, sizeof(*link));
+    link->wrap = traffic->config.wrap;
     put_host(clients, host + (count > 1), &link->ip[MT_PLAN_CLIENT]);
     count = hosts_of(servers);
     put_host(servers, mt_random_below(random, (uint32_t)(count < 4096 ? count : 4096)) + (count > 1),

@@ -29,7 +29,8 @@ struct mt_traffic_config {
     uint32_t size_cap;      /* bytes of a body */
     uint32_t size_mean_cap; /* of their mean; 0: none */
     uint32_t local_domains;
-    bool has_site; /* the reader will be given the site file of mt_traffic_site */
+    bool has_site;       /* the reader will be given the site file of mt_traffic_site */
+    struct mt_wrap wrap; /* around every frame */
     struct mt_traffic_range clients[2], servers[2]; /* IPv4, IPv6 */
     /* Called once a session with a line of JSON; NULL: no truth. */
     void (*truth)(void *ctx, const char *line, size_t size);

@@ -2,6 +2,7 @@
  * that begins with '$' say how to compare (compare.py). */
 #include "calendar.h"
 #include "truth.h"
+#include "wrap.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -231,12 +232,18 @@ static void endpoint(struct out *out, const char *name, const struct mt_plan *pl
 
 static void network(struct out *out, const struct mt_truth *truth, const struct mt_plan *plan)
 {
+    char layers[4096];
     char digits[8];
     bool is_spoken = truth->banner_code || truth->helo_verb;
 
     open_with(out, "network", "{");
     name_of(out, "protocol", is_spoken ? "smtp" : NULL);
     name_of(out, "type", plan->link.ip[0].family == 4 ? "ipv4" : "ipv6");
+    if (mt_wrap_truth(&plan->link, layers, sizeof(layers))) {
+        key(out, "outer");
+        raw(out, layers);
+        out->needs_comma = true;
+    }
     if (plan->link.vlan[0]) {
         open_with(out, "vlan", "{");
         snprintf(digits, sizeof(digits), "%u", plan->link.vlan[0]);
