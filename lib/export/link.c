@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LOOKUP_SLICE UINT64_C(20000000)
+#define LOOKUP_SLICE UINT64_C(2000000)
 #define CONFIRM_SLICE UINT64_C(1000000)
 
 static void split_address(struct mt_link *link)
@@ -52,23 +52,12 @@ void mt_link_close(struct mt_link *link)
     link->fd = -1;
 }
 
-static void free_lookup(struct gaicb *lookup)
-{
-    if (lookup->ar_result != NULL)
-        freeaddrinfo(lookup->ar_result);
-    free(lookup);
-}
-
 void mt_link_fini(struct mt_link *link)
 {
     mt_link_close(link);
     SSL_CTX_free(link->tls);
     link->tls = NULL;
-    if (link->lookup == NULL)
-        return;
-    /* the resolver still writes to one that it does not give back: that one stays */
-    if (gai_error(link->lookup) != EAI_INPROGRESS || gai_cancel(link->lookup) != EAI_NOTCANCELED)
-        free_lookup(link->lookup);
+    mt_lookup_end(link->lookup);
     link->lookup = NULL;
 }
 
@@ -108,35 +97,28 @@ static int connect_to(struct mt_link *link, const struct sockaddr *address, sock
 }
 
 /* A lookup that takes longer than the patience goes on, and is asked again. */
-static int look_up(struct mt_link *link, char *ret_reason, size_t size)
+static int look_up(struct mt_link *link, const struct addrinfo **ret_addresses, char *ret_reason, size_t size)
 {
     uint64_t deadline = mt_clock_steady() + link->config->timeout;
-    static const struct addrinfo stream = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    static const struct addrinfo datagram = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV};
+    struct timespec slice = mt_clock_spec(LOOKUP_SLICE);
+    int socktype = link->config->target == MT_TARGET_SYSLOG_UDP ? SOCK_DGRAM : SOCK_STREAM;
 
-    if (link->lookup == NULL) {
-        link->lookup = calloc(1, sizeof(*link->lookup));
-        if (link->lookup == NULL)
-            return -ENOMEM;
-        link->lookup->ar_name = link->host;
-        link->lookup->ar_service = link->port;
-        link->lookup->ar_request = link->config->target == MT_TARGET_SYSLOG_UDP ? &datagram : &stream;
-        (void)getaddrinfo_a(GAI_NOWAIT, &link->lookup, 1, NULL);
-    }
-    while (gai_error(link->lookup) == EAI_INPROGRESS) {
-        const struct gaicb *list[] = {link->lookup};
-        struct timespec slice = mt_clock_spec(LOOKUP_SLICE);
+    if (link->lookup == NULL)
+        link->lookup = mt_lookup_start(link->host, link->port, socktype);
+    if (link->lookup == NULL)
+        return -ENOMEM;
+    while (!mt_lookup_is_done(link->lookup)) {
         if (mt_clock_steady() >= deadline || mt_target_is_over(link->hooks)) {
             snprintf(ret_reason, size, "the name %s can't be looked up: no answer", link->host);
             return -ETIMEDOUT;
         }
-        (void)gai_suspend(list, 1, &slice);
+        nanosleep(&slice, NULL);
     }
-    int error = gai_error(link->lookup);
+    int error = mt_lookup_result(link->lookup, ret_addresses);
     if (error == 0)
         return 0;
     snprintf(ret_reason, size, "the name %s can't be looked up: %s", link->host, gai_strerror(error));
-    free_lookup(link->lookup);
+    mt_lookup_end(link->lookup);
     link->lookup = NULL;
     return -EHOSTUNREACH;
 }
@@ -154,18 +136,19 @@ static void tune(const struct mt_link *link)
 
 static int open_inet(struct mt_link *link, char *ret_reason, size_t size)
 {
-    int error = look_up(link, ret_reason, size);
+    const struct addrinfo *addresses = NULL;
+    int error = look_up(link, &addresses, ret_reason, size);
 
     if (error != 0)
         return error;
     error = -EHOSTUNREACH;
-    for (const struct addrinfo *at = link->lookup->ar_result; at != NULL; at = at->ai_next) {
+    for (const struct addrinfo *at = addresses; at != NULL; at = at->ai_next) {
         error = connect_to(link, at->ai_addr, at->ai_addrlen, at->ai_family, at->ai_socktype);
         if (error == 0)
             break;
         mt_link_close(link);
     }
-    free_lookup(link->lookup); /* the name may mean something else next time */
+    mt_lookup_end(link->lookup); /* the name may mean something else next time */
     link->lookup = NULL;
     if (error != 0)
         return fail(link, error, "no connection to", ret_reason, size);

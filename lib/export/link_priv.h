@@ -7,9 +7,9 @@
 #ifndef MT_EXPORT_LINK_PRIV_H
 #define MT_EXPORT_LINK_PRIV_H
 
+#include "export/lookup_priv.h"
 #include "export/target_priv.h"
 
-#include <netdb.h>
 #include <openssl/types.h>
 
 struct mt_link {
@@ -18,7 +18,7 @@ struct mt_link {
     int fd; /* -1: closed */
     SSL_CTX *tls;
     SSL *session;
-    struct gaicb *lookup; /* a name that is still being looked up */
+    struct mt_lookup *lookup; /* a name that is still being looked up */
     char host[256];
     char port[8];
 };
