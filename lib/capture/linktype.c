@@ -10,7 +10,8 @@ enum mt_link mt_linktype_link(uint16_t link_type)
     case 1:
         return MT_LINK_ETHERNET;
     case 9:  /* LINKTYPE_PPP */
-    case 50: /* LINKTYPE_PPP_HDLC */
+    case 50:  /* LINKTYPE_PPP_HDLC */
+    case 104: /* LINKTYPE_C_HDLC */
         return MT_LINK_PPP;
     case 51:
         return MT_LINK_PPPOE;

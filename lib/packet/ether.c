@@ -7,6 +7,10 @@ enum {
     MAC_SIZE = 6,
     VLAN_SIZE = 4,
     PBB_SIZE = 4,
+    VNTAG_SIZE = 6,
+    ETAG_SIZE = 8,
+    SNAP_SIZE = 8,
+    HDLC_SIZE = 4,
     LABEL_SIZE = 4,
     CONTROL_WORD_SIZE = 4,
     PPPOE_SIZE = 6,
@@ -55,10 +59,42 @@ bool mt_walk_pbb(struct mt_walk *walk)
     return mt_walk_link_layer(walk, MT_OUTER_PBB, service) && mt_walk_next(walk, PBB_SIZE, MT_NEXT_ETHERNET);
 }
 
+/* Which port of a fabric extender: of a VN-Tag the destination's virtual interface,
+ * of an E-TAG (IEEE 802.1BR §7) the E-CID. */
+bool mt_walk_port_tag(struct mt_walk *walk)
+{
+    bool is_etag = walk->next == MT_ETHERTYPE_ETAG;
+    uint32_t size = is_etag ? ETAG_SIZE : VNTAG_SIZE;
+    const uint8_t *tag = walk->layer.bytes.ptr;
+    if (walk->layer.bytes.size < size)
+        return mt_walk_reject(walk, MT_REJECT_TUNNEL_TRUNCATED);
+    uint32_t port = is_etag ? mt_load_be16(tag + 2) & 0x0fff : mt_load_be16(tag) & 0x3fff;
+    return mt_walk_link_layer(walk, is_etag ? MT_OUTER_ETAG : MT_OUTER_VNTAG, port) &&
+           mt_walk_next(walk, size, mt_load_be16(tag + size - 2));
+}
+
+/* IEEE 802.2 with SNAP: an ethertype after all (RFC 1042). */
+bool mt_walk_llc(struct mt_walk *walk)
+{
+    static const uint8_t snap[] = {0xaa, 0xaa, 0x03, 0, 0, 0};
+    struct mt_span bytes = walk->layer.bytes;
+    if (bytes.size < SNAP_SIZE || memcmp(bytes.ptr, snap, sizeof(snap)) != 0)
+        return mt_walk_reject(walk, MT_REJECT_NOT_IP);
+    uint32_t ethertype = mt_load_be16(bytes.ptr + 6);
+    if (ethertype <= MT_ETHERTYPE_LENGTH_MAX)
+        return mt_walk_reject(walk, MT_REJECT_NOT_IP);
+    return mt_walk_next(walk, SNAP_SIZE, ethertype);
+}
+
 /* RFC 1662 §3.1 with or without address and control field; RFC 1661 §6.5: a
- * compressed protocol field is one odd byte. */
+ * compressed protocol field is one odd byte. Cisco's HDLC, with an ethertype, is
+ * told by its address and is found under the same link types. */
 bool mt_walk_ppp(struct mt_walk *walk)
 {
+    bool is_hdlc = walk->layer.bytes.size >= HDLC_SIZE && (walk->layer.bytes.ptr[0] & 0x7f) == 0x0f &&
+                   walk->layer.bytes.ptr[1] == 0;
+    if (is_hdlc)
+        return mt_walk_next(walk, HDLC_SIZE, mt_load_be16(walk->layer.bytes.ptr + 2));
     if (walk->layer.bytes.size >= 2 && mt_load_be16(walk->layer.bytes.ptr) == 0xff03)
         walk->layer = mt_layer_from(walk->layer, 2);
     if (walk->layer.bytes.size < 2)

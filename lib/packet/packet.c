@@ -132,7 +132,12 @@ static bool step(struct mt_walk *walk)
         return mt_walk_ppp(walk);
     case MT_ETHERTYPE_PBB:
         return mt_walk_pbb(walk);
+    case MT_ETHERTYPE_VNTAG:
+    case MT_ETHERTYPE_ETAG:
+        return mt_walk_port_tag(walk);
     default:
+        if (walk->next <= MT_ETHERTYPE_LENGTH_MAX)
+            return mt_walk_llc(walk);
         return mt_walk_reject(walk, MT_REJECT_NOT_IP);
     }
 }

@@ -18,9 +18,12 @@ enum {
     MT_ETHERTYPE_QINQ_OLD = 0x9100, /* before 802.1ad */
     MT_ETHERTYPE_MPLS = 0x8847,     /* RFC 3032 */
     MT_ETHERTYPE_MPLS_MULTICAST = 0x8848,
-    MT_ETHERTYPE_PPPOE = 0x8864, /* RFC 2516, session */
-    MT_ETHERTYPE_PBB = 0x88e7,   /* IEEE 802.1ah */
-    MT_NEXT_IP = 0x10000,        /* the version nibble decides */
+    MT_ETHERTYPE_PPPOE = 0x8864,    /* RFC 2516, session */
+    MT_ETHERTYPE_PBB = 0x88e7,      /* IEEE 802.1ah */
+    MT_ETHERTYPE_VNTAG = 0x8926,    /* Cisco, before 802.1BR */
+    MT_ETHERTYPE_ETAG = 0x893f,     /* IEEE 802.1BR */
+    MT_ETHERTYPE_LENGTH_MAX = 1500, /* up to here: a length, and LLC follows */
+    MT_NEXT_IP = 0x10000,           /* the version nibble decides */
     MT_NEXT_ETHERNET,
     MT_NEXT_PPP, /* from its address field on, which may be left out */
 };
@@ -150,6 +153,8 @@ bool mt_is_ethernet(struct mt_span bytes);
 
 bool mt_walk_ethernet(struct mt_walk *walk);
 bool mt_walk_vlan(struct mt_walk *walk);
+bool mt_walk_port_tag(struct mt_walk *walk);
+bool mt_walk_llc(struct mt_walk *walk);
 bool mt_walk_ppp(struct mt_walk *walk);
 bool mt_walk_pppoe(struct mt_walk *walk);
 bool mt_walk_pbb(struct mt_walk *walk);
@@ -165,6 +170,7 @@ bool mt_walk_ip_payload(struct mt_walk *walk, uint8_t protocol);
 /* Protocols that may carry IP, and what they carry. */
 bool mt_is_tunnel(uint8_t protocol);
 bool mt_walk_tunnel(struct mt_walk *walk, uint8_t protocol);
+bool mt_walk_gre(struct mt_walk *walk);
 
 /* Is the UDP datagram of these first bytes none of ours? */
 bool mt_udp_is_foreign(struct mt_span datagram);

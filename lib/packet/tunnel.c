@@ -26,6 +26,7 @@ enum {
     GRE_TYPE_ERSPAN = 0x88be,
     GRE_TYPE_ERSPAN3 = 0x22eb,
     GRE_TYPE_PPP = 0x880b,
+    GRE_TYPE_WCCP = 0x883e,
 };
 
 bool mt_is_tunnel(uint8_t protocol)
@@ -77,6 +78,10 @@ static bool gre_payload(struct mt_walk *walk, uint32_t type, bool has_sequence)
     switch (type) {
     case GRE_TYPE_ETHERNET:
         return mt_walk_next(walk, 0, MT_NEXT_ETHERNET);
+    case GRE_TYPE_WCCP: /* version 2 has four bytes before the packet, version 1 nothing */
+        if (walk->layer.bytes.size > 0 && walk->layer.bytes.ptr[0] >> 4 != 4)
+            return mt_walk_next(walk, GRE_WORD, MT_ETHERTYPE_IPV4);
+        return mt_walk_next(walk, 0, MT_ETHERTYPE_IPV4);
     case GRE_TYPE_PPP:
         return mt_walk_next(walk, 0, MT_NEXT_PPP);
     case GRE_TYPE_ERSPAN3:
@@ -90,7 +95,7 @@ static bool gre_payload(struct mt_walk *walk, uint32_t type, bool has_sequence)
 
 /* RFC 2784 and 2890; version 1 is PPTP's (RFC 2637 §4.1), whose key holds a length
  * and a call. RFC 1701's source routes were never much used. */
-static bool walk_gre(struct mt_walk *walk)
+bool mt_walk_gre(struct mt_walk *walk)
 {
     const uint8_t *header = walk->layer.bytes.ptr;
     if (walk->layer.bytes.size < GRE_SIZE)
@@ -140,7 +145,7 @@ bool mt_walk_tunnel(struct mt_walk *walk, uint8_t protocol)
     case MT_PROTOCOL_UDP:
         return mt_walk_udp(walk);
     case MT_PROTOCOL_GRE:
-        return walk_gre(walk);
+        return mt_walk_gre(walk);
     case MT_PROTOCOL_L2TP:
         return walk_l2tp(walk);
     default:

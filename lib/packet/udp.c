@@ -16,6 +16,7 @@ enum {
 enum {
     PORT_GTP = 2152,
     PORT_TEREDO = 3544,
+    PORT_GRE = 4754, /* RFC 8086 */
     PORT_VXLAN = 4789,
     PORT_VXLAN_GPE = 4790,
     PORT_GENEVE = 6081,
@@ -148,21 +149,28 @@ static bool walk_teredo(struct mt_walk *walk)
     return mt_walk_ip_layer(walk, MT_OUTER_TEREDO, false, 0) && mt_walk_next(walk, size, MT_ETHERTYPE_IPV6);
 }
 
-/* Teredo servers answer from their port; every other tunnel's port is where its
- * packets go, both ways. */
-static uint16_t tunnel_port(const uint8_t *udp)
+static bool is_tunnel_port(uint16_t port)
 {
-    uint16_t port = mt_load_be16(udp + 2);
     switch (port) {
     case PORT_GTP:
     case PORT_TEREDO:
+    case PORT_GRE:
     case PORT_VXLAN:
     case PORT_VXLAN_GPE:
     case PORT_GENEVE:
-        return port;
+        return true;
     default:
-        return mt_load_be16(udp) == PORT_TEREDO ? PORT_TEREDO : 0;
+        return false;
     }
+}
+
+/* Packets go to their tunnel's port; from it where somebody answers as if it were
+ * a conversation, as Teredo servers do. 0: neither. */
+static uint16_t tunnel_port(const uint8_t *udp)
+{
+    uint16_t to = mt_load_be16(udp + 2);
+    uint16_t from = mt_load_be16(udp);
+    return is_tunnel_port(to) ? to : is_tunnel_port(from) ? from : 0;
 }
 
 bool mt_udp_is_foreign(struct mt_span datagram)
@@ -192,6 +200,8 @@ bool mt_walk_udp(struct mt_walk *walk)
         return walk_teredo(walk);
     case PORT_GENEVE:
         return walk_geneve(walk);
+    case PORT_GRE:
+        return mt_walk_gre(walk);
     default:
         return walk_vxlan(walk, port == PORT_VXLAN_GPE);
     }
