@@ -75,18 +75,20 @@ void mt_spool_unmap_position(struct mt_spool *spool)
 static int map_position(struct mt_spool *spool)
 {
     int fd = openat(spool->folder_fd, "position", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    void *mapped = MAP_FAILED;
+    void *mapped = NULL;
 
     if (fd < 0)
         return -errno;
     int error = posix_fallocate(fd, 0, sizeof(struct mt_spool_position));
-    if (error == 0)
+    if (error == 0) {
         mapped = mmap(NULL, sizeof(struct mt_spool_position), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (error == 0 && mapped == MAP_FAILED)
-        error = errno;
+        error = mapped == MAP_FAILED ? errno : 0;
+    }
     close(fd);
-    spool->position = mapped == MAP_FAILED ? NULL : mapped;
-    return -error;
+    if (error != 0 || mapped == NULL)
+        return -error;
+    spool->position = mapped;
+    return 0;
 }
 
 /* The newer slot of those that are whole; all zeros when none is. */
@@ -193,7 +195,7 @@ int mt_spool_recover(struct mt_spool *spool, char *ret_reason, size_t reason_siz
     int error = map_position(spool);
     struct slot position = {.turn = 0};
 
-    if (error == 0) {
+    if (error == 0 && spool->position != NULL) {
         position = read_position(spool);
         spool->position_turn = position.turn;
         error = find_segments(spool, &position);

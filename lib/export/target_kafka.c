@@ -276,7 +276,7 @@ static int check(struct mt_target *target, char *ret_reason, size_t reason_size)
                                               : rd_kafka_metadata(target->producer, 0, topic, &metadata,
                                                                   (int)(target->config->timeout / 1000000));
 
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1)
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata != NULL && metadata->topic_cnt == 1)
         error = metadata->topics[0].err;
     if (metadata != NULL)
         rd_kafka_metadata_destroy(metadata);

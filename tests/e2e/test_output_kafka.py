@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 
-import receivers
 from harness import Tap, scratch
 from receivers import Feed, differences, feed, sums
 
