@@ -42,6 +42,9 @@ static const char help[] =
     "  --json             NDJSON of sessions and alerts on standard output, no summary\n"
     "  --sessions PATH    write session records (NDJSON) to PATH; - is standard output\n"
     "  --alerts PATH      write alerts (NDJSON) to PATH; - is standard output\n"
+    "  --output SPEC      FORMAT:TARGET: send records and alerts elsewhere (docs/outputs.md);\n"
+    "                     may be given several times\n"
+    "  --require-outputs  do not start when one of them can't be reached\n"
     "  --stats PATH       write a JSON line of statistics each --interval TIME (10s)\n"
     "  --site FILE        home networks, local domains, mail servers, thresholds (YAML)\n"
     "  --config FILE      options from a YAML file; the command line wins\n"
@@ -210,8 +213,9 @@ static int open_all(struct mt_live_run *run, struct mt_pipeline_result *result)
 
     if (rc != 0)
         return refuse(rc, reason);
-    if (mt_writers_open(run->writers, run->options, reason, sizeof(reason)) != 0)
-        return refuse(-EIO, reason);
+    rc = mt_writers_open(run->writers, run->options, reason, sizeof(reason));
+    if (rc != 0)
+        return refuse(rc == -EINVAL ? rc : -EIO, reason);
     if (mt_live_stats_open(&run->stats_file, run->options->stats_path, reason, sizeof(reason)) != 0)
         return refuse(-EIO, reason);
     rc = open_ports(run, reason, sizeof(reason));

@@ -42,8 +42,11 @@ static void reload(struct mt_live_run *run)
     char line[768];
     char error[512];
 
+    mt_writers_reopen(run->writers);
     if (!options->site_path && options->config_count == 0) {
-        say(run, "SIGHUP: nothing to read again, as neither --site nor --config was given");
+        say(run, options->output_count > 0
+                     ? "SIGHUP: files of --output are opened anew; neither --site nor --config was given"
+                     : "SIGHUP: nothing to read again, as neither --site nor --config was given");
         return;
     }
     mt_notify_reloading();

@@ -9,6 +9,7 @@
 
 #include "capture/ports.h"
 #include "config/config.h"
+#include "export/outputs.h"
 #include "pipeline/pipeline.h"
 
 #define MT_OPTIONS_CONFIGS_MAX 8u
@@ -53,11 +54,14 @@ struct mt_options {
     const char *sessions_path; /* NULL: not written */
     const char *alerts_path;
     const char *stats_path;
+    const char *outputs[MT_OUTPUTS_MAX]; /* FORMAT:TARGET, as given */
+    size_t output_count;
     const char *site_path;
     const char *observer;
     const char *session_id; /* dialogue: only this one */
     bool is_json;           /* sessions and alerts on standard output, no summary */
     bool is_quiet;          /* no progress bar, no status line */
+    bool requires_outputs;  /* one that can't be reached is a reason not to start */
     bool has_fail_on;
     enum mt_level fail_on;
     struct mt_options_live live;

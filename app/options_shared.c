@@ -88,6 +88,21 @@ static int take_stats(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_output(struct mt_options *options, const char *text)
+{
+    if (options->output_count == MT_OUTPUTS_MAX)
+        return mt_options_error("--output: more than %u outputs: %s", MT_OUTPUTS_MAX, text);
+    options->outputs[options->output_count++] = text;
+    return -1;
+}
+
+static int take_require_outputs(struct mt_options *options, const char *text)
+{
+    (void)text;
+    options->requires_outputs = true;
+    return -1;
+}
+
 static int take_filter(struct mt_options *options, const char *text)
 {
     options->filter = text;
@@ -125,6 +140,8 @@ const struct mt_option mt_options_shared[] = {
     {"sessions", READ | LIVE, true, take_sessions},
     {"alerts", READ | LIVE, true, take_alerts},
     {"stats", READ | LIVE, true, take_stats},
+    {"output", READ | LIVE, true, take_output},
+    {"require-outputs", READ | LIVE, false, take_require_outputs},
     {"workers", READ | LIVE, true, take_workers},
     {"site", READ | LIVE, true, take_site},
     {"observer", READ | LIVE, true, take_observer},

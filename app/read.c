@@ -23,6 +23,9 @@ static const char help[] =
     "  --sessions PATH    write session records (NDJSON) to PATH; - is standard output\n"
     "  --alerts PATH      write alerts (NDJSON) to PATH; - is standard output\n"
     "  --stats PATH       write all counters (JSON) to PATH at the end\n"
+    "  --output SPEC      FORMAT:TARGET: send records and alerts elsewhere (docs/outputs.md);\n"
+    "                     may be given several times\n"
+    "  --require-outputs  do not start when one of them can't be reached\n"
     "  --site FILE        home networks, local domains, mail servers, thresholds (YAML)\n"
     "  --config FILE      options from a YAML file; the command line wins\n"
     "  --ports LIST       TCP ports that carry mail (25,465,587,2525)\n"
@@ -138,8 +141,9 @@ static int run_all(struct mt_writers *writers, struct mt_stats *stats, struct mt
     int code = MT_EXIT_START;
     if (!result) {
         fputs("mailtap: out of memory\n", stderr);
-    } else if (mt_writers_open(writers, options, reason, sizeof(reason)) != 0) {
+    } else if ((rc = mt_writers_open(writers, options, reason, sizeof(reason))) != 0) {
         fprintf(stderr, "mailtap: %s\n", reason);
+        code = rc == -EINVAL ? MT_EXIT_USAGE : MT_EXIT_START;
     } else {
         code = run_capture(writers, options, capture, result);
     }

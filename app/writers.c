@@ -9,6 +9,11 @@
 
 #define ALERT_LINE_CAP ((size_t)256 << 10)
 
+/* How long receivers have at the end to take what is left. Who stops a live run
+ * waits for it; who reads a capture wants all of it delivered. */
+#define LIVE_OUTPUT_GRACE_MS 5000u
+#define READ_OUTPUT_GRACE_MS 30000u
+
 struct mt_writers *mt_writers_create(void)
 {
     struct mt_writers *writers = aligned_alloc(MT_CACHE_LINE, sizeof(*writers));
@@ -55,8 +60,10 @@ int mt_writers_open(struct mt_writers *writers, struct mt_options *options, char
         if (rc != 0)
             return rc;
     }
-    if (!writers->alerts_path)
-        return 0;
+    int rc = mt_app_outputs_open(options, ret_reason, reason_size, &writers->outputs);
+    writers->is_stdout_out = writers->outputs && mt_app_outputs_has_stdout(writers->outputs);
+    if (rc != 0 || !writers->alerts_path)
+        return rc;
     if (writers->sessions_path && strcmp(writers->alerts_path, writers->sessions_path) == 0) {
         writers->alerts = writers->sessions;
         return 0;
@@ -83,6 +90,8 @@ static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rul
 {
     struct mt_writers *writers = ctx;
     mt_notes_add(&writers->notes, alert, rule, level);
+    if (writers->outputs)
+        mt_app_outputs_alert(writers->outputs, alert, level);
     if (!writers->alerts)
         return;
     struct mt_buf line = mt_buf(writers->alert_line, ALERT_LINE_CAP);
@@ -93,11 +102,18 @@ static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rul
         put(writers, writers->alerts, mt_buf_span(&line), 1);
 }
 
+static void on_document(void *ctx, const struct mt_pipeline_document *document)
+{
+    struct mt_writers *writers = ctx;
+    mt_app_outputs_document(writers->outputs, document);
+}
+
 struct mt_pipeline_sink mt_writers_sink(const struct mt_writers *writers)
 {
     return (struct mt_pipeline_sink){
         .sessions = writers->sessions ? on_sessions : NULL,
         .alert = on_alert,
+        .document = writers->outputs ? on_document : NULL,
     };
 }
 
@@ -130,13 +146,23 @@ bool mt_writers_close(struct mt_writers *writers)
         is_whole &= close_writer(writers->sessions, writers->sessions_path);
     if (writers->alerts && writers->alerts != writers->sessions)
         is_whole &= close_writer(writers->alerts, writers->alerts_path);
+    if (writers->outputs)
+        is_whole &= mt_app_outputs_close(writers->outputs,
+                                         writers->is_live ? LIVE_OUTPUT_GRACE_MS : READ_OUTPUT_GRACE_MS);
     writers->sessions = NULL;
     writers->alerts = NULL;
+    writers->outputs = NULL;
     return is_whole;
+}
+
+void mt_writers_reopen(struct mt_writers *writers)
+{
+    if (writers->outputs)
+        mt_app_outputs_reopen(writers->outputs);
 }
 
 bool mt_writers_has_stdout(const struct mt_writers *writers)
 {
-    return (writers->sessions_path && strcmp(writers->sessions_path, "-") == 0) ||
+    return writers->is_stdout_out || (writers->sessions_path && strcmp(writers->sessions_path, "-") == 0) ||
            (writers->alerts_path && strcmp(writers->alerts_path, "-") == 0);
 }

@@ -10,6 +10,7 @@
 
 #include "export/writer.h"
 #include "options.h"
+#include "outputs.h"
 #include "summary.h"
 
 struct mt_writers {
@@ -20,7 +21,9 @@ struct mt_writers {
     const char *sessions_path;
     const char *alerts_path;
     uint8_t *alert_line;
-    bool is_live; /* what comes goes out at once */
+    struct mt_app_outputs *outputs; /* NULL: --output was not given */
+    bool is_live;                   /* what comes goes out at once */
+    bool is_stdout_out;             /* an output has standard output */
     _Atomic uint64_t deadline;
 };
 
@@ -29,7 +32,8 @@ struct mt_writers *mt_writers_create(void);
 void mt_writers_destroy(struct mt_writers *writers);
 
 /* --json stands for both on standard output, also in options. Both on one path
- * share a writer. -errno and a sentence on failure. */
+ * share a writer. Outputs are started, and the pipeline's options told what they
+ * want. -errno and a sentence on failure; -EINVAL: an --output is wrong. */
 int mt_writers_open(struct mt_writers *writers, struct mt_options *options, char *ret_reason,
                     size_t reason_size);
 
@@ -38,6 +42,9 @@ struct mt_pipeline_sink mt_writers_sink(const struct mt_writers *writers);
 
 /* Live: from now on a target is waited for grace_ms and no longer. Any thread. */
 void mt_writers_hurry(struct mt_writers *writers, uint32_t grace_ms);
+
+/* Files of --output are opened anew. */
+void mt_writers_reopen(struct mt_writers *writers);
 
 /* True when everything that was given to them is written; else says what is not. */
 bool mt_writers_close(struct mt_writers *writers);

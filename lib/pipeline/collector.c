@@ -19,6 +19,7 @@ enum {
 static void collector_free(struct mt_collector *collector)
 {
     mt_detect_destroy(collector->detect);
+    mt_unpacked_fini(&collector->unpacked);
     free(collector->lines);
     free(collector);
 }
@@ -165,6 +166,18 @@ void mt_collector_line(struct mt_collector *collector, struct mt_span line)
     memcpy(collector->lines + collector->lines_size, line.ptr, line.size);
     collector->lines_size += line.size;
     collector->lines_count++;
+}
+
+void mt_collector_document(struct mt_collector *collector, struct mt_span packed)
+{
+    if (!mt_document_unpack(packed, &collector->unpacked)) {
+        mt_stats_add(&collector->stats, MT_COUNTER_EXPORT_SHED, 1);
+        return;
+    }
+    if (!sink_enter(collector, 1, 0))
+        return;
+    collector->sink->document(collector->sink_ctx, &collector->unpacked.document);
+    sink_leave(collector);
 }
 
 void mt_collector_observe(struct mt_collector *collector, const struct mt_observation *observation)

@@ -23,10 +23,11 @@ struct mt_collector {
     size_t lines_cap;
     uint64_t lines_count;
     /* a live run's */
-    _Atomic int sink_state;            /* enum of collector.c */
-    _Atomic uint64_t sink_calls;       /* begun and ended: whether anything moves */
-    _Atomic bool sheds;                /* nothing goes to the sink any more; it is counted */
-    uint64_t in_sink;                  /* lines or alerts that the call in hand is about */
+    _Atomic int sink_state;      /* enum of collector.c */
+    _Atomic uint64_t sink_calls; /* begun and ended: whether anything moves */
+    _Atomic bool sheds;          /* nothing goes to the sink any more; it is counted */
+    uint64_t in_sink;            /* lines or alerts that the call in hand is about */
+    struct mt_unpacked unpacked;
     struct mt_observation observation; /* as it is unpacked; an alert in the sink's hands points to it */
 };
 
@@ -35,6 +36,7 @@ int mt_collector_create(const struct mt_pipeline_config *config, const struct mt
 void mt_collector_destroy(struct mt_collector *collector);
 
 void mt_collector_line(struct mt_collector *collector, struct mt_span line);
+void mt_collector_document(struct mt_collector *collector, struct mt_span packed);
 void mt_collector_observe(struct mt_collector *collector, const struct mt_observation *observation);
 
 /* Hands gathered lines to the sink. */

@@ -49,7 +49,17 @@ static void direct_observation(void *ctx, const struct mt_observation *observati
     mt_collector_observe(ctx, observation);
 }
 
-static const struct mt_worker_output direct_output = {.line = direct_line, .observation = direct_observation};
+static void direct_document(void *ctx, struct mt_span packed, uint64_t number)
+{
+    (void)number;
+    mt_collector_document(ctx, packed);
+}
+
+static const struct mt_worker_output direct_output = {
+    .line = direct_line,
+    .observation = direct_observation,
+    .document = direct_document,
+};
 
 static int single_run(const struct mt_pipeline_config *config, struct mt_capture *capture,
                       struct mt_front *front, struct mt_collector *collector,

@@ -15,12 +15,31 @@
 
 #include "capture/capture.h"
 #include "detect/detect.h"
+#include "export/format.h"
 #include "pipeline/tally.h"
 #include "session/session.h"
 #include "stream/stream.h"
 
 #define MT_WORKERS_MAX 64u
 #define MT_PORTS_MAX 64u
+
+#define MT_PIPELINE_ENCODINGS_MAX 32u
+
+/* A form, besides the native lines, in which session records are wanted. */
+struct mt_pipeline_encoding {
+    const struct mt_format_ops *format;
+    struct mt_format_options options;
+};
+
+/* One record in one of them. */
+struct mt_pipeline_document {
+    const struct mt_format_text *texts;
+    size_t text_count;
+    uint64_t time;
+    uint32_t encoding;  /* its index */
+    struct mt_span id;  /* event.id */
+    struct mt_span key; /* the client's address, as text */
+};
 
 struct mt_pipeline_config {
     uint32_t workers; /* 0: 1 */
@@ -35,6 +54,8 @@ struct mt_pipeline_config {
     const struct mt_site *site;
     struct mt_span observer_name;
     const char *observer_version;
+    const struct mt_pipeline_encoding *encodings; /* what sink.document is called with */
+    uint32_t encoding_count;
     const _Atomic bool *stop; /* when it turns true the run ends as at the end of the capture; may be NULL */
 };
 
@@ -42,6 +63,8 @@ struct mt_pipeline_sink {
     /* count NDJSON lines. NULL when nobody wants them: then they are not encoded. */
     void (*sessions)(void *ctx, struct mt_span lines, uint64_t count);
     void (*alert)(void *ctx, const struct mt_record_alert *alert, enum mt_rule rule, enum mt_level level);
+    /* Must be there when config.encoding_count is not 0. */
+    void (*document)(void *ctx, const struct mt_pipeline_document *document);
     /* One worker only; NULL unless wanted. See mt_session_events. */
     void (*transcript)(void *ctx, const struct mt_session *session, enum mt_transcript_kind kind,
                        enum mt_side side, struct mt_span text, uint64_t count, const struct mt_mark *mark);

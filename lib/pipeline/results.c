@@ -13,10 +13,16 @@ struct mt_block {
     _Alignas(16) uint8_t bytes[];
 };
 
+enum kind {
+    KIND_LINE,
+    KIND_OBSERVATION,
+    KIND_DOCUMENT,
+};
+
 struct entry {
     uint64_t number;
     uint32_t size; /* of what follows, without padding */
-    uint32_t is_observation;
+    uint32_t kind;
 };
 MT_STATIC_ASSERT(sizeof(struct entry) == 16, "entries keep their alignment");
 
@@ -125,7 +131,7 @@ static void block_push(struct mt_results *results)
 }
 
 /* Room for size bytes behind an entry header; NULL when there is none. */
-static void *entry_add(struct mt_results *results, uint64_t number, size_t size, bool is_observation)
+static void *entry_add(struct mt_results *results, uint64_t number, size_t size, enum kind kind)
 {
     size_t need = entry_space(size);
     if (results->block && need > results->block->cap - results->block->size)
@@ -134,34 +140,47 @@ static void *entry_add(struct mt_results *results, uint64_t number, size_t size,
         results->block = block_get_wait(results, need, number);
     if (!results->block)
         return NULL;
-    struct entry entry = {.number = number, .size = (uint32_t)size, .is_observation = is_observation};
+    struct entry entry = {.number = number, .size = (uint32_t)size, .kind = kind};
     uint8_t *at = results->block->bytes + results->block->size;
     memcpy(at, &entry, sizeof(entry));
     results->block->size += need;
     return at + sizeof(entry);
 }
 
-static void put_line(void *ctx, struct mt_span line, uint64_t number)
+static void put_bytes(struct mt_results *results, struct mt_span bytes, uint64_t number, enum kind kind)
 {
-    struct mt_results *results = ctx;
-    void *to = entry_add(results, number, line.size, false);
+    void *to = entry_add(results, number, bytes.size, kind);
     if (to)
-        memcpy(to, line.ptr, line.size);
+        memcpy(to, bytes.ptr, bytes.size);
     else
         mt_stats_add(results->stats, MT_COUNTER_EXPORT_SHED, 1);
+}
+
+static void put_line(void *ctx, struct mt_span line, uint64_t number)
+{
+    put_bytes(ctx, line, number, KIND_LINE);
+}
+
+static void put_document(void *ctx, struct mt_span packed, uint64_t number)
+{
+    put_bytes(ctx, packed, number, KIND_DOCUMENT);
 }
 
 static void put_observation(void *ctx, const struct mt_observation *observation)
 {
     struct mt_results *results = ctx;
-    void *to = entry_add(results, results->now->number, mt_parcel_size(observation), true);
+    void *to = entry_add(results, results->now->number, mt_parcel_size(observation), KIND_OBSERVATION);
     if (to)
         mt_parcel_pack(observation, to);
     else
         mt_stats_add(results->stats, MT_COUNTER_OBSERVATIONS_SHED, 1);
 }
 
-const struct mt_worker_output mt_results_output = {.line = put_line, .observation = put_observation};
+const struct mt_worker_output mt_results_output = {
+    .line = put_line,
+    .observation = put_observation,
+    .document = put_document,
+};
 
 void mt_results_say(struct mt_results *results, uint64_t watermark)
 {
@@ -236,11 +255,13 @@ static void take(struct mt_merge *merge, struct mt_results *results)
     memcpy(&entry, bytes, sizeof(entry));
     bytes += sizeof(entry);
     block->read += entry_space(entry.size);
-    if (entry.is_observation) {
+    if (entry.kind == KIND_OBSERVATION) {
         struct mt_observation *observation = &merge->collector->observation;
         if (!mt_collector_is_shedding(merge->collector))
             mt_parcel_unpack(bytes, observation);
         mt_collector_observe(merge->collector, observation);
+    } else if (entry.kind == KIND_DOCUMENT) {
+        mt_collector_document(merge->collector, mt_span(bytes, entry.size));
     } else {
         mt_collector_line(merge->collector, mt_span(bytes, entry.size));
     }

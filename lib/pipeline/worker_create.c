@@ -17,6 +17,31 @@ static uint32_t share_of(uint64_t total, uint32_t share)
     return (uint32_t)(share == 1 ? total : total / share + total / (8 * (uint64_t)share));
 }
 
+static void put_native(struct mt_worker *worker, const struct mt_record_session *record)
+{
+    struct mt_buf line = mt_buf(worker->line, worker->line_cap);
+    mt_json_put_session(&line, record);
+    if (line.overflow) {
+        mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_SHED, 1);
+        return;
+    }
+    mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_RECORDS, 1);
+    worker->output->line(worker->output_ctx, mt_buf_span(&line), worker->now.number);
+}
+
+static void put_documents(struct mt_worker *worker, const struct mt_record_session *record)
+{
+    for (size_t i = 0; i < mt_encoders_count(worker->encoders); i++) {
+        struct mt_buf packed = mt_buf(worker->line, worker->line_cap);
+        bool is_whole = mt_encoders_pack(worker->encoders, i, record, &packed);
+        mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_SHED, !is_whole);
+        if (packed.size == 0)
+            continue;
+        mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_RECORDS, 1);
+        worker->output->document(worker->output_ctx, mt_buf_span(&packed), worker->now.number);
+    }
+}
+
 static void on_record(void *ctx, const struct mt_record_session *record)
 {
     struct mt_worker *worker = ctx;
@@ -27,7 +52,7 @@ static void on_record(void *ctx, const struct mt_record_session *record)
                  record->direction && strcmp(record->direction, "both") != 0);
     mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS_TRUNCATED, record->truncated.count > 0);
     mt_tally_add(worker->tally, record);
-    if (!worker->sink->sessions && !worker->sink->record)
+    if (!worker->sink->sessions && !worker->sink->record && !worker->encoders)
         return;
     uint8_t community_id[MT_COMMUNITY_ID_SIZE];
     struct mt_record_session with_id = *record;
@@ -41,16 +66,9 @@ static void on_record(void *ctx, const struct mt_record_session *record)
     with_id.network_community_id = mt_span(community_id, sizeof(community_id));
     if (worker->sink->record)
         worker->sink->record(worker->sink_ctx, &with_id);
-    if (!worker->sink->sessions)
-        return;
-    struct mt_buf line = mt_buf(worker->line, worker->line_cap);
-    mt_json_put_session(&line, &with_id);
-    if (line.overflow) {
-        mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_SHED, 1);
-        return;
-    }
-    mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_RECORDS, 1);
-    worker->output->line(worker->output_ctx, mt_buf_span(&line), worker->now.number);
+    if (worker->sink->sessions)
+        put_native(worker, &with_id);
+    put_documents(worker, &with_id);
 }
 
 static void on_observation(void *ctx, const struct mt_observation *observation)
@@ -119,6 +137,8 @@ int mt_worker_create(const struct mt_pipeline_config *config, uint32_t share,
         mmap(NULL, LINE_CAP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     worker->line = line == MAP_FAILED ? NULL : line;
     int rc = worker->tally && worker->line ? worker_rooms(worker, share, hold) : -ENOMEM;
+    if (rc == 0)
+        rc = mt_encoders_create(config, &worker->encoders);
     if (rc != 0) {
         mt_worker_destroy(worker);
         return rc;
@@ -136,6 +156,7 @@ void mt_worker_destroy(struct mt_worker *worker)
     mt_arena_destroy(worker->arena);
     mt_flow_table_destroy(worker->flows);
     mt_charset_cache_fini(&worker->charsets);
+    mt_encoders_destroy(worker->encoders);
     if (worker->line)
         munmap(worker->line, worker->line_cap);
     free(worker->tally);

@@ -10,6 +10,7 @@
 #include "flow/flow.h"
 #include "packet/packet.h"
 #include "pipeline/charset_priv.h"
+#include "pipeline/encode_priv.h"
 #include "pipeline/pipeline.h"
 
 /* Where a worker's results go: straight to the collector, or into blocks for
@@ -17,6 +18,7 @@
 struct mt_worker_output {
     void (*line)(void *ctx, struct mt_span line, uint64_t number);
     void (*observation)(void *ctx, const struct mt_observation *observation);
+    void (*document)(void *ctx, struct mt_span packed, uint64_t number);
 };
 
 struct mt_worker {
@@ -32,6 +34,7 @@ struct mt_worker {
     void *output_ctx;
     struct mt_mark now; /* the packet being processed */
     struct mt_charset_cache charsets;
+    struct mt_encoders *encoders; /* NULL: native lines are all */
     struct mt_tally *tally;
     uint8_t *line; /* the record being encoded */
     size_t line_cap;

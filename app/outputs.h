@@ -1,0 +1,35 @@
+/* What --output asks for: records and alerts in the forms of other systems, on
+ * their way to them (export/outputs.h).
+ *
+ * Ownership: owns configs, formats and delivery. Thread: open and close from main;
+ * session and alert from the collector's thread in between. Limits:
+ * MT_OUTPUTS_MAX outputs.
+ */
+#ifndef MT_APP_OUTPUTS_H
+#define MT_APP_OUTPUTS_H
+
+#include "export/outputs.h"
+#include "options.h"
+
+struct mt_app_outputs;
+
+/* Starts what options name, and tells the pipeline which encodings workers are to
+ * make. *ret_outputs is NULL when none is asked for. -EINVAL for a spec that is
+ * wrong, -errno for what can't be started, with a sentence. */
+int mt_app_outputs_open(struct mt_options *options, char *ret_reason, size_t reason_size,
+                        struct mt_app_outputs **ret_outputs);
+
+void mt_app_outputs_document(struct mt_app_outputs *outputs, const struct mt_pipeline_document *document);
+void mt_app_outputs_alert(struct mt_app_outputs *outputs, const struct mt_record_alert *alert,
+                          enum mt_level level);
+
+/* Files are opened anew, for who has moved them away. */
+void mt_app_outputs_reopen(struct mt_app_outputs *outputs);
+
+bool mt_app_outputs_has_stdout(const struct mt_app_outputs *outputs);
+
+/* Sends what can be sent in grace_ms. True when everything is delivered or safe in
+ * a spool; says on standard error what is not, and what waits. */
+bool mt_app_outputs_close(struct mt_app_outputs *outputs, uint32_t grace_ms);
+
+#endif
