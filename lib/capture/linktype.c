@@ -9,7 +9,7 @@ enum mt_link mt_linktype_link(uint16_t link_type)
         return MT_LINK_NULL;
     case 1:
         return MT_LINK_ETHERNET;
-    case 9:  /* LINKTYPE_PPP */
+    case 9:   /* LINKTYPE_PPP */
     case 50:  /* LINKTYPE_PPP_HDLC */
     case 104: /* LINKTYPE_C_HDLC */
         return MT_LINK_PPP;
