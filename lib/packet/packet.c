@@ -31,6 +31,7 @@ const char *mt_reject_meaning(enum mt_reject reject)
 
 enum {
     ETHERNET_SIZE = 14,
+    TAG_SIZE = 4,
     IPV4_SIZE = 20,
     TCP_SIZE = 20,
 };
@@ -38,11 +39,8 @@ enum {
 /* Ethernet, IPv4 without options, unfragmented, TCP, and an IP length that
  * holds the headers: nine frames of ten. Each test is one load that the
  * decoding below needs anyway. */
-static inline bool is_plain_tcp4(const struct mt_frame *frame)
+static inline bool is_tcp4(const uint8_t *data)
 {
-    const uint8_t *data = frame->data;
-    if (frame->link != MT_LINK_ETHERNET || frame->size < ETHERNET_SIZE + IPV4_SIZE + TCP_SIZE)
-        return false;
     bool type = (mt_load_be32(data + 12) >> 8) == (MT_ETHERTYPE_IPV4 << 8 | 0x45);
     bool whole = (mt_load_be16(data + 20) & 0x3fff) == 0;
     bool tcp = data[23] == MT_PROTOCOL_TCP;
@@ -50,15 +48,30 @@ static inline bool is_plain_tcp4(const struct mt_frame *frame)
     return type & whole & tcp & length;
 }
 
-static inline enum mt_packet_verdict decode_plain_tcp4(const struct mt_frame *frame, struct mt_packet *packet)
+static inline bool is_plain_tcp4(const struct mt_frame *frame)
 {
-    const uint8_t *ip = frame->data + ETHERNET_SIZE;
+    return frame->link == MT_LINK_ETHERNET && frame->size >= ETHERNET_SIZE + IPV4_SIZE + TCP_SIZE &&
+           is_tcp4(frame->data);
+}
+
+/* The same behind one VLAN tag, which is what most mirrors of trunks deliver. */
+static inline bool is_tagged_tcp4(const struct mt_frame *frame)
+{
+    return frame->link == MT_LINK_ETHERNET &&
+           frame->size >= ETHERNET_SIZE + TAG_SIZE + IPV4_SIZE + TCP_SIZE &&
+           mt_load_be16(frame->data + 12) == MT_ETHERTYPE_VLAN && is_tcp4(frame->data + TAG_SIZE);
+}
+
+static inline enum mt_packet_verdict decode_tcp4(const struct mt_frame *frame, uint32_t link_size,
+                                                 struct mt_packet *packet)
+{
+    const uint8_t *ip = frame->data + link_size;
     packet->mac_dst = frame->data;
     packet->mac_src = frame->data + 6;
     mt_ip_set_v4(&packet->tuple.src, ip + 12);
     mt_ip_set_v4(&packet->tuple.dst, ip + 16);
     uint32_t wire_size = mt_load_be16(ip + 2) - (uint32_t)IPV4_SIZE;
-    size_t captured = frame->size - ETHERNET_SIZE - IPV4_SIZE;
+    size_t captured = frame->size - link_size - IPV4_SIZE;
     struct mt_layer tcp = {
         .bytes = mt_span_head(mt_span(ip + IPV4_SIZE, captured), wire_size),
         .wire_size = wire_size,
@@ -66,34 +79,26 @@ static inline enum mt_packet_verdict decode_plain_tcp4(const struct mt_frame *fr
     return mt_packet_tcp(tcp, packet);
 }
 
+static enum mt_packet_verdict decode_tagged_tcp4(const struct mt_frame *frame, struct mt_packet *packet)
+{
+    packet->vlan = mt_load_be16(frame->data + ETHERNET_SIZE) & 0x0fff;
+    packet->outer_count = 1;
+    packet->frame_bytes = mt_span(frame->data, frame->size);
+    packet->frame_link = frame->link;
+    packet->outer = NULL;
+    return decode_tcp4(frame, ETHERNET_SIZE + TAG_SIZE, packet);
+}
+
 /* --- the way through everything else ----------------------------------------- */
 
-static bool add_layer(struct mt_walk *walk, const struct mt_outer_layer *layer)
+void mt_walk_note(struct mt_walk *walk, enum mt_outer_type type, bool has_id, uint32_t id, bool is_in_ip)
 {
-    struct mt_packet *packet = walk->packet;
-    if (packet->outer_count == MT_OUTER_MAX)
-        return mt_walk_reject(walk, MT_REJECT_TUNNEL_DEPTH);
-    packet->outer_count++;
-    if (walk->outer)
-        walk->outer->layers[walk->outer->count++] = *layer;
-    return true;
-}
-
-bool mt_walk_link_layer(struct mt_walk *walk, enum mt_outer_type type, uint32_t id)
-{
-    return add_layer(walk, &(struct mt_outer_layer){.type = (uint8_t)type, .has_id = true, .id = id});
-}
-
-bool mt_walk_ip_layer(struct mt_walk *walk, enum mt_outer_type type, bool has_id, uint32_t id)
-{
-    const struct mt_outer_layer layer = {
-        .src = walk->packet->tuple.src,
-        .dst = walk->packet->tuple.dst,
-        .type = (uint8_t)type,
-        .has_id = has_id,
-        .id = id,
-    };
-    return add_layer(walk, &layer);
+    struct mt_outer_layer *layer = &walk->outer->layers[walk->outer->count++];
+    *layer = (struct mt_outer_layer){.type = (uint8_t)type, .has_id = has_id, .id = id};
+    if (is_in_ip) {
+        layer->src = walk->packet->tuple.src;
+        layer->dst = walk->packet->tuple.dst;
+    }
 }
 
 static bool walk_version(struct mt_walk *walk)
@@ -175,7 +180,9 @@ enum mt_packet_verdict mt_packet_decode(const struct mt_frame *frame, struct mt_
     ret_packet->outer_count = 0;
     ret_packet->ip_count = 0;
     if (MT_LIKELY(is_plain_tcp4(frame)))
-        return decode_plain_tcp4(frame, ret_packet);
+        return decode_tcp4(frame, ETHERNET_SIZE, ret_packet);
+    if (is_tagged_tcp4(frame))
+        return decode_tagged_tcp4(frame, ret_packet);
     return decode_any(frame, ret_packet, NULL);
 }
 

@@ -139,10 +139,31 @@ static inline bool mt_walk_next(struct mt_walk *walk, uint32_t header_size, uint
     return true;
 }
 
-/* One more layer. False, and rejected: that is one too many. The second one is for
- * what the last IP header carries. */
-bool mt_walk_link_layer(struct mt_walk *walk, enum mt_outer_type type, uint32_t id);
-bool mt_walk_ip_layer(struct mt_walk *walk, enum mt_outer_type type, bool has_id, uint32_t id);
+/* Writes down a layer for who asks: walk->outer. */
+void mt_walk_note(struct mt_walk *walk, enum mt_outer_type type, bool has_id, uint32_t id, bool is_in_ip);
+
+static inline bool mt_walk_layer(struct mt_walk *walk, enum mt_outer_type type, bool has_id, uint32_t id,
+                                 bool is_in_ip)
+{
+    if (MT_UNLIKELY(walk->packet->outer_count == MT_OUTER_MAX))
+        return mt_walk_reject(walk, MT_REJECT_TUNNEL_DEPTH);
+    walk->packet->outer_count++;
+    if (MT_UNLIKELY(walk->outer != NULL))
+        mt_walk_note(walk, type, has_id, id, is_in_ip);
+    return true;
+}
+
+/* One more layer. False, and rejected: that is one too many. */
+static inline bool mt_walk_link_layer(struct mt_walk *walk, enum mt_outer_type type, uint32_t id)
+{
+    return mt_walk_layer(walk, type, true, id, false);
+}
+
+/* The same of what the last IP header carries. */
+static inline bool mt_walk_ip_layer(struct mt_walk *walk, enum mt_outer_type type, bool has_id, uint32_t id)
+{
+    return mt_walk_layer(walk, type, has_id, id, true);
+}
 
 /* The header that the link type names. */
 bool mt_walk_frame(struct mt_walk *walk, enum mt_link link);

@@ -26,6 +26,13 @@ static void inner_frame(struct bytes *b)
 
 /* --- links and what lies between them and IP --------------------------------- */
 
+static void one_tag(struct bytes *b)
+{
+    inner_ip(b);
+    wrap_tag(b, 4095, 0x0800);
+    wrap_ethernet(b, 0x8100);
+}
+
 static void two_tags(struct bytes *b)
 {
     inner_ip(b);
@@ -456,6 +463,7 @@ static void mobile(struct bytes *b)
 }
 
 const struct tunnel_sample tunnel_samples[] = {
+    {"one tag", one_tag, MT_LINK_ETHERNET, "vlan 4095"},
     {"two tags", two_tags, MT_LINK_ETHERNET, "vlan 5, vlan 6"},
     {"backbone", backbone, MT_LINK_ETHERNET, "pbb 11259375"},
     {"VN-Tag", interface_tag, MT_LINK_ETHERNET, "vntag 23, vlan 4"},
