@@ -159,7 +159,86 @@ def write_packet():
                                                   v4[2], (2, v6[0][1], 0, 130), v6[1]))
 
 
+def udp(port, payload):
+    return struct.pack(">HHHH", 50000, port, 8 + len(payload), 0) + payload
+
+
+def words(*values):
+    return struct.pack(f">{len(values)}I", *values)
+
+
+def gre(flags, kind, *fields):
+    return lambda payload: ipv4(struct.pack(">HH", flags, kind) + words(*fields) + payload, 47)
+
+
+def label(number, payload, bottom=True):
+    return words(number << 12 | bottom << 8 | 64) + payload
+
+
+def gtp(payload):
+    body = words(0x85, 0x01000900) + payload
+    return ipv4(udp(2152, struct.pack(">BBHI", 0x34, 255, len(body), 7) + body), 17)
+
+
+def teredo(payload):
+    indications = struct.pack(">HBB3s3s9s", 1, 3, 3, b"id.", b"mac", bytes(9)) + bytes(2) + b"\x12\x34" + bytes(4)
+    return ipv4(udp(3544, indications + payload), 17)
+
+
+def write_tunnels():
+    """A seed an encapsulation: (link, frame), as the packet target takes it."""
+    segment = tcp(b"RCPT TO:<a@b>\r\n")
+    four, six, frame = ipv4(segment), ipv6(segment), ethernet(ipv4(segment))
+    pppoe = struct.pack(">HHHH", 0x1100, 7, 2 + len(four), 0x0021) + four
+    logged = struct.pack("<BBHHHHxx", 2, 0, 0, 6, 1, 0) + struct.pack("<HH", 4 + len(four), 9) + four
+    vxlan = ipv4(udp(4789, words(0x08000000, 9 << 8) + frame), 17)
+    tunnels = {
+        "pbb": (1, ethernet(words(70000) + frame, 0x88E7)),
+        "vntag": (1, ethernet(words(0xC0170005) + b"\x08\0" + four, 0x8926)),
+        "etag": (1, ethernet(b"\x20\0" + words(0x1ABC0000) + b"\x86\xdd" + six, 0x893F)),
+        "snap": (1, ethernet(b"\xaa\xaa\x03\0\0\0\x08\0" + four, 60)),
+        "mpls": (1, ethernet(label(3, label(16, four), False), 0x8847)),
+        "eompls": (1, ethernet(label(16, frame), 0x8847)),
+        "eompls-word": (1, ethernet(label(16, words(5) + frame), 0x8847)),
+        "pppoe": (1, ethernet(pppoe, 0x8864)),
+        "pppoe-link": (8, pppoe),
+        "hdlc": (7, words(0x0F000800) + four),
+        "pflog": (9, b"\x3d" + bytes(63) + four),
+        "nflog": (10, logged),
+        "gre": (2, gre(0xB000, 0x86DD, 0, 5, 6)(six)),
+        "pptp": (2, gre(0x3081, 0x880B, 20 << 16 | 5, 6, 7)(b"\0\x21" + four)),
+        "wccp": (2, gre(0, 0x883E, 0x80000000)(four)),
+        "erspan1": (2, gre(0, 0x88BE)(frame)),
+        "erspan2": (2, gre(0x1000, 0x88BE, 1, 0x1005006F, 3)(frame)),
+        "erspan3": (2, gre(0x1000, 0x22EB, 1, 0x200500DE, 4, 1, 8, 9)(frame)),
+        "ipip": (2, ipv4(four, 4)),
+        "4in6": (2, ipv6(four, 4)),
+        "6in4": (2, ipv4(six, 41)),
+        "6in6": (2, ipv6(six, 41)),
+        "l2tp": (2, ipv4(words(5, 0xDEADBEEF) + frame, 115)),
+        "vxlan": (2, vxlan),
+        "gpe": (2, ipv4(udp(4790, words(0x0C000001, 9 << 8) + four), 17)),
+        "geneve": (2, ipv6(udp(6081, words(0x02006558, 9 << 8, 1, 2) + frame), 17)),
+        "gre-udp": (2, ipv6(udp(4754, words(0x00000800) + four), 17)),
+        "gtp": (2, gtp(four)),
+        "teredo": (2, teredo(six)),
+        "all": (1, ethernet(label(5, gre(0x1000, 0x88BE, 1, 0x1005006F, 3)(ethernet(vxlan))), 0x8847,
+                            tags=((0x8100, 5),))),
+    }
+    for name, (link, data) in tunnels.items():
+        save("packet", "tunnel-" + name, frames_of((link, data, 0, 1)))
+    outer = vxlan[20:]
+    pieces = [(2, ipv4(outer[off:off + 48], 17, off // 8 | (0x2000 if off + 48 < len(outer) else 0)), 0, 1)
+              for off in range(0, len(outer), 48)]
+    save("packet", "tunnel-fragments", frames_of(*pieces))
+    inner = four[20:]
+    pieces = [(2, gre(0, 0x0800)(ipv4(inner[off:off + 16], 6, off // 8 | (0x2000 if off + 16 < len(inner) else 0))), 0,
+               1) for off in range(0, len(inner), 16)]
+    save("packet", "tunnel-inner-fragments", frames_of(*pieces))
+
+
 if __name__ == "__main__":
     write_pcap()
     write_pcapng()
     write_packet()
+    write_tunnels()

@@ -48,6 +48,18 @@ static void check_segment(const struct mt_packet *packet)
         look_at(mt_span(packet->mac_dst, 6));
 }
 
+/* The second walk goes the way of the first. */
+static void check_outer(const struct mt_packet *packet)
+{
+    struct mt_outer outer;
+    mt_packet_outer(packet, &outer);
+    MT_BUG_ON(outer.count != packet->outer_count || outer.count > MT_OUTER_MAX);
+    for (uint32_t i = 0; i < outer.count; i++) {
+        const struct mt_outer_layer *layer = &outer.layers[i];
+        MT_BUG_ON(layer->type >= MT_OUTER_TYPE_COUNT || layer->src.family != layer->dst.family);
+    }
+}
+
 static void check_fragment(const struct mt_packet *packet)
 {
     MT_BUG_ON(packet->payload_size == 0 || packet->ip_payload.size > packet->payload_size);
@@ -65,8 +77,10 @@ static void take_frame(struct world *w, const struct mt_frame *frame)
         check_fragment(&packet);
         verdict = mt_fragment_input(w->table, &packet);
     }
-    if (verdict == MT_PACKET_TCP)
+    if (verdict == MT_PACKET_TCP) {
         check_segment(&packet);
+        check_outer(&packet);
+    }
     if (verdict == MT_PACKET_REJECT)
         MT_BUG_ON(packet.reject >= MT_REJECT_COUNT);
 }
@@ -79,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t frame_size = mt_load_be16(data + 1);
         uint32_t cut = mt_load_be16(data + 3);
         w.time += data[5] * (MT_SEC / 4);
-        uint8_t link = data[0] % (MT_LINK_PPP + 1);
+        uint8_t link = data[0] % (MT_LINK_NFLOG + 1);
         data += HEADER_SIZE;
         size -= HEADER_SIZE;
         if (frame_size > size)
