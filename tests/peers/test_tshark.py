@@ -20,7 +20,7 @@ from peers import Differences, capture_files, endpoint, key_of, read_lines, read
 from harness import Tap, shared_folder, skip_all
 
 FIELDS = ["ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport", "smtp.command_line",
-          "smtp.response.code"]
+          "smtp.response.code", "frame.protocols"]
 SEPARATOR = "\x1e"  # between values of one field: commands of one frame
 MAIL_WORDS = re.compile(rb"EHLO |HELO |MAIL FROM|RCPT TO", re.IGNORECASE)
 
@@ -48,11 +48,18 @@ def cached_rows(path, cache):
     return rows
 
 
+def innermost(protocols, four, six):
+    """The address of the last IP header of a frame: tunnels have several."""
+    layers = [layer for layer in protocols.split(":") if layer in ("ip", "ipv6")]
+    return (six if layers[-1:] == ["ipv6"] else four).split(SEPARATOR)[-1]
+
+
 def tshark_lines(rows):
     """{(client, server): (command lines, reply codes)}"""
     talks = {}
-    for ip4_from, ip6_from, port_from, ip4_to, ip6_to, port_to, commands, codes in rows:
-        first, second = endpoint(ip4_from or ip6_from, port_from), endpoint(ip4_to or ip6_to, port_to)
+    for ip4_from, ip6_from, port_from, ip4_to, ip6_to, port_to, commands, codes, protocols in rows:
+        first = endpoint(innermost(protocols, ip4_from, ip6_from), port_from)
+        second = endpoint(innermost(protocols, ip4_to, ip6_to), port_to)
         if commands:
             talk = talks.setdefault((first, second), ([], []))
             # a separator that stands inside a line is one of its own bytes
