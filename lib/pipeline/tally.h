@@ -11,7 +11,7 @@
 #include "base/anomaly.h"
 #include "record/record.h"
 
-#define MT_TALLY_HOSTS 16384u /* a power of two; filled to three quarters */
+#define MT_TALLY_HOSTS 8192u /* a power of two; filled to three quarters */
 
 enum mt_outcome {
     MT_OUTCOME_DELIVERED,
