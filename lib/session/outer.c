@@ -4,7 +4,7 @@
 
 #define LAYER_SIZE 6u /* type, family, id; then both addresses */
 #define HAS_ID 0x80u
-MT_STATIC_ASSERT(sizeof(struct mt_entry) + MT_OUTER_MAX * (LAYER_SIZE + 32) <= 1024,
+MT_STATIC_ASSERT(sizeof(struct mt_entry) + (size_t)MT_OUTER_MAX * (LAYER_SIZE + 32) <= 1024,
                  "however many layers, a block holds them");
 
 static size_t address_size(unsigned family)
@@ -40,7 +40,7 @@ static struct mt_span unpack(struct mt_span packed, struct mt_outer_layer *ret_l
 
 void mt_outer_keep(struct mt_run *run, const struct mt_outer *outer)
 {
-    uint8_t packed[MT_OUTER_MAX * (LAYER_SIZE + 32)];
+    uint8_t packed[(size_t)MT_OUTER_MAX * (LAYER_SIZE + 32)];
     struct mt_buf b = mt_buf(packed, sizeof(packed));
 
     for (uint32_t i = 0; i < outer->count; i++)
