@@ -67,7 +67,24 @@ class Namespace:
     def command(self, argv):
         return ["nsenter", f"--net={self.path}", "--"] + list(argv)
 
+    def processes(self):
+        found = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in found.stdout.split() if int(pid) != os.getpid()]
+
+    def end_processes(self, seconds=5):
+        """Servers are children of the shells that started them, and would outlive these."""
+        end = time.monotonic() + seconds
+        for number in signal.SIGTERM, signal.SIGKILL:
+            for pid in self.processes():
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    pass  # it has just ended
+            while self.processes() and number == signal.SIGTERM and time.monotonic() < end:
+                time.sleep(0.05)
+
     def delete(self):
+        self.end_processes()
         subprocess.run(["ip", "netns", "del", self.name], check=False)
 
 
