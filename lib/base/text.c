@@ -10,6 +10,29 @@ static const char digit_pairs[201] = "0001020304050607080910111213141516171819"
                                      "6061626364656667686970717273747576777879"
                                      "8081828384858687888990919293949596979899";
 
+const uint64_t mt_powers_of_ten[MT_POWERS_OF_TEN] = {
+    UINT64_C(1),
+    UINT64_C(10),
+    UINT64_C(100),
+    UINT64_C(1000),
+    UINT64_C(10000),
+    UINT64_C(100000),
+    UINT64_C(1000000),
+    UINT64_C(10000000),
+    UINT64_C(100000000),
+    UINT64_C(1000000000),
+    UINT64_C(10000000000),
+    UINT64_C(100000000000),
+    UINT64_C(1000000000000),
+    UINT64_C(10000000000000),
+    UINT64_C(100000000000000),
+    UINT64_C(1000000000000000),
+    UINT64_C(10000000000000000),
+    UINT64_C(100000000000000000),
+    UINT64_C(1000000000000000000),
+    UINT64_C(10000000000000000000),
+};
+
 static inline uint8_t *put_pair(void *to, uint32_t below_100)
 {
     memcpy(to, digit_pairs + (size_t)below_100 * 2, 2);
@@ -33,32 +56,10 @@ static inline uint8_t *put_small(uint8_t *to, uint32_t below_1000)
  * more than log10(2). */
 static size_t digit_count(uint64_t value)
 {
-    static const uint64_t powers[20] = {
-        UINT64_C(0),
-        UINT64_C(10),
-        UINT64_C(100),
-        UINT64_C(1000),
-        UINT64_C(10000),
-        UINT64_C(100000),
-        UINT64_C(1000000),
-        UINT64_C(10000000),
-        UINT64_C(100000000),
-        UINT64_C(1000000000),
-        UINT64_C(10000000000),
-        UINT64_C(100000000000),
-        UINT64_C(1000000000000),
-        UINT64_C(10000000000000),
-        UINT64_C(100000000000000),
-        UINT64_C(1000000000000000),
-        UINT64_C(10000000000000000),
-        UINT64_C(100000000000000000),
-        UINT64_C(1000000000000000000),
-        UINT64_C(10000000000000000000),
-    };
     unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
     unsigned guess = bits * 1233 >> 12;
 
-    return guess + (value >= powers[guess] ? 1 : 0);
+    return guess + ((value | 1) >= mt_powers_of_ten[guess] ? 1 : 0);
 }
 
 static MT_NOINLINE uint8_t *put_large(uint8_t *to, uint64_t value)

@@ -14,6 +14,9 @@
 #define MT_TEXT_IPV4_MAX 16u
 #define MT_TEXT_TIME_MAX 32u
 
+#define MT_POWERS_OF_TEN 20u /* as many as 64 bits hold */
+extern const uint64_t mt_powers_of_ten[MT_POWERS_OF_TEN];
+
 /* Decimal digits of value. */
 uint8_t *mt_text_u64(uint8_t *to, uint64_t value);
 

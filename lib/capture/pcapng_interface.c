@@ -2,35 +2,14 @@
 #include "capture/linktype_priv.h"
 #include "capture/pcapng_priv.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 
 enum {
     OPTION_END = 0,
     OPTION_TSRESOL = 9,
     OPTION_TSOFFSET = 14,
-};
-
-static const uint64_t powers_of_ten[] = {
-    UINT64_C(1),
-    UINT64_C(10),
-    UINT64_C(100),
-    UINT64_C(1000),
-    UINT64_C(10000),
-    UINT64_C(100000),
-    UINT64_C(1000000),
-    UINT64_C(10000000),
-    UINT64_C(100000000),
-    UINT64_C(1000000000),
-    UINT64_C(10000000000),
-    UINT64_C(100000000000),
-    UINT64_C(1000000000000),
-    UINT64_C(10000000000000),
-    UINT64_C(100000000000000),
-    UINT64_C(1000000000000000),
-    UINT64_C(10000000000000000),
-    UINT64_C(100000000000000000),
-    UINT64_C(1000000000000000000),
-    UINT64_C(10000000000000000000),
 };
 
 static __uint128_t time_binary(uint64_t units, unsigned bits)
@@ -44,9 +23,9 @@ static __uint128_t time_binary(uint64_t units, unsigned bits)
 static __uint128_t time_decimal(uint64_t units, unsigned digits)
 {
     if (digits <= 9)
-        return (__uint128_t)units * powers_of_ten[9 - digits];
+        return (__uint128_t)units * mt_powers_of_ten[9 - digits];
     digits -= 9;
-    return digits < MT_ARRAY_COUNT(powers_of_ten) ? units / powers_of_ten[digits] : 0;
+    return digits < MT_POWERS_OF_TEN ? units / mt_powers_of_ten[digits] : 0;
 }
 
 uint64_t mt_pcapng_time_of(const struct mt_pcapng_interface *interface, uint64_t units)
@@ -93,7 +72,7 @@ static void set_scale(struct mt_pcapng_interface *interface)
 {
     if (interface->resolution > 9 || interface->offset != 0)
         return;
-    interface->scale = powers_of_ten[9 - interface->resolution];
+    interface->scale = mt_powers_of_ten[9 - interface->resolution];
     interface->units_end = UINT64_MAX / interface->scale;
 }
 

@@ -87,19 +87,6 @@ static bool has_word(const char *extra, const char *word)
     return extra != NULL && strstr(extra, word) != NULL;
 }
 
-static void say(struct mt_ports *ports, const char *format, ...) MT_PRINTF(2, 3);
-
-static void say(struct mt_ports *ports, const char *format, ...)
-{
-    char line[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    if (ports->note != NULL)
-        ports->note(ports->note_ctx, line);
-}
-
 /* Decides between huge and ordinary pages. */
 static int choose_pages(struct mt_ports *ports, const struct mt_ports_config *config,
                         const struct mt_port_plan *plan, char *ret_reason, size_t reason_size)
@@ -114,7 +101,8 @@ static int choose_pages(struct mt_ports *ports, const struct mt_ports_config *co
     int rc = mt_port_plan_check(plan, 0, available, "memory", ret_reason, reason_size);
     if (rc != 0 || is_refused)
         return rc;
-    say(ports,
+    mt_ports_say(
+        ports,
         "%s huge pages (%zu MiB free, %zu MiB needed): using ordinary ones, which costs up to a third of the "
         "speed "
         "and rules out most network cards; \"sysctl vm.nr_hugepages=%zu\" mends it",

@@ -14,9 +14,7 @@
 #define IDLE_RATE_MAX 100000u /* frames/s that a pausing source must not lose */
 #define FRAME_MAX 9600u
 
-static void say(const struct mt_ports *ports, const char *format, ...) MT_PRINTF(2, 3);
-
-static void say(const struct mt_ports *ports, const char *format, ...)
+void mt_ports_say(const struct mt_ports *ports, const char *format, ...)
 {
     char line[1024];
     va_list args;
@@ -218,11 +216,11 @@ static int probe_ports(struct mt_ports *ports, char *ret_reason, size_t reason_s
 static void describe_port(const struct mt_ports *ports, const struct mt_port *port)
 {
     static const char *const times[] = {"of arrival here", "of the driver", "of the device"};
-    say(ports, "%s: by %s, %u queue%s of %u, times %s%s%s%s%s", port->name, port->driver, port->queue_count,
-        port->queue_count == 1 ? "" : "s", port->queue_size, times[port->stamp],
-        port->is_filtering ? ", other TCP dropped by the device" : "",
-        port->why_not_better[0] != '\0' ? " (" : "", port->why_not_better,
-        port->why_not_better[0] != '\0' ? ")" : "");
+    mt_ports_say(ports, "%s: by %s, %u queue%s of %u, times %s%s%s%s%s", port->name, port->driver,
+                 port->queue_count, port->queue_count == 1 ? "" : "s", port->queue_size, times[port->stamp],
+                 port->is_filtering ? ", other TCP dropped by the device" : "",
+                 port->why_not_better[0] != '\0' ? " (" : "", port->why_not_better,
+                 port->why_not_better[0] != '\0' ? ")" : "");
 }
 
 static int start_ports(struct mt_ports *ports, char *ret_reason, size_t reason_size)
@@ -346,7 +344,7 @@ static int open_all(struct mt_ports *ports, const struct mt_ports_config *config
     if (rc != 0)
         return rc;
     mt_port_plan_describe(&plan, text, sizeof(text));
-    say(ports, "%s", text);
+    mt_ports_say(ports, "%s", text);
     set_pause(ports);
     rc = create_sources(ports, config->filter);
     return rc == 0 ? 0 : refuse(ret_reason, reason_size, rc, "%s", strerror(-rc));

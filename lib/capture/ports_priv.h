@@ -248,6 +248,11 @@ void mt_port_losses_update(struct mt_port *port);
 void mt_port_losses_end(struct mt_port *port);
 struct mt_port_losses mt_port_losses_of(const struct mt_port *port);
 
+/* --- ports.c --------------------------------------------------------------------- */
+
+/* A line for the user. */
+void mt_ports_say(const struct mt_ports *ports, const char *format, ...) MT_PRINTF(2, 3);
+
 /* --- port_telemetry.c ------------------------------------------------------------ */
 
 /* Nobody is asked any more. */
