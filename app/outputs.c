@@ -108,13 +108,24 @@ static int start(struct mt_app_outputs *outputs, struct mt_options *options,
     return rc;
 }
 
+/* Those of --config first, which stay the config's own; then those of --output. */
 static int parse_all(const struct mt_options *options, struct mt_output_config *configs, size_t *count,
                      char *ret_reason, size_t reason_size)
 {
-    for (; *count < options->output_count; ++*count) {
-        int rc = mt_output_config_parse(options->outputs[*count], ret_reason, reason_size, &configs[*count]);
+    const struct mt_config_outputs *given = &options->config.outputs;
+
+    for (; *count < given->count; ++*count)
+        configs[*count] = given->items[*count];
+    for (size_t i = 0; i < options->output_count; i++) {
+        if (*count == MT_OUTPUTS_MAX) {
+            snprintf(ret_reason, reason_size, "--output %s: with those of --config more than %u outputs",
+                     options->outputs[i], MT_OUTPUTS_MAX);
+            return -EINVAL;
+        }
+        int rc = mt_output_config_parse(options->outputs[i], ret_reason, reason_size, &configs[*count]);
         if (rc != 0)
             return rc;
+        ++*count;
     }
     return 0;
 }
@@ -123,7 +134,7 @@ int mt_app_outputs_open(struct mt_options *options, char *ret_reason, size_t rea
                         struct mt_app_outputs **ret_outputs)
 {
     *ret_outputs = NULL;
-    if (options->output_count == 0)
+    if (options->output_count + options->config.outputs.count == 0)
         return 0;
     struct mt_app_outputs *outputs = calloc(1, sizeof(*outputs));
     struct mt_output_config *configs = calloc(MT_OUTPUTS_MAX, sizeof(*configs));
@@ -140,7 +151,7 @@ int mt_app_outputs_open(struct mt_options *options, char *ret_reason, size_t rea
     }
     if (rc == 0)
         rc = start(outputs, options, configs, count, ret_reason, reason_size);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = options->config.outputs.count; i < count; i++)
         mt_output_config_fini(&configs[i]);
     free(configs);
     if (rc == 0)

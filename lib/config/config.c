@@ -20,6 +20,7 @@ enum program_key {
     PROGRAM_ALERTS,
     PROGRAM_STATS,
     PROGRAM_OBSERVER,
+    PROGRAM_OUTPUTS,
     PROGRAM_LIVE,
     PROGRAM_KEY_COUNT,
 };
@@ -27,7 +28,8 @@ enum program_key {
 static const char *const program_keys[PROGRAM_KEY_COUNT] = {
     [PROGRAM_SITE] = "site",     [PROGRAM_WORKERS] = "workers",   [PROGRAM_PORTS] = "ports",
     [PROGRAM_FILTER] = "filter", [PROGRAM_SESSIONS] = "sessions", [PROGRAM_ALERTS] = "alerts",
-    [PROGRAM_STATS] = "stats",   [PROGRAM_OBSERVER] = "observer", [PROGRAM_LIVE] = "live",
+    [PROGRAM_STATS] = "stats",   [PROGRAM_OBSERVER] = "observer", [PROGRAM_OUTPUTS] = "outputs",
+    [PROGRAM_LIVE] = "live",
 };
 
 MT_STATIC_ASSERT(sizeof(((struct mt_config *)NULL)->ports) == MT_PORTS_MAX * sizeof(uint16_t),
@@ -57,6 +59,8 @@ static int take_program_member(void *ctx, size_t key, const struct mt_yaml *valu
         return mt_config_text(report, name, value, &change->stats_path);
     case PROGRAM_OBSERVER:
         return mt_config_text(report, name, value, &change->observer);
+    case PROGRAM_OUTPUTS:
+        return mt_config_take_outputs(change, name, value);
     case PROGRAM_LIVE:
     case PROGRAM_KEY_COUNT:
         break;
@@ -83,6 +87,7 @@ static void drop_change(struct mt_config_change *change)
     free(change->stats_path);
     free(change->observer);
     mt_config_free_live(&change->live);
+    mt_config_free_outputs(&change->outputs);
 }
 
 static void move_networks(struct mt_config_networks *to, const struct mt_config_networks *from)
@@ -141,6 +146,7 @@ static int apply_change(struct mt_config *config, const struct mt_config_change 
     move_text(&config->stats_path, change->stats_path);
     move_text(&config->observer, change->observer);
     mt_config_move_live(&config->live, &change->live);
+    mt_config_move_outputs(&config->outputs, &change->outputs);
     if (change->workers != 0)
         config->workers = change->workers;
     if (change->port_count != 0) {
@@ -264,5 +270,6 @@ void mt_config_destroy(struct mt_config *config)
     free(config->stats_path);
     free(config->observer);
     mt_config_free_live(&config->live);
+    mt_config_free_outputs(&config->outputs);
     *config = (struct mt_config){.site = mt_site_default};
 }

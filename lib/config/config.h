@@ -5,7 +5,7 @@
  * (lists), thresholds (by rule name, detect/thresholds.def). A configuration
  * file (--config) holds the same keys under `site:`, the program's options by
  * their long names (workers, ports, filter, sessions, alerts, stats, observer),
- * and those of `mailtap live` under `live:`.
+ * those of `mailtap live` under `live:`, and outputs in a list under `outputs:`.
  * Unknown keys are errors that name the nearest known key.
  *
  * Ownership: the config owns all lists; free with mt_config_destroy. Thread:
@@ -17,6 +17,7 @@
 #include "base/site.h"
 #include "capture/ports.h"
 #include "detect/detect.h"
+#include "export/outputs.h"
 #include "session/session.h"
 
 /* Texts of a list; one block, free(items). */
@@ -39,6 +40,12 @@ struct mt_config_live {
     enum mt_spread spread;
     enum mt_poll poll;
     bool no_promiscuous;
+};
+
+/* `outputs:`, checked as --output is; free with the config. */
+struct mt_config_outputs {
+    struct mt_output_config *items;
+    size_t count;
 };
 
 /* Ranges of these, for the command line too. */
@@ -68,6 +75,7 @@ struct mt_config {
     uint16_t ports[64];
     uint32_t port_count;
     struct mt_config_live live;
+    struct mt_config_outputs outputs;
     struct mt_config_storage *storage; /* private */
 };
 

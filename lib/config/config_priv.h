@@ -28,7 +28,8 @@ struct mt_config_change {
     char *alerts_path;
     char *stats_path;
     char *observer;
-    struct mt_config_live live; /* numbers start as they were; texts NULL: not given */
+    struct mt_config_live live;       /* numbers start as they were; texts NULL: not given */
+    struct mt_config_outputs outputs; /* items NULL: not given */
     uint16_t ports[64];
     uint32_t port_count;
 };
@@ -41,6 +42,11 @@ int mt_config_take_live(struct mt_config_change *change, const char *name, const
 void mt_config_start_live(struct mt_config_live *change, const struct mt_config_live *before);
 void mt_config_move_live(struct mt_config_live *to, const struct mt_config_live *from);
 void mt_config_free_live(struct mt_config_live *live);
+
+/* The entries of `outputs:`; and what becomes of them. */
+int mt_config_take_outputs(struct mt_config_change *change, const char *name, const struct mt_yaml *list);
+void mt_config_move_outputs(struct mt_config_outputs *to, const struct mt_config_outputs *from);
+void mt_config_free_outputs(struct mt_config_outputs *outputs);
 
 enum mt_config_kind {
     MT_CONFIG_SITE,    /* a site file */

@@ -321,6 +321,27 @@ int mt_output_config_set(struct mt_output_config *config, const char *key, const
     return error == 1 ? set_by_name(config, key, value, ret_reason, reason_size) : error;
 }
 
+int mt_output_config_has(const struct mt_output_config *config, const char *key, char *ret_reason,
+                         size_t reason_size)
+{
+    size_t size = strlen(key);
+    size_t end = ends_with(key, "_file") ? 5 : ends_with(key, "_env") ? 4 : 0;
+    char bare[64];
+
+    snprintf(bare, sizeof(bare), "%.*s", (int)mt_min_u64(size - end, sizeof(bare) - 1), key);
+    if (find_key(config, key) != NULL || (end > 0 && is_secret(config, bare)) ||
+        (config->target == MT_TARGET_KAFKA && mt_target_kafka_has(key)))
+        return 0;
+    return unknown_key(config, key, ret_reason, reason_size);
+}
+
+bool mt_output_config_is_list(const struct mt_output_config *config, const char *key)
+{
+    const struct key *known = find_key(config, key);
+
+    return known != NULL && known->type == KEY_LIST;
+}
+
 /* key=value&key=value: text is cut up. */
 static int set_keys(struct mt_output_config *config, char *text, char *ret_reason, size_t size)
 {

@@ -11,6 +11,9 @@
  * false with its sentence in ret_reason, which is empty otherwise. */
 bool mt_target_kafka_knows(const char *name, const char *value, char *ret_reason, size_t reason_size);
 
+/* The same of a name alone. */
+bool mt_target_kafka_has(const char *name);
+
 /* Calls each with the name of every property that librdkafka has. */
 void mt_target_kafka_names(void (*each)(void *ctx, const char *name), void *ctx);
 

@@ -90,6 +90,11 @@ int mt_output_config_init(const char *spec, char *ret_reason, size_t reason_size
                           struct mt_output_config *ret_config);
 int mt_output_config_set(struct mt_output_config *config, const char *key, const char *value,
                          char *ret_reason, size_t reason_size);
+/* Is there such a key for this target? 0, or -EINVAL and a sentence with the nearest. */
+int mt_output_config_has(const struct mt_output_config *config, const char *key, char *ret_reason,
+                         size_t reason_size);
+/* May it be set again and again, each adding to it? */
+bool mt_output_config_is_list(const struct mt_output_config *config, const char *key);
 int mt_output_config_check(const struct mt_output_config *config, char *ret_reason, size_t reason_size);
 void mt_output_config_fini(struct mt_output_config *config);
 

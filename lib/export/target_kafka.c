@@ -38,6 +38,16 @@ bool mt_target_kafka_knows(const char *name, const char *value, char *ret_reason
     return result == RD_KAFKA_CONF_OK;
 }
 
+bool mt_target_kafka_has(const char *name)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char why[256];
+    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, "", why, sizeof(why));
+
+    rd_kafka_conf_destroy(conf);
+    return result != RD_KAFKA_CONF_UNKNOWN;
+}
+
 void mt_target_kafka_names(void (*each)(void *ctx, const char *name), void *ctx)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();

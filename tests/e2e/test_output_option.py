@@ -105,6 +105,33 @@ class Bench:
         reasons = [] if run.code == 3 and len(said) == 1 else [f"exit code {run.code}, said {said}"]
         self.tap.check("--require-outputs refuses to start without its receiver", reasons)
 
+    def outputs_of_a_configuration_file_are_those_of_the_command_line(self):
+        by_option, by_file, more = self.path("option.csv"), self.path("file.csv"), self.path("more.json")
+        config = self.path("mailtap.yaml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(f"outputs:\n  - format: csv\n    target: file:{by_file}\n    only: alerts\n")
+            file.write("    fields: ['@timestamp', rule.name, source.ip]\n")
+        run = self.read("--output", f"csv:file:{by_option}?only=alerts&fields=@timestamp,rule.name,source.ip")
+        reasons = list(crash_reasons(run, (0,)))
+        run = self.read("--config", config, "--output", f"ecs:file:{more}")
+        reasons += crash_reasons(run, (0,))
+        if not reasons:
+            texts = [open(path, encoding="utf-8").read() for path in (by_option, by_file)]
+            if texts[0] != texts[1] or texts[0].count("\n") < 10:
+                reasons.append(f"{len(texts[0])} bytes by --output, {len(texts[1])} by the file, or other ones")
+            if os.path.getsize(more) < 10000:
+                reasons.append("--output beside --config wrote next to nothing")
+        self.tap.check("outputs of --config are those of --output, which adds to them", reasons)
+
+    def a_configuration_file_that_is_wrong_is_told_with_its_place(self):
+        config = self.path("mailtap.yaml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("workers: 1\noutputs:\n  - format: ecs\n    target: file:/x\n    rotat: 1G\n")
+        run = self.read("--config", config, capture=self.one)
+        wanted = f"mailtap: {config}:5:5: outputs: there is no key rotat for this target; did you mean rotate?"
+        reasons = [] if run.code == 2 and run.errors() == [wanted] else [f"code {run.code}, said {run.errors()}"]
+        self.tap.check("a wrong key of an output in a file is told with line, column and the nearest", reasons)
+
     def a_spool_keeps_what_a_receiver_misses(self):
         spool = self.path("spool")
         wanted = len([line for line in Run(self.mailtap, ["read", "--json", self.one]).stdout.split(b"\n") if line])
@@ -143,6 +170,8 @@ def main():
         bench.every_format_is_the_same_for_any_number_of_workers()
         bench.filters_choose()
         bench.bad_requests_are_refused()
+        bench.outputs_of_a_configuration_file_are_those_of_the_command_line()
+        bench.a_configuration_file_that_is_wrong_is_told_with_its_place()
         bench.a_spool_keeps_what_a_receiver_misses()
     return tap.finish()
 
