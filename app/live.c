@@ -44,6 +44,8 @@ static const char help[] =
     "  --alerts PATH      write alerts (NDJSON) to PATH; - is standard output\n"
     "  --output SPEC      FORMAT:TARGET: send records and alerts elsewhere (docs/outputs.md);\n"
     "                     may be given several times\n"
+    "  --notify SPEC      FORM:TARGET: tell people of alerts, by a webhook or a program\n"
+    "                     (docs/outputs.md); may be given several times\n"
     "  --require-outputs  do not start when one of them can't be reached\n"
     "  --stats PATH       write a JSON line of statistics each --interval TIME (10s)\n"
     "  --site FILE        home networks, local domains, mail servers, thresholds (YAML)\n"

@@ -56,6 +56,8 @@ struct mt_options {
     const char *stats_path;
     const char *outputs[MT_OUTPUTS_MAX]; /* FORMAT:TARGET, as given */
     size_t output_count;
+    const char *notices[MT_OUTPUTS_MAX]; /* FORM:TARGET, as given */
+    size_t notice_count;
     const char *site_path;
     const char *observer;
     const char *session_id; /* dialogue: only this one */

@@ -96,6 +96,14 @@ static int take_output(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_notify(struct mt_options *options, const char *text)
+{
+    if (options->notice_count == MT_OUTPUTS_MAX)
+        return mt_options_error("--notify: more than %u of them: %s", MT_OUTPUTS_MAX, text);
+    options->notices[options->notice_count++] = text;
+    return -1;
+}
+
 static int take_require_outputs(struct mt_options *options, const char *text)
 {
     (void)text;
@@ -141,6 +149,7 @@ const struct mt_option mt_options_shared[] = {
     {"alerts", READ | LIVE, true, take_alerts},
     {"stats", READ | LIVE, true, take_stats},
     {"output", READ | LIVE, true, take_output},
+    {"notify", READ | LIVE, true, take_notify},
     {"require-outputs", READ | LIVE, false, take_require_outputs},
     {"workers", READ | LIVE, true, take_workers},
     {"site", READ | LIVE, true, take_site},

@@ -108,21 +108,18 @@ static int start(struct mt_app_outputs *outputs, struct mt_options *options,
     return rc;
 }
 
-/* Those of --config first, which stay the config's own; then those of --output. */
-static int parse_all(const struct mt_options *options, struct mt_output_config *configs, size_t *count,
-                     char *ret_reason, size_t reason_size)
-{
-    const struct mt_config_outputs *given = &options->config.outputs;
+typedef int parse_function(const char *spec, char *ret_reason, size_t reason_size,
+                           struct mt_output_config *ret_config);
 
-    for (; *count < given->count; ++*count)
-        configs[*count] = given->items[*count];
-    for (size_t i = 0; i < options->output_count; i++) {
+static int parse_list(const char *const *specs, size_t spec_count, parse_function *parse,
+                      struct mt_output_config *configs, size_t *count, char *ret_reason, size_t reason_size)
+{
+    for (size_t i = 0; i < spec_count; i++) {
         if (*count == MT_OUTPUTS_MAX) {
-            snprintf(ret_reason, reason_size, "--output %s: with those of --config more than %u outputs",
-                     options->outputs[i], MT_OUTPUTS_MAX);
+            snprintf(ret_reason, reason_size, "%s: more than %u outputs in all", specs[i], MT_OUTPUTS_MAX);
             return -EINVAL;
         }
-        int rc = mt_output_config_parse(options->outputs[i], ret_reason, reason_size, &configs[*count]);
+        int rc = parse(specs[i], ret_reason, reason_size, &configs[*count]);
         if (rc != 0)
             return rc;
         ++*count;
@@ -130,11 +127,35 @@ static int parse_all(const struct mt_options *options, struct mt_output_config *
     return 0;
 }
 
+/* Those of --config first, which stay the config's own; then those of the command line. */
+static int parse_all(const struct mt_options *options, struct mt_output_config *configs, size_t *count,
+                     char *ret_reason, size_t reason_size)
+{
+    const struct mt_config_outputs *given = &options->config.outputs;
+    const struct mt_config_outputs *notify = &options->config.notify;
+
+    if (given->count + notify->count > MT_OUTPUTS_MAX) {
+        snprintf(ret_reason, reason_size, "--config: more than %u outputs in all", MT_OUTPUTS_MAX);
+        return -EINVAL;
+    }
+    for (; *count < given->count; ++*count)
+        configs[*count] = given->items[*count];
+    for (size_t i = 0; i < notify->count; i++)
+        configs[(*count)++] = notify->items[i];
+    int rc = parse_list(options->outputs, options->output_count, mt_output_config_parse, configs, count,
+                        ret_reason, reason_size);
+    if (rc == 0)
+        rc = parse_list(options->notices, options->notice_count, mt_notice_config_parse, configs, count,
+                        ret_reason, reason_size);
+    return rc;
+}
+
 int mt_app_outputs_open(struct mt_options *options, char *ret_reason, size_t reason_size,
                         struct mt_app_outputs **ret_outputs)
 {
     *ret_outputs = NULL;
-    if (options->output_count + options->config.outputs.count == 0)
+    size_t of_config = options->config.outputs.count + options->config.notify.count;
+    if (options->output_count + options->notice_count + of_config == 0)
         return 0;
     struct mt_app_outputs *outputs = calloc(1, sizeof(*outputs));
     struct mt_output_config *configs = calloc(MT_OUTPUTS_MAX, sizeof(*configs));
@@ -151,7 +172,7 @@ int mt_app_outputs_open(struct mt_options *options, char *ret_reason, size_t rea
     }
     if (rc == 0)
         rc = start(outputs, options, configs, count, ret_reason, reason_size);
-    for (size_t i = options->config.outputs.count; i < count; i++)
+    for (size_t i = of_config; i < count; i++)
         mt_output_config_fini(&configs[i]);
     free(configs);
     if (rc == 0)
@@ -237,6 +258,9 @@ static bool report(const char *name, const struct mt_output_stats *stats)
     if (stats->rejected > 0)
         fprintf(stderr, "mailtap: output %s: the receiver refused %" PRIu64 " documents: %s\n", name,
                 stats->rejected, error);
+    if (stats->limited > 0)
+        fprintf(stderr, "mailtap: output %s: %" PRIu64 " alerts were told in a sum only\n", name,
+                stats->limited);
     if (stats->damaged > 0)
         fprintf(stderr, "mailtap: output %s: %" PRIu64 " documents of the spool were damaged\n", name,
                 stats->damaged);

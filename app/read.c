@@ -25,6 +25,8 @@ static const char help[] =
     "  --stats PATH       write all counters (JSON) to PATH at the end\n"
     "  --output SPEC      FORMAT:TARGET: send records and alerts elsewhere (docs/outputs.md);\n"
     "                     may be given several times\n"
+    "  --notify SPEC      FORM:TARGET: tell people of alerts, by a webhook or a program\n"
+    "                     (docs/outputs.md); may be given several times\n"
     "  --require-outputs  do not start when one of them can't be reached\n"
     "  --site FILE        home networks, local domains, mail servers, thresholds (YAML)\n"
     "  --config FILE      options from a YAML file; the command line wins\n"

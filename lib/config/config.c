@@ -21,6 +21,7 @@ enum program_key {
     PROGRAM_STATS,
     PROGRAM_OBSERVER,
     PROGRAM_OUTPUTS,
+    PROGRAM_NOTIFY,
     PROGRAM_LIVE,
     PROGRAM_KEY_COUNT,
 };
@@ -29,7 +30,7 @@ static const char *const program_keys[PROGRAM_KEY_COUNT] = {
     [PROGRAM_SITE] = "site",     [PROGRAM_WORKERS] = "workers",   [PROGRAM_PORTS] = "ports",
     [PROGRAM_FILTER] = "filter", [PROGRAM_SESSIONS] = "sessions", [PROGRAM_ALERTS] = "alerts",
     [PROGRAM_STATS] = "stats",   [PROGRAM_OBSERVER] = "observer", [PROGRAM_OUTPUTS] = "outputs",
-    [PROGRAM_LIVE] = "live",
+    [PROGRAM_NOTIFY] = "notify", [PROGRAM_LIVE] = "live",
 };
 
 MT_STATIC_ASSERT(sizeof(((struct mt_config *)NULL)->ports) == MT_PORTS_MAX * sizeof(uint16_t),
@@ -60,7 +61,8 @@ static int take_program_member(void *ctx, size_t key, const struct mt_yaml *valu
     case PROGRAM_OBSERVER:
         return mt_config_text(report, name, value, &change->observer);
     case PROGRAM_OUTPUTS:
-        return mt_config_take_outputs(change, name, value);
+    case PROGRAM_NOTIFY:
+        return mt_config_take_outputs(change, name, key == PROGRAM_NOTIFY, value);
     case PROGRAM_LIVE:
     case PROGRAM_KEY_COUNT:
         break;
@@ -88,6 +90,7 @@ static void drop_change(struct mt_config_change *change)
     free(change->observer);
     mt_config_free_live(&change->live);
     mt_config_free_outputs(&change->outputs);
+    mt_config_free_outputs(&change->notify);
 }
 
 static void move_networks(struct mt_config_networks *to, const struct mt_config_networks *from)
@@ -147,6 +150,7 @@ static int apply_change(struct mt_config *config, const struct mt_config_change 
     move_text(&config->observer, change->observer);
     mt_config_move_live(&config->live, &change->live);
     mt_config_move_outputs(&config->outputs, &change->outputs);
+    mt_config_move_outputs(&config->notify, &change->notify);
     if (change->workers != 0)
         config->workers = change->workers;
     if (change->port_count != 0) {
@@ -271,5 +275,6 @@ void mt_config_destroy(struct mt_config *config)
     free(config->observer);
     mt_config_free_live(&config->live);
     mt_config_free_outputs(&config->outputs);
+    mt_config_free_outputs(&config->notify);
     *config = (struct mt_config){.site = mt_site_default};
 }

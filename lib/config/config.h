@@ -5,7 +5,8 @@
  * (lists), thresholds (by rule name, detect/thresholds.def). A configuration
  * file (--config) holds the same keys under `site:`, the program's options by
  * their long names (workers, ports, filter, sessions, alerts, stats, observer),
- * those of `mailtap live` under `live:`, and outputs in a list under `outputs:`.
+ * those of `mailtap live` under `live:`, lists of outputs under `outputs:` and
+ * of those for people under `notify:`.
  * Unknown keys are errors that name the nearest known key.
  *
  * Ownership: the config owns all lists; free with mt_config_destroy. Thread:
@@ -42,7 +43,7 @@ struct mt_config_live {
     bool no_promiscuous;
 };
 
-/* `outputs:`, checked as --output is; free with the config. */
+/* `outputs:` and `notify:`, checked as --output and --notify are. */
 struct mt_config_outputs {
     struct mt_output_config *items;
     size_t count;
@@ -76,6 +77,7 @@ struct mt_config {
     uint32_t port_count;
     struct mt_config_live live;
     struct mt_config_outputs outputs;
+    struct mt_config_outputs notify;
     struct mt_config_storage *storage; /* private */
 };
 

@@ -30,6 +30,7 @@ struct mt_config_change {
     char *observer;
     struct mt_config_live live;       /* numbers start as they were; texts NULL: not given */
     struct mt_config_outputs outputs; /* items NULL: not given */
+    struct mt_config_outputs notify;
     uint16_t ports[64];
     uint32_t port_count;
 };
@@ -43,8 +44,9 @@ void mt_config_start_live(struct mt_config_live *change, const struct mt_config_
 void mt_config_move_live(struct mt_config_live *to, const struct mt_config_live *from);
 void mt_config_free_live(struct mt_config_live *live);
 
-/* The entries of `outputs:`; and what becomes of them. */
-int mt_config_take_outputs(struct mt_config_change *change, const char *name, const struct mt_yaml *list);
+/* The entries of `outputs:` or `notify:`; and what becomes of them. */
+int mt_config_take_outputs(struct mt_config_change *change, const char *name, bool is_notice,
+                           const struct mt_yaml *list);
 void mt_config_move_outputs(struct mt_config_outputs *to, const struct mt_config_outputs *from);
 void mt_config_free_outputs(struct mt_config_outputs *outputs);
 

@@ -1,5 +1,6 @@
-/* The entries of `outputs:`: what stands behind --output, as a text or as a
- * mapping of format, target and the keys of export/output_keys.def. */
+/* The entries of `outputs:` and `notify:`: what stands behind --output or --notify,
+ * as a text or as a mapping of format, target and the keys of
+ * export/output_keys.def. */
 #include "config/config_priv.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 struct entry {
     const struct mt_config_report *report;
     const char *list; /* the list's key in the file */
+    bool is_notice;
     const struct mt_yaml *node;
     struct mt_output_config *config;
 };
@@ -66,6 +68,12 @@ static int copy_text(const struct entry *entry, const char *name, const struct m
     return mt_config_text(entry->report, expected, value, ret_text);
 }
 
+static int init_config(const struct entry *entry, const char *spec, char reason[REASON_SIZE])
+{
+    return entry->is_notice ? mt_notice_config_init(spec, reason, REASON_SIZE, entry->config)
+                            : mt_output_config_init(spec, reason, REASON_SIZE, entry->config);
+}
+
 static int start_entry(const struct entry *entry)
 {
     const struct mt_yaml *format = value_of(entry->node, "format");
@@ -84,12 +92,13 @@ static int start_entry(const struct entry *entry)
     if (rc == 0 && strpbrk(texts[0], ":?") != NULL) {
         rc = say(entry->report, format, entry->list, "a format is a name alone; the target has its own key");
     } else if (rc == 0) {
-        const struct mt_yaml *wrong = mt_format_find(mt_span_cstr(texts[0])) == NULL ? format : target;
         bool fits = (size_t)snprintf(spec, sizeof(spec), "%s:%s", texts[0], texts[1]) < sizeof(spec);
         snprintf(reason, sizeof(reason), "the target is too long");
-        rc = fits ? mt_output_config_init(spec, reason, sizeof(reason), entry->config) : -EINVAL;
+        rc = fits ? init_config(entry, spec, reason) : -EINVAL;
+        /* a sentence that names no format says what is wrong with the target */
         if (rc == -EINVAL)
-            rc = say(entry->report, wrong, entry->list, reason);
+            rc = say(entry->report, strstr(reason, ": there is no form") != NULL ? format : target,
+                     entry->list, reason);
     }
     free(texts[0]);
     free(texts[1]);
@@ -163,15 +172,17 @@ static int take_spec(const struct entry *entry)
 
     if (rc != 0)
         return rc;
-    rc = mt_output_config_parse(spec, reason, sizeof(reason), entry->config);
+    rc = entry->is_notice ? mt_notice_config_parse(spec, reason, sizeof(reason), entry->config)
+                          : mt_output_config_parse(spec, reason, sizeof(reason), entry->config);
     free(spec);
     return rc == -EINVAL ? say(entry->report, entry->node, entry->list, reason) : rc;
 }
 
-int mt_config_take_outputs(struct mt_config_change *change, const char *name, const struct mt_yaml *list)
+int mt_config_take_outputs(struct mt_config_change *change, const char *name, bool is_notice,
+                           const struct mt_yaml *list)
 {
     const struct mt_config_report *report = change->report;
-    struct mt_config_outputs *outputs = &change->outputs;
+    struct mt_config_outputs *outputs = is_notice ? &change->notify : &change->outputs;
     int rc = 0;
 
     if (list->kind != MT_YAML_LIST) {
@@ -183,7 +194,7 @@ int mt_config_take_outputs(struct mt_config_change *change, const char *name, co
     if (outputs->items == NULL)
         return -ENOMEM;
     for (const struct mt_yaml *node = list->child; rc == 0 && node != NULL; node = node->next) {
-        struct entry entry = {report, name, node, &outputs->items[outputs->count]};
+        struct entry entry = {report, name, is_notice, node, &outputs->items[outputs->count]};
         if (outputs->count == MT_OUTPUTS_MAX) {
             mt_config_report_place(report, node->line, node->column, "%s: more than %u entries", name,
                                    MT_OUTPUTS_MAX);

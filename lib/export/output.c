@@ -121,6 +121,7 @@ static void destroy(struct mt_output *output)
         output->ops->destroy(output->target);
     if (output->format != NULL)
         output->config.format->destroy(output->format);
+    mt_notice_limit_destroy(output->limit);
     mt_spool_close(output->spool);
     mt_queue_destroy(output->queue);
     free(output->buffer);
@@ -141,6 +142,11 @@ static int open_parts(struct mt_output *output, char *ret_reason, size_t size)
         error = make_room(output, ret_reason, size);
     if (error != 0)
         return error;
+    if (output->config.is_notice && mt_notice_limit_create(output->config.period, output->config.each_max,
+                                                           output->config.all_max, &output->limit) != 0) {
+        snprintf(ret_reason, size, "there is no memory for it");
+        return -ENOMEM;
+    }
     output->ops = mt_target_ops(output->config.target);
     output->hooks = (struct mt_target_hooks){
         .ctx = output, .refuse = refuse, .give_up = &output->give_up, .format = output->format};
@@ -208,7 +214,7 @@ static struct mt_span text_id(struct mt_span id, size_t index, char *space, size
     return mt_span(space, (size_t)n);
 }
 
-void mt_output_put(struct mt_output *output, const struct mt_output_item *item)
+static void put_texts(struct mt_output *output, const struct mt_output_item *item)
 {
     char space[MT_DOCUMENT_WORD_MAX];
     struct mt_document document = {
@@ -238,6 +244,49 @@ void mt_output_put(struct mt_output *output, const struct mt_output_item *item)
     }
 }
 
+void mt_output_put(struct mt_output *output, const struct mt_output_item *item)
+{
+    if (output->limit != NULL &&
+        !mt_notice_limit_admit(output->limit, mt_clock_steady(), item->rule, item->key, item->level)) {
+        mt_count(&output->counts.limited, 1);
+        return;
+    }
+    put_texts(output, item);
+}
+
+struct sum {
+    struct mt_output *output;
+    struct mt_notice_sum held;
+};
+
+static void put_sum(void *ctx, const struct mt_format_text *text)
+{
+    const struct sum *sum = ctx;
+    uint64_t now = mt_clock_wall();
+    char id[64];
+    int size = snprintf(id, sizeof(id), "sum-%016llx", (unsigned long long)now);
+    const struct mt_output_item item = {
+        .texts = text,
+        .text_count = 1,
+        .time = now,
+        .id = mt_span(id, (size_t)size),
+        .key = mt_span("", 0),
+        .rule = mt_span_cstr("sum"),
+        .kind = MT_OUTPUT_ALERT,
+        .level = sum->held.level,
+    };
+
+    put_texts(sum->output, &item);
+}
+
+void mt_output_sum_up(struct mt_output *output, bool with_all)
+{
+    struct sum sum = {.output = output};
+
+    if (output->limit != NULL && mt_notice_limit_sum(output->limit, mt_clock_steady(), with_all, &sum.held))
+        (void)mt_notice_put_sum(output->format, output->config.format, &sum.held, put_sum, &sum);
+}
+
 void mt_output_count(struct mt_output *output, struct mt_output_stats *ret_stats)
 {
     const struct mt_output_counts *counts = &output->counts;
@@ -260,6 +309,7 @@ void mt_output_count(struct mt_output *output, struct mt_output_stats *ret_stats
         .damaged = spool.damaged,
         .damages = spool.damages,
         .failures = atomic_load(&counts->failures),
+        .limited = atomic_load(&counts->limited),
         .latency_sum = atomic_load(&counts->latency_sum),
     };
     for (size_t i = 0; i < MT_OUTPUT_LATENCY_COUNT; i++)
@@ -273,6 +323,8 @@ void mt_output_count(struct mt_output *output, struct mt_output_stats *ret_stats
 void mt_output_begin_close(struct mt_output *output, uint64_t give_up)
 {
     atomic_store(&output->give_up, give_up);
+    if (output->queue != NULL)
+        mt_output_sum_up(output, true);
     atomic_store(&output->is_closing, true);
     if (output->queue != NULL)
         mt_queue_close(output->queue);

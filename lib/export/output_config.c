@@ -1,5 +1,8 @@
+#include "export/notice_priv.h"
 #include "export/output_config_priv.h"
 #include "export/output_values_priv.h"
+
+#include "base/hash.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,8 +31,10 @@ enum key_type {
 #define SPLUNK BIT(SPLUNK)
 #define WEBHOOK BIT(WEBHOOK)
 #define HTTP (BIT(ELASTICSEARCH) | SPLUNK | BIT(CLICKHOUSE) | WEBHOOK)
+#define EXEC BIT(EXEC)
+#define NOTICE (1u << 31) /* of no target, but of --notify */
 #define TLS (BIT(SYSLOG_TLS) | HTTP)
-#define REMOTE (BIT(UNIX) | SYSLOG | KAFKA | HTTP)
+#define REMOTE (BIT(UNIX) | SYSLOG | KAFKA | HTTP | EXEC)
 #define ALL ((1u << MT_TARGET_COUNT) - 1)
 
 struct key {
@@ -76,6 +81,7 @@ static const struct scheme schemes[] = {
     {"clickhouse+https://", "https://", MT_TARGET_CLICKHOUSE},
     {"http://", "http://", MT_TARGET_WEBHOOK},
     {"https://", "https://", MT_TARGET_WEBHOOK},
+    {"exec:", "", MT_TARGET_EXEC},
 };
 
 const char *mt_output_key_at(size_t index, const char **ret_meaning)
@@ -112,13 +118,18 @@ static const char *suggestion(const struct nearest *nearest, const char *otherwi
     return to;
 }
 
+static bool has_key(const struct mt_output_config *config, const struct key *key)
+{
+    return (key->targets & (1u << config->target | (config->is_notice ? NOTICE : 0))) != 0;
+}
+
 static int unknown_key(const struct mt_output_config *config, const char *name, char *ret_reason, size_t size)
 {
     struct nearest nearest = {.wanted = name, .distance = NEAR_MAX + 1};
     char text[96];
 
     for (size_t i = 0; i < MT_ARRAY_COUNT(keys); i++) {
-        if ((keys[i].targets & 1u << config->target) != 0)
+        if (has_key(config, &keys[i]))
             look_at(&nearest, keys[i].name);
     }
     if (config->target == MT_TARGET_KAFKA)
@@ -227,7 +238,7 @@ static int set_key(struct mt_output_config *config, const struct key *key, const
 static const struct key *find_key(const struct mt_output_config *config, const char *name)
 {
     for (size_t i = 0; i < MT_ARRAY_COUNT(keys); i++) {
-        if (strcmp(keys[i].name, name) == 0 && (keys[i].targets & 1u << config->target) != 0)
+        if (strcmp(keys[i].name, name) == 0 && has_key(config, &keys[i]))
             return &keys[i];
     }
     return NULL;
@@ -392,21 +403,27 @@ static int find_format(struct mt_output_config *config, const char *spec, const 
     char text[96];
 
     snprintf(name, sizeof(name), "%.*s", (int)mt_min_u64(length, sizeof(name) - 1), spec);
-    config->format = mt_format_find(mt_span_cstr(name));
+    config->format =
+        config->is_notice ? mt_notice_find(mt_span_cstr(name)) : mt_format_find(mt_span_cstr(name));
     if (config->format != NULL && spec[length] == ':') {
         *ret_rest = spec + length + 1;
         return 0;
     }
     if (config->format != NULL) {
-        snprintf(ret_reason, size, "it names no target; write %s:file:PATH, or %s:- for standard output",
+        snprintf(ret_reason, size,
+                 config->is_notice ? "it names no target; write %s:https://... or %s:exec:PATH"
+                                   : "it names no target; write %s:file:PATH, or %s:- for standard output",
                  name, name);
         return -EINVAL;
     }
     struct nearest nearest = {.wanted = name, .distance = NEAR_MAX + 1};
-    for (size_t i = 0; mt_format_at(i) != NULL; i++)
-        look_at(&nearest, mt_format_at(i)->name);
-    snprintf(ret_reason, size, "there is no format %s%s", name,
-             suggestion(&nearest, "; mailtap read --help lists them", text, sizeof(text)));
+    for (size_t i = 0; config->is_notice ? mt_notice_at(i) != NULL : mt_format_at(i) != NULL; i++)
+        look_at(&nearest, config->is_notice ? mt_notice_at(i)->name : mt_format_at(i)->name);
+    snprintf(ret_reason, size, config->is_notice ? "there is no form %s%s" : "there is no format %s%s", name,
+             suggestion(&nearest,
+                        config->is_notice ? "; there are text, json, slack, mattermost and teams"
+                                          : "; mailtap read --help lists them",
+                        text, sizeof(text)));
     return -EINVAL;
 }
 
@@ -492,6 +509,13 @@ int mt_output_config_check(const struct mt_output_config *config, char *ret_reas
         wrong = "Splunk wants a token; write token_file=PATH or token_env=NAME";
     else if (config->user != NULL && config->token != NULL)
         wrong = "it has a user and a token; one of them is enough";
+    else if (config->target == MT_TARGET_EXEC && !config->is_notice)
+        wrong = "exec: is for --notify";
+    else if (config->is_notice && config->target != MT_TARGET_EXEC && config->target != MT_TARGET_WEBHOOK &&
+             config->target != MT_TARGET_FILE && config->target != MT_TARGET_STDOUT)
+        wrong = "messages for people go to https://, exec:, file: or -";
+    else if (config->is_notice && config->only != MT_OUTPUT_ALERTS)
+        wrong = "messages for people are made of alerts only";
     else if (config->rfc == 1 && (1u << config->target & SYSLOG) == 0)
         wrong = "rfc is for syslog";
     if (wrong == NULL) {
@@ -502,11 +526,38 @@ int mt_output_config_check(const struct mt_output_config *config, char *ret_reas
     return -EINVAL;
 }
 
+/* The URL of a chat's webhook is its password: of it only scheme and host are
+ * shown, and a number that tells several of one host apart. */
+static void name_it(struct mt_output_config *config, const char *target)
+{
+    const char *host = strstr(target, "://");
+    size_t shown = strlen(target);
+
+    if (config->is_notice && host != NULL)
+        shown = (size_t)(host + 3 - target) + strcspn(host + 3, "/");
+    int size =
+        snprintf(config->name, sizeof(config->name), "%s:%.*s", config->format->name, (int)shown, target);
+    if (target[shown] != '\0' && target[shown + 1] != '\0' && (size_t)size < sizeof(config->name))
+        snprintf(config->name + size, sizeof(config->name) - (size_t)size, "#%04x",
+                 (unsigned)(mt_hash_bytes(0, mt_span_cstr(target)) & 0xffff));
+}
+
+static int set_notice_defaults(struct mt_output_config *config)
+{
+    if (config->is_notice) {
+        config->only = MT_OUTPUT_ALERTS;
+        config->batch_max = 1; /* a message of its own for each */
+    }
+    return 0;
+}
+
 static int parse(const char *spec, struct mt_output_config *config, char *ret_reason, size_t size)
 {
     const char *target = spec;
     int error = set_defaults(config, ret_reason, size);
 
+    if (error == 0)
+        error = set_notice_defaults(config);
     if (error == 0)
         error = find_format(config, spec, &target, ret_reason, size);
     if (error != 0)
@@ -516,7 +567,7 @@ static int parse(const char *spec, struct mt_output_config *config, char *ret_re
     if (copy == NULL)
         return no_memory(ret_reason, size);
     copy[length] = '\0';
-    snprintf(config->name, sizeof(config->name), "%s:%s", config->format->name, copy);
+    name_it(config, copy);
     error = find_target(config, copy, ret_reason, size);
     if (error == 0 && target[length] == '?') {
         memcpy(copy, target + length + 1, strlen(target + length + 1) + 1);
@@ -529,33 +580,60 @@ static int parse(const char *spec, struct mt_output_config *config, char *ret_re
 static int finish(const char *spec, const char *why, int error, struct mt_output_config *config,
                   char *ret_reason, size_t size)
 {
+    bool is_notice = config->is_notice;
+
     if (error == 0)
         return 0;
     mt_output_config_fini(config);
-    snprintf(ret_reason, size, "output %.*s: %s", (int)strcspn(spec, "?"), spec, why);
+    snprintf(ret_reason, size, "%s %.*s: %s", is_notice ? "notify" : "output", (int)strcspn(spec, "?"), spec,
+             why);
     return error;
 }
 
-int mt_output_config_init(const char *spec, char *ret_reason, size_t reason_size,
-                          struct mt_output_config *ret_config)
+static int init(const char *spec, bool is_notice, char *ret_reason, size_t reason_size,
+                struct mt_output_config *ret_config)
 {
     char why[512] = "";
 
-    *ret_config = (struct mt_output_config){.name = ""};
+    *ret_config = (struct mt_output_config){.name = "", .is_notice = is_notice};
     int error = parse(spec, ret_config, why, sizeof(why));
     return finish(spec, why, error, ret_config, ret_reason, reason_size);
 }
 
-int mt_output_config_parse(const char *spec, char *ret_reason, size_t reason_size,
-                           struct mt_output_config *ret_config)
+static int parse_whole(const char *spec, bool is_notice, char *ret_reason, size_t reason_size,
+                       struct mt_output_config *ret_config)
 {
     char why[512] = "";
-    int error = mt_output_config_init(spec, ret_reason, reason_size, ret_config);
+    int error = init(spec, is_notice, ret_reason, reason_size, ret_config);
 
     if (error != 0)
         return error;
     error = mt_output_config_check(ret_config, why, sizeof(why));
     return finish(spec, why, error, ret_config, ret_reason, reason_size);
+}
+
+int mt_output_config_init(const char *spec, char *ret_reason, size_t reason_size,
+                          struct mt_output_config *ret_config)
+{
+    return init(spec, false, ret_reason, reason_size, ret_config);
+}
+
+int mt_output_config_parse(const char *spec, char *ret_reason, size_t reason_size,
+                           struct mt_output_config *ret_config)
+{
+    return parse_whole(spec, false, ret_reason, reason_size, ret_config);
+}
+
+int mt_notice_config_init(const char *spec, char *ret_reason, size_t reason_size,
+                          struct mt_output_config *ret_config)
+{
+    return init(spec, true, ret_reason, reason_size, ret_config);
+}
+
+int mt_notice_config_parse(const char *spec, char *ret_reason, size_t reason_size,
+                           struct mt_output_config *ret_config)
+{
+    return parse_whole(spec, true, ret_reason, reason_size, ret_config);
 }
 
 static int copy_list(const struct mt_output_list *from, struct mt_output_list *to)

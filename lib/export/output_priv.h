@@ -13,6 +13,7 @@
 #ifndef MT_EXPORT_OUTPUT_PRIV_H
 #define MT_EXPORT_OUTPUT_PRIV_H
 
+#include "export/notice_priv.h"
 #include "export/outputs.h"
 #include "export/queue_priv.h"
 #include "export/spool_priv.h"
@@ -29,6 +30,7 @@ struct mt_output_counts {
     _Atomic uint64_t rejected;
     _Atomic uint64_t shed;
     _Atomic uint64_t failures;
+    _Atomic uint64_t limited;
     _Atomic uint64_t latency[MT_OUTPUT_LATENCY_COUNT];
     _Atomic uint64_t latency_sum;
 };
@@ -42,7 +44,8 @@ struct mt_output {
     const struct mt_target_ops *ops;
     struct mt_target *target;
     struct mt_target_hooks hooks;
-    struct mt_format *format; /* for the heads of files */
+    struct mt_format *format;      /* for the heads of files */
+    struct mt_notice_limit *limit; /* of --notify; NULL: none */
     struct mt_queue *queue;
     struct mt_spool *spool; /* NULL: none */
     pthread_t sender;
@@ -80,6 +83,9 @@ void mt_output_count(struct mt_output *output, struct mt_output_stats *ret_stats
 /* In two steps, so that several outputs share the time they are given. */
 void mt_output_begin_close(struct mt_output *output, uint64_t give_up);
 void mt_output_end_close(struct mt_output *output, struct mt_output_stats *ret_stats);
+
+/* Puts the sum of what a limit held back, when it is due or with_all in any case. */
+void mt_output_sum_up(struct mt_output *output, bool with_all);
 
 /* The threads. */
 void *mt_output_write(void *output);

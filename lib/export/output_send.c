@@ -332,6 +332,7 @@ static void look_after_target(struct mt_output *output)
     uint64_t now = mt_clock_steady();
     int reopen = atomic_exchange(&output->reopen, MT_REOPEN_NO);
 
+    mt_output_sum_up(output, false);
     if (reopen != MT_REOPEN_NO && output->ops->reopen != NULL)
         output->ops->reopen(output->target, reopen == MT_REOPEN_ROTATED);
     if (output->ops->tick != NULL && now - output->ticked >= PATIENCE / 4) {

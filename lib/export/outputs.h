@@ -42,6 +42,7 @@ enum mt_output_target {
     MT_TARGET_SPLUNK,
     MT_TARGET_CLICKHOUSE,
     MT_TARGET_WEBHOOK,
+    MT_TARGET_EXEC,
     MT_TARGET_COUNT,
 };
 
@@ -72,7 +73,8 @@ struct mt_output_config {
     char name[MT_OUTPUT_NAME_MAX]; /* FORMAT:TARGET without its keys: for messages and metrics */
     const struct mt_format_ops *format;
     enum mt_output_target target;
-    char *address; /* path, host:port, brokers/topic or URL, as the target wants it */
+    bool is_notice; /* alerts as messages that a person reads: --notify */
+    char *address;  /* path, host:port, brokers/topic or URL, as the target wants it */
 #define MT_OUTPUT_KEY(type, member, key, targets, low, high, words, fallback, meaning) \
     MT_OUTPUT_MEMBER_##type(member)
 #include "export/output_keys.def"
@@ -97,6 +99,13 @@ int mt_output_config_has(const struct mt_output_config *config, const char *key,
 bool mt_output_config_is_list(const struct mt_output_config *config, const char *key);
 int mt_output_config_check(const struct mt_output_config *config, char *ret_reason, size_t reason_size);
 void mt_output_config_fini(struct mt_output_config *config);
+
+/* The same for --notify: FORM:TARGET[?key=value&...], messages for people. Only
+ * alerts, one a message, and within the limits of period, each_max and all_max. */
+int mt_notice_config_parse(const char *spec, char *ret_reason, size_t reason_size,
+                           struct mt_output_config *ret_config);
+int mt_notice_config_init(const char *spec, char *ret_reason, size_t reason_size,
+                          struct mt_output_config *ret_config);
 
 /* Keys in their order; NULL behind the last: for --help and the man page. */
 const char *mt_output_key_at(size_t index, const char **ret_meaning);
@@ -137,6 +146,7 @@ struct mt_output_stats {
     uint64_t shed;     /* lost for want of room or time */
     uint64_t damaged;  /* documents of the spool that could not be read again */
     uint64_t damages;  /* places where the spool was damaged */
+    uint64_t limited;  /* alerts that --notify told in a sum only; they are not among accepted */
     uint64_t failures; /* attempts that failed */
     /* Put to acknowledged, of this run's documents: at most bound[i], the last one: longer. */
     uint64_t latency[MT_OUTPUT_LATENCY_COUNT];

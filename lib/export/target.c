@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define LOOK_NS UINT64_C(50000000) /* how soon a change of give_up is seen */
 
@@ -18,6 +19,7 @@ const struct mt_target_ops *mt_target_ops(enum mt_output_target target)
         [MT_TARGET_SYSLOG_TLS] = &mt_target_syslog,  [MT_TARGET_KAFKA] = &mt_target_kafka,
         [MT_TARGET_ELASTICSEARCH] = &mt_target_http, [MT_TARGET_SPLUNK] = &mt_target_http,
         [MT_TARGET_CLICKHOUSE] = &mt_target_http,    [MT_TARGET_WEBHOOK] = &mt_target_http,
+        [MT_TARGET_EXEC] = &mt_target_exec,
     };
     return ops[target];
 }
@@ -118,6 +120,19 @@ int mt_target_check_address(const struct mt_output_config *config, char *ret_rea
             return refuse_address(config, "complete: the table stands behind the host, /database.table",
                                   ret_reason, reason_size);
         return 0;
+    case MT_TARGET_EXEC:
+        if (*address != '/')
+            return refuse_address(config, "the whole path of a program, from / on", ret_reason, reason_size);
+        if (access(address, X_OK) == 0)
+            return 0;
+        snprintf(ret_reason, reason_size, "%s can't be run: %s", address, strerrordesc_np(errno));
+        return -EINVAL;
+    case MT_TARGET_WEBHOOK:
+        if (config->url == NULL || strncmp(config->url, "https://", 8) == 0 ||
+            strncmp(config->url, "http://", 7) == 0)
+            return 0;
+        snprintf(ret_reason, reason_size, "the url begins neither with https:// nor with http://");
+        return -EINVAL;
     default:
         return 0;
     }

@@ -92,8 +92,10 @@ static bool add_headers(struct mt_target *target)
     const char *scheme = "Bearer ";
     bool done = true;
 
-    if (config->target == MT_TARGET_ELASTICSEARCH ||
-        (config->target == MT_TARGET_WEBHOOK && config->body == MT_OUTPUT_BODY_LINES))
+    if (config->is_notice)
+        type = config->format->is_json ? type : "text/plain; charset=utf-8";
+    else if (config->target == MT_TARGET_ELASTICSEARCH ||
+             (config->target == MT_TARGET_WEBHOOK && config->body == MT_OUTPUT_BODY_LINES))
         type = config->format->is_json ? "application/x-ndjson" : "text/plain; charset=utf-8";
     if (config->target == MT_TARGET_SPLUNK)
         scheme = "Splunk ";
@@ -131,7 +133,7 @@ static char *make_url(const struct mt_output_config *config)
             "&input_format_skip_unknown_fields=1",
             (int)(path - address), address, path + 1);
     else
-        n = asprintf(&url, "%s", address);
+        n = asprintf(&url, "%s", config->url != NULL ? config->url : address);
     return n < 0 ? NULL : url;
 }
 

@@ -65,6 +65,7 @@ extern const struct mt_target_ops mt_target_stream; /* standard output, unix soc
 extern const struct mt_target_ops mt_target_syslog;
 extern const struct mt_target_ops mt_target_kafka;
 extern const struct mt_target_ops mt_target_http;
+extern const struct mt_target_ops mt_target_exec;
 
 const struct mt_target_ops *mt_target_ops(enum mt_output_target target);
 

@@ -449,7 +449,7 @@ static void a_program_option_that_is_wrong_is_told_with_what_was_expected(void *
         {"worker: 2\n", "site.yaml:1:1: unknown key \"worker\"; did you mean \"workers\"?"},
         {"home_networks: []\n",
          "site.yaml:1:1: unknown key \"home_networks\"; known keys are \"site\", \"workers\", \"ports\", "
-         "\"filter\", \"sessions\", \"alerts\", \"stats\", \"observer\", \"outputs\", \"live\""},
+         "\"filter\", \"sessions\", \"alerts\", \"stats\", \"observer\", \"outputs\", \"notify\", \"live\""},
         {"- workers\n", "site.yaml:1:1: configuration file: found a list, expected a mapping"},
         {"site: site.yaml\n", "site.yaml:1:7: site: found \"site.yaml\", expected a mapping"},
         {"site:\n  colour: red\n", "site.yaml:2:3: unknown key \"colour\"; known keys are \"home_networks\", "
