@@ -131,10 +131,10 @@ static size_t used_burst(struct mt_poller *poller, struct mt_frame *frames, size
     return count;
 }
 
-static void strays_look(struct mt_poller *poller)
+static void strays_look(struct mt_poller *poller, bool is_last)
 {
     if (poller->lane && poller->strays && MT_UNLIKELY(mt_strays_has_any(poller->strays)))
-        mt_strays_look(poller->strays, poller->lane->worker);
+        mt_strays_look(poller->strays, poller->lane->worker, is_last);
 }
 
 /* Until the source has ended, or is idle when the run is ending. */
@@ -152,7 +152,7 @@ static void poll_frames(struct mt_poller *poller)
             mt_lane_take_rules(poller->lane);
         else
             mt_beat(&poller->beat);
-        strays_look(poller);
+        strays_look(poller, false);
         if (MT_LIKELY(claimed > 0))
             count = used_burst(poller, frames, claimed, &is_end);
         else if (is_count_reached(live))
@@ -187,10 +187,10 @@ static struct mt_mark wait_for_others(struct mt_poller *poller)
             mt_deal_send(&poller->dealer, true);
             mt_deal_say(&poller->dealer, &poller->last);
         }
-        strays_look(poller);
+        strays_look(poller, false);
         mt_ring_pause(&spins);
     }
-    strays_look(poller);
+    strays_look(poller, true);
     return (struct mt_mark){.time = atomic_load_explicit(&live->last_time, memory_order_relaxed),
                             .number = atomic_load_explicit(&live->last_number, memory_order_relaxed)};
 }

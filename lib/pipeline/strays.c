@@ -15,6 +15,7 @@ struct mt_stray {
     struct mt_stray *next;
     struct mt_whole *whole;
     struct ballot *ballot;
+    uint64_t until; /* the worker's time */
 };
 
 struct mt_strays *mt_strays_create(uint32_t worker_count)
@@ -44,16 +45,21 @@ static void ballot_close(struct ballot *ballot, struct mt_stats *stats)
     free(ballot);
 }
 
+static void strays_drop(struct mt_stray *stray)
+{
+    while (stray) {
+        struct mt_stray *next = stray->next;
+        ballot_close(stray->ballot, NULL);
+        stray_free(stray);
+        stray = next;
+    }
+}
+
 void mt_strays_destroy(struct mt_strays *strays)
 {
     for (uint32_t i = 0; strays && i < strays->box_count; i++) {
-        struct mt_stray *stray = atomic_load(&strays->boxes[i].first);
-        while (stray) {
-            struct mt_stray *next = stray->next;
-            ballot_close(stray->ballot, NULL);
-            stray_free(stray);
-            stray = next;
-        }
+        strays_drop(atomic_load(&strays->boxes[i].first));
+        strays_drop(strays->boxes[i].waiting);
     }
     free(strays);
 }
@@ -104,25 +110,46 @@ static void stray_take(struct mt_worker *worker, struct mt_packet *packet)
     mt_worker_burst(worker, packet, 1, packet->mark.time);
 }
 
-void mt_strays_look(struct mt_stray_box *box, struct mt_worker *worker)
+/* What has come since the last look, behind what waits. */
+static void box_empty(struct mt_stray_box *box, uint64_t now)
 {
     struct mt_stray *stray = atomic_exchange_explicit(&box->first, NULL, memory_order_acquire);
     struct mt_stray *oldest = NULL;
     while (stray) {
         struct mt_stray *next = stray->next;
+        stray->until = now + MT_STRAY_PATIENCE;
         stray->next = oldest;
         oldest = stray;
         stray = next;
     }
-    while (oldest) {
-        struct mt_stray *next = oldest->next;
-        atomic_fetch_sub_explicit(&box->count, 1, memory_order_relaxed);
-        if (mt_worker_knows(worker, &oldest->whole->packet.tuple)) {
-            atomic_store_explicit(&oldest->ballot->is_taken, true, memory_order_relaxed);
-            stray_take(worker, &oldest->whole->packet);
+    struct mt_stray **last = &box->waiting;
+    while (*last)
+        last = &(*last)->next;
+    *last = oldest;
+}
+
+void mt_strays_look(struct mt_stray_box *box, struct mt_worker *worker, bool is_last)
+{
+    uint64_t now = worker->now.time;
+    if (now < box->next_look && !is_last)
+        return;
+    box->next_look = now + MT_STRAY_PAUSE;
+    box_empty(box, now);
+    struct mt_stray **link = &box->waiting;
+    while (*link) {
+        struct mt_stray *stray = *link;
+        bool is_known = mt_worker_knows(worker, &stray->whole->packet.tuple);
+        if (!is_known && now < stray->until && !is_last) {
+            link = &stray->next;
+            continue;
         }
-        ballot_close(oldest->ballot, &worker->stats);
-        stray_free(oldest);
-        oldest = next;
+        *link = stray->next;
+        atomic_fetch_sub_explicit(&box->count, 1, memory_order_relaxed);
+        if (is_known) {
+            atomic_store_explicit(&stray->ballot->is_taken, true, memory_order_relaxed);
+            stray_take(worker, &stray->whole->packet);
+        }
+        ballot_close(stray->ballot, &worker->stats);
+        stray_free(stray);
     }
 }
