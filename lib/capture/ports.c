@@ -314,7 +314,6 @@ static int start_library(struct mt_ports *ports, const struct mt_ports_config *c
     if (rc != 0)
         return refuse(ret_reason, reason_size, rc, "%s", strerror(-rc));
     rc = mt_port_eal_start(ports, config, plan, ret_reason, reason_size);
-    ports->is_library_started = rc == 0;
     if (rc == 0)
         mt_port_clocks_init(ports);
     return rc;
@@ -445,6 +444,9 @@ static void free_pending(struct mt_port_source *source)
     }
 }
 
+/* No rte_eal_cleanup: it unmaps what the driver library's interrupt thread, which
+ * nothing stops (22.11), may just be looking at. With the arguments that it was
+ * started with it leaves no file behind; its memory goes with the process. */
 void mt_ports_close(struct mt_ports *ports)
 {
     if (ports == NULL)
@@ -458,8 +460,6 @@ void mt_ports_close(struct mt_ports *ports)
     for (size_t i = 0; i < ports->port_count; i++)
         mt_port_close(&ports->port[i]);
     mt_port_pools_destroy(ports);
-    if (ports->is_library_started)
-        (void)rte_eal_cleanup();
     mt_port_log_destroy(ports->log);
     free(ports->sources);
     free(ports);

@@ -149,7 +149,6 @@ struct mt_ports {
     uint64_t stamp_flag; /* set in mbufs that do */
     _Atomic bool is_stopping;
     bool is_without_huge_pages;
-    bool is_library_started;
     /* of the configuration, for ports that are opened again */
     uint32_t workers;
     uint32_t queue_size;

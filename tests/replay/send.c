@@ -191,8 +191,7 @@ void mt_send_close(struct mt_send *send)
         rte_eth_dev_stop(send->lanes[i].port);
         rte_eth_dev_close(send->lanes[i].port);
     }
-    rte_eal_cleanup();
-    free(send);
+    free(send); /* no rte_eal_cleanup: see mt_ports_close */
 }
 
 static void put16(uint8_t *at, uint32_t value)
