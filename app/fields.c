@@ -48,6 +48,7 @@ static const struct type_text types[] = {
     [MT_FIELD_TYPE_PROBE] = {"list", "[]"},
     [MT_FIELD_TYPE_PARAMETERS] = {"text", ".<keyword>"},
     [MT_FIELD_TYPE_RECIPIENT] = {"list", "[]"},
+    [MT_FIELD_TYPE_HOP] = {"list", "[]"},
     [MT_FIELD_TYPE_TRANSACTION] = {"list", "[]"},
     [MT_FIELD_TYPE_GROUPBYS] = {"text", ".<field>"},
 };
@@ -235,6 +236,30 @@ static void print_helo_findings(void)
     }
 }
 
+static void print_received_tests(void)
+{
+    static const struct {
+        const char *name;
+        const char *meaning;
+    } tests[] = {
+#define MT_RECEIVED_TEST(name, number, finding, meaning) {finding, meaning},
+#include "record/received_tests.def"
+#undef MT_RECEIVED_TEST
+    };
+
+    puts("\n## Received findings\n"
+         "\n"
+         "Names in `message.received_findings`. Gateways with wrong clocks, mailing lists and internal hops\n"
+         "show some of them as well: they are hints.\n"
+         "\n"
+         "| Name | Meaning |\n|---|---|");
+    for (size_t i = 0; i < MT_ARRAY_COUNT(tests); i++) {
+        printf("| `%s` | ", tests[i].name);
+        print_cell(tests[i].meaning);
+        puts(" |");
+    }
+}
+
 static void print_markdown(void)
 {
     puts("# Fields of the records\n"
@@ -267,6 +292,7 @@ static void print_markdown(void)
     print_markdown_group("alert", &mt_group_alert);
     print_anomalies();
     print_helo_findings();
+    print_received_tests();
 }
 
 /* --- json ------------------------------------------------------------------- */

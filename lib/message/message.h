@@ -12,6 +12,7 @@
 
 #include "base/anomaly.h"
 #include "base/buf.h"
+#include "base/net.h"
 
 #define MT_MESSAGE_FIELD_MAX 2000u
 #define MT_MESSAGE_HEADER_MAX (256u * 1024u)
@@ -65,5 +66,31 @@ typedef bool mt_message_convert(void *ctx, struct mt_span charset, struct mt_spa
  * valid UTF-8: other bytes above 127 become U+FFFD. convert may be NULL. */
 void mt_message_decode_words(struct mt_span value, mt_message_convert *convert, void *convert_ctx,
                              struct mt_buf *ret_utf8);
+
+/* --- trace ------------------------------------------------------------------ */
+
+/* A Received field in its parts; absent is what it does not say. The texts are
+ * spans of it. */
+struct mt_message_hop {
+    struct mt_span from_name; /* what the sender called itself (HELO) */
+    struct mt_span from_host; /* what the receiver found its address to be called */
+    struct mt_ip from_ip;     /* family 0: none */
+    struct mt_span by;
+    struct mt_span with;
+    struct mt_span id;
+    struct mt_span recipient; /* "for", without angle brackets */
+    int64_t seconds;          /* of its date, since the epoch, UTC */
+    bool has_date;
+    bool has_impossible_ip; /* four numbers of which one is above 255 */
+};
+
+/* RFC 5321 §4.4, and the forms of Postfix, Sendmail, Exim, Exchange, qmail, Gmail,
+ * Courier and OpenSMTPD. Whatever stands there gives some hop, if only an empty
+ * one. Linear in the value, but for quotes and brackets that never close. */
+void mt_message_parse_received(struct mt_span value, struct mt_message_hop *ret_hop);
+
+/* A date (RFC 5322 §3.3, §4.3) from 1900 on, in seconds since 1970 UTC, and what
+ * stands behind it. False: it is none, or says no zone that can be trusted. */
+bool mt_message_parse_date(struct mt_span text, int64_t *ret_seconds, struct mt_span *ret_rest);
 
 #endif

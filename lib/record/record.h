@@ -66,6 +66,10 @@ struct mt_recipients {
     const struct mt_record_recipient *items;
     uint32_t count;
 };
+struct mt_hops {
+    const struct mt_record_hop *items;
+    uint32_t count;
+};
 struct mt_transactions {
     const struct mt_record_transaction *items;
     uint32_t count;
@@ -93,6 +97,7 @@ struct mt_groupbys {
 #define MT_TYPE_PROBE struct mt_probes
 #define MT_TYPE_PARAMETERS struct mt_parameters
 #define MT_TYPE_RECIPIENT struct mt_recipients
+#define MT_TYPE_HOP struct mt_hops
 #define MT_TYPE_TRANSACTION struct mt_transactions
 #define MT_TYPE_GROUPBYS struct mt_groupbys
 
@@ -115,6 +120,11 @@ struct mt_record_probe {
 
 struct mt_record_parameter {
 #define MT_FIELD_PARAMETER MT_MEMBER
+#include "record/fields.def"
+};
+
+struct mt_record_hop {
+#define MT_FIELD_HOP MT_MEMBER
 #include "record/fields.def"
 };
 
@@ -165,6 +175,7 @@ enum mt_field_type {
     MT_FIELD_TYPE_PROBE,
     MT_FIELD_TYPE_PARAMETERS,
     MT_FIELD_TYPE_RECIPIENT,
+    MT_FIELD_TYPE_HOP,
     MT_FIELD_TYPE_TRANSACTION,
     MT_FIELD_TYPE_GROUPBYS,
 };
@@ -189,6 +200,7 @@ extern const struct mt_field_group mt_group_auth;
 extern const struct mt_field_group mt_group_probe;
 extern const struct mt_field_group mt_group_parameter;
 extern const struct mt_field_group mt_group_recipient;
+extern const struct mt_field_group mt_group_hop;
 extern const struct mt_field_group mt_group_transaction;
 extern const struct mt_field_group mt_group_groupby;
 extern const struct mt_field_group mt_group_alert;

@@ -384,6 +384,8 @@ void mt_build_record(struct mt_run *run, enum mt_session_end end)
     build->b = mt_buf(build->text, build->text_cap);
     build->parameters_used = 0;
     build->texts_used = 0;
+    build->hops_used = 0;
+    build->names_used = 0;
     build_event(run, &record);
     build_network(run, &record);
     build_entries(run, &record);

@@ -13,10 +13,16 @@ struct mt_build_slot {
     const struct mt_entry_mail *mail;
     uint32_t recipients_off;
     uint32_t recipients;
-    uint32_t unanswered; /* recipients without a reply */
+    uint32_t unanswered;     /* recipients without a reply */
+    uint32_t received_total; /* when more than were kept */
+    uint16_t seen;           /* bit n: enum mt_field_kind n */
+    bool is_received_low;    /* below another field of the header */
     uint32_t texts_off[MT_HEADER_LISTS];
     uint32_t texts[MT_HEADER_LISTS];
 };
+
+/* Names in message.received_findings of one transaction. */
+#define MT_BUILD_FINDINGS_MAX 15u
 
 /* Scratch for one record. Sized at create, so that everything that a session
  * may keep finds room; what does not is cut and named. */
@@ -28,15 +34,22 @@ struct mt_build {
     struct mt_record_auth *auths;
     struct mt_record_probe *probes[2]; /* VRFY, EXPN */
     struct mt_span *texts;
+    struct mt_record_hop *hops;
+    const char **names;
     uint8_t *text;
     size_t transactions_cap;
     size_t recipients_cap;
     size_t parameters_cap;
     size_t texts_cap;
+    size_t hops_cap;
+    size_t names_cap;
     size_t text_cap;
     size_t parameters_used;
     size_t texts_used;
-    struct mt_buf b; /* text */
+    size_t hops_used;
+    size_t names_used;
+    struct mt_span helo; /* name in the last greeting */
+    struct mt_buf b;     /* text */
     struct mt_count counts[MT_KEY_COUNT];
     struct mt_code_count codes[MT_KEY_VERB];
     struct mt_verb_count verbs[MT_VERB_COUNT];
@@ -52,6 +65,8 @@ struct mt_span mt_build_enhanced(struct mt_build *build, uint32_t reply);
 void mt_build_join(struct mt_build *build, struct mt_span *text, struct mt_span line);
 
 void mt_build_outer(struct mt_build *build, const struct mt_entry_outer *entry, struct mt_outers *ret_outers);
+void mt_build_received(struct mt_run *run, const struct mt_build_slot *slot,
+                       struct mt_record_transaction *transaction);
 void mt_build_transactions(struct mt_run *run, enum mt_session_end end, struct mt_record_session *record);
 /* create.c */
 int mt_build_create(const struct mt_session_limits *limits, struct mt_build **ret_build);

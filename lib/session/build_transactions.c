@@ -176,7 +176,11 @@ static void fill_field(struct mt_run *run, const struct mt_entry_field *field, s
 {
     struct mt_build *build = run->engine->build;
     struct mt_span text = mt_entry_text(field);
+    uint16_t below = 1u << MT_HEADER_FROM | 1u << MT_HEADER_SUBJECT | 1u << MT_HEADER_DATE;
 
+    if (field->kind == MT_HEADER_RECEIVED)
+        slot->is_received_low |= (slot->seen & below) != 0;
+    slot->seen |= (uint16_t)(1u << field->kind);
     if (field->kind < MT_HEADER_LISTS) {
         size_t at = slot->texts_off[field->kind] + slot->texts[field->kind];
         if (at >= build->texts_cap) {
@@ -287,6 +291,7 @@ static void finish_transaction(struct mt_run *run, struct mt_build_slot *slot, e
     for (unsigned list = 0; list < MT_HEADER_LISTS; list++)
         *lists[list] =
             (struct mt_texts){.items = &build->texts[slot->texts_off[list]], .count = slot->texts[list]};
+    mt_build_received(run, slot, transaction);
     transaction->outcome = outcome_of(slot, end);
     bool is_aborted = strcmp(transaction->outcome, "aborted") == 0;
     if (done != NULL) {
@@ -326,6 +331,10 @@ static void fill(struct mt_run *run)
             if (slot != NULL)
                 fill_field(run, (const struct mt_entry_field *)entry, slot,
                            &build->transactions[slot - build->slots]);
+        } else if (entry->tag == MT_TAG_TOTAL) {
+            slot = slot_back(build, mails, ((const struct mt_entry_total *)entry)->back);
+            if (slot != NULL)
+                slot->received_total = ((const struct mt_entry_total *)entry)->received;
         } else if (entry->tag == MT_TAG_REPLY) {
             fill_reply(build, mails, (const struct mt_entry_reply *)entry);
         }
@@ -337,6 +346,7 @@ void mt_build_transactions(struct mt_run *run, enum mt_session_end end, struct m
     struct mt_build *build = run->engine->build;
     uint32_t mails = count_lists(run);
 
+    build->helo = record->helo_name;
     place_lists(run, mails);
     fill(run);
     for (uint32_t i = 0; i < mails; i++)

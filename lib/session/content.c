@@ -89,9 +89,12 @@ static void take_field(void *ctx, struct mt_span name, struct mt_span value, boo
     /* RFC 5322 §3.6: all of these but Received once; the first counts. */
     if (kind != MT_HEADER_RECEIVED && (extra->header_seen & 1u << kind))
         return;
-    if (kind == MT_HEADER_RECEIVED && extra->received == RECEIVED_MAX) {
-        mt_cut(run, MT_CUT_MESSAGE);
-        return;
+    if (kind == MT_HEADER_RECEIVED) {
+        extra->received++; /* a header holds no more than its octets */
+        if (extra->received > RECEIVED_MAX) {
+            mt_cut(run, MT_CUT_MESSAGE);
+            return;
+        }
     }
     extra->header_seen |= (uint16_t)(1u << kind);
     if (is_cut)
@@ -105,10 +108,6 @@ static void take_field(void *ctx, struct mt_span name, struct mt_span value, boo
         break;
     case MT_HEADER_SUBJECT:
         keep_decoded(run, kind, value);
-        break;
-    case MT_HEADER_RECEIVED:
-        extra->received++;
-        keep_field(run, kind, mt_keep(run, value, max, MT_CUT_MESSAGE));
         break;
     default:
         keep_field(run, kind, mt_keep(run, value, max, MT_CUT_MESSAGE));
@@ -152,6 +151,13 @@ void mt_content_drop_header(struct mt_run *run)
 
     if (!(session->flags & MT_S_HEADER))
         return;
+    if (extra->received > RECEIVED_MAX) {
+        struct mt_entry_total *total = mt_store_put(run, MT_TAG_TOTAL, sizeof(*total), mt_span_none(), true);
+        if (total != NULL) {
+            total->back = extra->back;
+            total->received = extra->received;
+        }
+    }
     session->flags &= ~MT_S_HEADER;
     mt_arena_put(run->engine->arena, extra->header, sizeof(*extra->header));
     extra->header = NULL;

@@ -42,6 +42,8 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->recipients_cap = limits->bytes_max / sizeof(struct mt_entry_rcpt) + 1;
     build->parameters_cap = limits->bytes_max / 2 + 1;
     build->texts_cap = limits->bytes_max;
+    build->hops_cap = limits->bytes_max / 8 + 1;
+    build->names_cap = (size_t)limits->transactions_max * MT_BUILD_FINDINGS_MAX;
     build->text_cap = 8 * (size_t)limits->bytes_max;
     build->transactions = calloc(build->transactions_cap, sizeof(*build->transactions));
     build->slots = calloc(build->transactions_cap, sizeof(*build->slots));
@@ -51,9 +53,11 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->probes[0] = calloc(limits->probes_max, sizeof(*build->probes[0]));
     build->probes[1] = calloc(limits->probes_max, sizeof(*build->probes[1]));
     build->texts = calloc(build->texts_cap, sizeof(*build->texts));
+    build->hops = calloc(build->hops_cap, sizeof(*build->hops));
+    build->names = calloc(build->names_cap, sizeof(*build->names));
     build->text = calloc(build->text_cap, 1);
     return build->transactions && build->slots && build->recipients && build->parameters && build->auths &&
-           build->probes[0] && build->probes[1] && build->texts && build->text;
+           build->probes[0] && build->probes[1] && build->texts && build->hops && build->names && build->text;
 }
 
 void mt_build_destroy(struct mt_build *build)
@@ -68,6 +72,8 @@ void mt_build_destroy(struct mt_build *build)
     free(build->probes[0]);
     free(build->probes[1]);
     free(build->texts);
+    free(build->hops);
+    free(build->names);
     free(build->text);
     free(build);
 }

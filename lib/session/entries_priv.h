@@ -26,6 +26,7 @@ enum mt_tag {
     MT_TAG_DONE,
     MT_TAG_RCPT,
     MT_TAG_FIELD,
+    MT_TAG_TOTAL,
     MT_TAG_REPLY,
     MT_TAG_LINE,
 };
@@ -178,6 +179,13 @@ struct mt_entry_field {
     uint8_t back; /* as in RCPT */
     uint8_t kind; /* enum mt_field_kind */
     uint8_t text[];
+} MT_PACKED;
+
+/* A header with more Received fields than were kept. */
+struct mt_entry_total {
+    struct mt_entry head;
+    uint8_t back; /* as in RCPT */
+    uint16_t received;
 } MT_PACKED;
 
 /* A line of the reply that decided over a message. */

@@ -8,7 +8,7 @@
  *   transaction.c  the envelope; content.c the message; auth.c; starttls.c; helo.c
  *   relay.c        forms of relay attempts; observe.c facts for the collector
  *   store.c        entries in arena blocks; tally.c small counts
- *   build*.c       entries to the record (build_priv.h)
+ *   build*.c       entries to the record (build_priv.h); build_received.c the hops
  *
  * Ownership: a run is its caller's, for one call. Thread: the engine's. Limits:
  * struct mt_session_limits.

@@ -147,7 +147,7 @@ struct mt_extra {
     uint16_t header_seen; /* bit n: enum mt_field_kind n */
     uint8_t back;         /* as in RCPT, for the open transaction */
     uint8_t outer_back;
-    uint16_t received; /* Received fields kept of this message */
+    uint16_t received; /* Received fields of this message */
     uint8_t auth_mechanism;
     uint8_t auth_flags;
     uint8_t auths;

@@ -59,6 +59,26 @@ static void check_words(struct mt_span value, struct plan *plan)
     free(storage);
 }
 
+static bool is_part(struct mt_span text, struct mt_span value)
+{
+    return text.ptr == NULL || (text.ptr >= value.ptr && text.ptr + text.size <= value.ptr + value.size);
+}
+
+static void check_received(struct mt_span value)
+{
+    struct mt_message_hop hop;
+    struct mt_span rest = mt_span_none();
+    int64_t seconds = 0;
+
+    mt_message_parse_received(value, &hop);
+    const struct mt_span texts[] = {hop.from_name, hop.from_host, hop.by, hop.with, hop.id, hop.recipient};
+    for (size_t i = 0; i < MT_ARRAY_COUNT(texts); i++)
+        require(is_part(texts[i], value), "a hop's texts are parts of its field");
+    require(hop.from_ip.family == 0 || hop.from_ip.family == 4 || hop.from_ip.family == 6, "an address");
+    if (mt_message_parse_date(value, &seconds, &rest))
+        require(is_part(rest, value) && seconds >= -INT64_C(2208988800) - 86400 * 5, "a date from 1900 on");
+}
+
 struct log {
     struct replay_text text;
     struct plan *plan;
@@ -71,6 +91,7 @@ static void on_field(void *ctx, struct mt_span name, struct mt_span value, bool 
     require(name.size > 0 && name.size + value.size < MT_MESSAGE_FIELD_MAX, "a field within its limit");
     check_mailboxes(value);
     check_words(value, log->plan);
+    check_received(value);
     replay_put_bytes(&log->text, name);
     replay_put(&log->text, is_cut ? "!" : ":");
     replay_put_bytes(&log->text, value);
@@ -120,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             "the same events whole and in pieces");
     check_mailboxes(bytes);
     check_words(bytes, &plan);
+    check_received(bytes);
     free(whole.text.ptr);
     free(pieces.text.ptr);
     return 0;

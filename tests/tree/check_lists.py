@@ -17,6 +17,7 @@ LISTS = [
     ("lib/packet/rejects.def", "MT_REJECT", r"\bMT_REJECT_{0}\b", 1),
     ("lib/detect/rules.def", "MT_RULE", r"\bMT_RULE_{0}\b", 1),
     ("lib/record/helo_tests.def", "MT_HELO_TEST", r"\b(?:MT_)?HELO_{0}\b", 2),
+    ("lib/record/received_tests.def", "MT_RECEIVED_TEST", r"\bRECEIVED_{0}\b", 2),
     ("lib/smtp/verbs.def", "MT_VERB", None, 1),
     ("lib/smtp/keywords.def", "MT_KEYWORD", None, 1),
 ]
