@@ -44,9 +44,11 @@ static void reload(struct mt_live_run *run)
 
     mt_writers_reopen(run->writers);
     if (!options->site_path && options->config_count == 0) {
-        say(run, options->output_count > 0
-                     ? "SIGHUP: files of --output are opened anew; neither --site nor --config was given"
-                     : "SIGHUP: nothing to read again, as neither --site nor --config was given");
+        say(run,
+            mt_writers_has_outputs(run->writers)
+                ? "SIGHUP: outputs open their files anew and read secrets and certificates again; neither "
+                  "--site nor --config was given"
+                : "SIGHUP: nothing to read again, as neither --site nor --config was given");
         return;
     }
     mt_notify_reloading();
@@ -57,7 +59,11 @@ static void reload(struct mt_live_run *run)
         mt_config_destroy(&config);
     }
     if (rc == 0)
-        snprintf(line, sizeof(line), "SIGHUP: site and thresholds were read again and are in force");
+        snprintf(
+            line, sizeof(line), "SIGHUP: site and thresholds were read again and are in force%s",
+            mt_writers_has_outputs(run->writers)
+                ? "; outputs stay as they are, with files opened anew, secrets and certificates read again"
+                : "");
     else if (rc == -EACCES && run->user.is_wanted)
         snprintf(line, sizeof(line),
                  "SIGHUP: %s; this process has become user %s, who must be able to read it (chown or chmod); "

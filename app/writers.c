@@ -155,6 +155,11 @@ bool mt_writers_close(struct mt_writers *writers)
     return is_whole;
 }
 
+bool mt_writers_has_outputs(const struct mt_writers *writers)
+{
+    return writers->outputs != NULL;
+}
+
 void mt_writers_reopen(struct mt_writers *writers)
 {
     if (writers->outputs)

@@ -43,6 +43,9 @@ struct mt_pipeline_sink mt_writers_sink(const struct mt_writers *writers);
 /* Live: from now on a target is waited for grace_ms and no longer. Any thread. */
 void mt_writers_hurry(struct mt_writers *writers, uint32_t grace_ms);
 
+/* Is there any --output, --notify or one of --config? */
+bool mt_writers_has_outputs(const struct mt_writers *writers);
+
 /* Files of --output are opened anew. */
 void mt_writers_reopen(struct mt_writers *writers);
 

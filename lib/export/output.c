@@ -1,7 +1,6 @@
 #include "export/output_priv.h"
 
 #include "export/clock_priv.h"
-#include "export/json.h"
 #include "export/output_config_priv.h"
 
 #include "base/log.h"
@@ -12,49 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define ESCAPED_MAX 6u /* bytes of JSON for one of a document */
-
-static bool write_whole(const char *path, struct mt_span bytes)
-{
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-    bool done = fd >= 0 && write(fd, bytes.ptr, bytes.size) == (ssize_t)bytes.size;
-
-    if (fd >= 0)
-        close(fd);
-    return done;
-}
-
-void mt_output_bury(struct mt_output *output, const struct mt_document *document, const char *reason)
-{
-    const struct mt_output_config *config = &output->config;
-    size_t cap = 1024 + ESCAPED_MAX *
-                            (strlen(config->name) + strlen(reason) + document->id.size + document->text.size);
-    char *space = config->dead_letter == NULL ? NULL : malloc(cap);
-    struct mt_buf line = mt_buf(space, space == NULL ? 0 : cap);
-    bool is_json = config->format != NULL && config->format->is_json;
-
-    mt_buf_put_cstr(&line, "{\"time\":\"");
-    mt_buf_put_time(&line, mt_clock_wall());
-    mt_buf_put_cstr(&line, "\",\"output\":");
-    mt_json_put_string(&line, mt_span_cstr(config->name));
-    mt_buf_put_cstr(&line, ",\"reason\":");
-    mt_json_put_string(&line, mt_span_cstr(reason));
-    mt_buf_put_cstr(&line, ",\"id\":");
-    mt_json_put_string(&line, document->id);
-    mt_buf_put_cstr(&line, ",\"document\":");
-    if (is_json)
-        mt_buf_put_span(&line, document->text);
-    else
-        mt_json_put_string(&line, document->text);
-    mt_buf_put_cstr(&line, "}\n");
-    bool is_kept = space != NULL && !line.overflow && write_whole(config->dead_letter, mt_buf_span(&line));
-    free(space);
-    mt_log(MT_LOG_WARNING, "output %s: the receiver refuses document %.*s: %s; %s%s", config->name,
-           (int)mt_min_u64(document->id.size, 100), (const char *)document->id.ptr, reason,
-           is_kept ? "it is kept in " : "it is lost, because there is no dead_letter that can be written",
-           is_kept ? config->dead_letter : "");
-}
 
 static void refuse(void *ctx, struct mt_batch *batch, size_t index, const char *reason)
 {
@@ -309,6 +265,7 @@ void mt_output_count(struct mt_output *output, struct mt_output_stats *ret_stats
         .damaged = spool.damaged,
         .damages = spool.damages,
         .failures = atomic_load(&counts->failures),
+        .forgotten = atomic_load(&counts->forgotten),
         .limited = atomic_load(&counts->limited),
         .latency_sum = atomic_load(&counts->latency_sum),
     };

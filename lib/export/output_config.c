@@ -270,6 +270,15 @@ static int set_property(struct mt_output_config *config, const char *name, const
     }
     if (asprintf(&pair, "%s=%s", name, value) < 0)
         return no_memory(ret_reason, size);
+    for (uint32_t i = 0; i < config->properties.count; i++) {
+        char **item = &config->properties.items[i];
+        if (strncmp(*item, pair, strlen(name) + 1) != 0)
+            continue;
+        explicit_bzero(*item, strlen(*item));
+        free(*item);
+        *item = pair;
+        return 0;
+    }
     config->properties.items[config->properties.count++] = pair;
     return 0;
 }
@@ -293,6 +302,28 @@ static bool is_secret(const struct mt_output_config *config, const char *name)
     if (key != NULL)
         return key->type == KEY_SECRET;
     return config->target == MT_TARGET_KAFKA && is_secret_property(name);
+}
+
+/* Once, however often it is read. */
+static int note_file(struct mt_output_config *config, const char *name, const char *path, char *ret_reason,
+                     size_t size)
+{
+    struct mt_output_list *files = &config->secret_files;
+    char *pair = NULL;
+
+    for (uint32_t i = 0; i < files->count; i++) {
+        if (strncmp(files->items[i], name, strlen(name)) == 0 && files->items[i][strlen(name)] == '=' &&
+            strcmp(files->items[i] + strlen(name) + 1, path) == 0)
+            return 0;
+    }
+    if (files->count == MT_OUTPUT_LIST_MAX) {
+        snprintf(ret_reason, size, "there are more than %u files of secrets", MT_OUTPUT_LIST_MAX);
+        return -EINVAL;
+    }
+    if (asprintf(&pair, "%s=%s", name, path) < 0)
+        return no_memory(ret_reason, size);
+    files->items[files->count++] = pair;
+    return 0;
 }
 
 /* token_file=PATH, token_env=NAME; 1: name is neither. */
@@ -321,7 +352,7 @@ static int set_secret(struct mt_output_config *config, const char *name, const c
     if (secret != NULL)
         explicit_bzero(secret, strlen(secret));
     free(secret);
-    return error;
+    return error == 0 && is_file ? note_file(config, name, value, ret_reason, size) : error;
 }
 
 int mt_output_config_set(struct mt_output_config *config, const char *key, const char *value,
@@ -665,6 +696,8 @@ int mt_output_config_copy(const struct mt_output_config *from, struct mt_output_
             error = -ENOMEM;
         }
     }
+    if (copy_list(&from->secret_files, &ret_to->secret_files) != 0)
+        error = -ENOMEM;
     error = ret_to->address == NULL ? -ENOMEM : error;
     if (error != 0)
         mt_output_config_fini(ret_to);
@@ -687,6 +720,8 @@ void mt_output_config_fini(struct mt_output_config *config)
                 free(list->items[--list->count]);
         }
     }
+    while (config->secret_files.count > 0)
+        free(config->secret_files.items[--config->secret_files.count]);
     free(config->address);
     config->address = NULL;
 }

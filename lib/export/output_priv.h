@@ -31,6 +31,7 @@ struct mt_output_counts {
     _Atomic uint64_t shed;
     _Atomic uint64_t failures;
     _Atomic uint64_t limited;
+    _Atomic uint64_t forgotten;
     _Atomic uint64_t latency[MT_OUTPUT_LATENCY_COUNT];
     _Atomic uint64_t latency_sum;
 };
@@ -86,6 +87,9 @@ void mt_output_end_close(struct mt_output *output, struct mt_output_stats *ret_s
 
 /* Puts the sum of what a limit held back, when it is due or with_all in any case. */
 void mt_output_sum_up(struct mt_output *output, bool with_all);
+
+/* Reads secrets and certificates again; what was read before stays when that fails. The sender's thread. */
+void mt_output_renew(struct mt_output *output);
 
 /* The threads. */
 void *mt_output_write(void *output);

@@ -189,7 +189,7 @@ static void pause_for(struct mt_output *output, uint64_t ns)
     uint64_t end = mt_clock_steady() + ns;
 
     for (uint64_t now = mt_clock_steady(); now < end; now = mt_clock_steady()) {
-        if (mt_target_is_over(&output->hooks))
+        if (mt_target_is_over(&output->hooks) || atomic_load(&output->reopen) != MT_REOPEN_NO)
             return;
         if (atomic_load(&output->is_closing) && !output->has_tried_last) {
             output->has_tried_last = true;
@@ -210,6 +210,19 @@ static void lose(struct mt_output *output, struct mt_batch *batch, bool is_queue
     mt_count(&output->counts.shed, batch->count);
     note_settled(output, batch->count, is_queued);
     batch->count = 0;
+}
+
+/* What somebody asked for meanwhile: also while a receiver refuses an old token. */
+static void reopen_if_asked(struct mt_output *output)
+{
+    int reopen = atomic_exchange(&output->reopen, MT_REOPEN_NO);
+
+    if (reopen == MT_REOPEN_NO)
+        return;
+    if (output->ops->reopen != NULL)
+        output->ops->reopen(output->target, reopen == MT_REOPEN_ROTATED);
+    if (reopen == MT_REOPEN)
+        mt_output_renew(output);
 }
 
 /* True when all of it is settled; false when time was up before. */
@@ -236,6 +249,7 @@ static bool deliver(struct mt_output *output, struct mt_batch *batch, bool is_qu
         if (mt_target_is_over(&output->hooks))
             return false;
         pause_for(output, next_pause(output, batch->wait_ns));
+        reopen_if_asked(output);
         if (mt_target_is_over(&output->hooks))
             return false;
         mt_count(&output->counts.retried, batch->count);
@@ -330,11 +344,9 @@ static bool send_queued(struct mt_output *output)
 static void look_after_target(struct mt_output *output)
 {
     uint64_t now = mt_clock_steady();
-    int reopen = atomic_exchange(&output->reopen, MT_REOPEN_NO);
 
     mt_output_sum_up(output, false);
-    if (reopen != MT_REOPEN_NO && output->ops->reopen != NULL)
-        output->ops->reopen(output->target, reopen == MT_REOPEN_ROTATED);
+    reopen_if_asked(output);
     if (output->ops->tick != NULL && now - output->ticked >= PATIENCE / 4) {
         output->ops->tick(output->target);
         output->ticked = now;

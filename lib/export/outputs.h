@@ -73,8 +73,9 @@ struct mt_output_config {
     char name[MT_OUTPUT_NAME_MAX]; /* FORMAT:TARGET without its keys: for messages and metrics */
     const struct mt_format_ops *format;
     enum mt_output_target target;
-    bool is_notice; /* alerts as messages that a person reads: --notify */
-    char *address;  /* path, host:port, brokers/topic or URL, as the target wants it */
+    bool is_notice;                     /* alerts as messages that a person reads: --notify */
+    struct mt_output_list secret_files; /* KEY_file=PATH, as given: to be read again */
+    char *address;                      /* path, host:port, brokers/topic or URL, as the target wants it */
 #define MT_OUTPUT_KEY(type, member, key, targets, low, high, words, fallback, meaning) \
     MT_OUTPUT_MEMBER_##type(member)
 #include "export/output_keys.def"
@@ -141,13 +142,14 @@ struct mt_output_stats {
     uint64_t spool_bytes;
     uint64_t sent;
     uint64_t sent_bytes;
-    uint64_t retried;  /* documents sent again */
-    uint64_t rejected; /* refused by the receiver: in the dead-letter file */
-    uint64_t shed;     /* lost for want of room or time */
-    uint64_t damaged;  /* documents of the spool that could not be read again */
-    uint64_t damages;  /* places where the spool was damaged */
-    uint64_t limited;  /* alerts that --notify told in a sum only; they are not among accepted */
-    uint64_t failures; /* attempts that failed */
+    uint64_t retried;   /* documents sent again */
+    uint64_t rejected;  /* refused by the receiver: in the dead-letter file */
+    uint64_t shed;      /* lost for want of room or time */
+    uint64_t damaged;   /* documents of the spool that could not be read again */
+    uint64_t damages;   /* places where the spool was damaged */
+    uint64_t forgotten; /* of rejected: not, or no longer, in a dead-letter file */
+    uint64_t limited;   /* alerts that --notify told in a sum only; they are not among accepted */
+    uint64_t failures;  /* attempts that failed */
     /* Put to acknowledged, of this run's documents: at most bound[i], the last one: longer. */
     uint64_t latency[MT_OUTPUT_LATENCY_COUNT];
     uint64_t latency_sum;            /* ns */
@@ -180,7 +182,7 @@ const char *mt_delivery_name(const struct mt_delivery *delivery, size_t output);
 void mt_delivery_stats(const struct mt_delivery *delivery, size_t output, struct mt_output_stats *ret_stats);
 
 /* Files are closed and opened again by their path, soon (SIGHUP); with rotate
- * they are rotated first. */
+ * they are rotated first. Secrets of files and certificates are read again. */
 void mt_delivery_reopen(struct mt_delivery *delivery, bool rotate);
 
 /* Sends what it can in grace_ms; the rest is in the spool, or shed. ret_stats

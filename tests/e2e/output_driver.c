@@ -195,6 +195,7 @@ static void print_stats(const char *name, const struct mt_output_stats *s)
         {"sent_bytes", s->sent_bytes},
         {"retried", s->retried},
         {"rejected", s->rejected},
+        {"forgotten", s->forgotten},
         {"shed", s->shed},
         {"damaged", s->damaged},
         {"damages", s->damages},

@@ -8,6 +8,7 @@ that refuse, are busy, slow, or away.
 import http.server
 import json
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -247,6 +248,81 @@ def check_splunk(tap, driver, folder):
               [*sums(run, sent=0, rejected=0, shed=5), *([] if "status 403" in run.stderr else [run.stderr])])
 
 
+def check_renewed_token(tap, driver, folder):
+    """An old token is refused; on SIGHUP the new one is read, also while the old one is being refused."""
+    token, wanted = os.path.join(folder, "token"), ["first"]
+    def answer(request):
+        right = request.headers["Authorization"] == f"Bearer {wanted[0]}"
+        return (200, {}, b"") if right else (401, {}, b"no")
+    double = Double(answer)
+    write(token, "first\n")
+    run = receivers.Feed(driver, [f"ecs:http://127.0.0.1:{double.port}/in?token_file={token}&backoff_max=20s&body=array"],
+                         count=400, rate=1000, until_idle=20000)
+    receivers.wait_for(lambda: double.requests)
+    wanted[0] = "second"
+    reasons = [] if receivers.wait_for(lambda: refusals(double, "first")) else ["the old token was never refused"]
+    write(token, "second\n")
+    run.process.send_signal(signal.SIGHUP)
+    run.wait()
+    double.close()
+    got = [json.loads(line)["n"] for line in texts_taken(double, "second")]
+    reasons += sums(run, sent=400)
+    if not got or got[-1] != 400 or "secrets and certificates were read again" not in run.stderr:
+        reasons.append(f"with the second token came {got[-3:]}; said {run.stderr[-300:]}")
+    tap.check("a token that has changed is read again on SIGHUP, at once", reasons)
+
+    double = Double(lambda request: (200, {}, b""))
+    run = receivers.Feed(driver, [f"ecs:http://127.0.0.1:{double.port}/in?token_file={token}"], count=2000, rate=1000)
+    receivers.wait_for(lambda: double.requests)
+    os.unlink(token)
+    run.process.send_signal(signal.SIGHUP)
+    run.wait()
+    double.close()
+    tokens = {headers.get("Authorization") for _, _, headers, _ in double.requests}
+    reasons = [*sums(run, sent=2000), *([] if tokens == {"Bearer second"} else [f"sent {tokens}"])]
+    if "No such file or directory; what was read before stays in force" not in run.stderr:
+        reasons.append(f"said {run.stderr[-300:]}")
+    tap.check("a token that can't be read again stays, and that is said", reasons)
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def refusals(double, token):
+    with double.lock:
+        return sum(headers["Authorization"] == f"Bearer {token}" for _, _, headers, _ in double.requests) > 1
+
+
+def texts_taken(double, token):
+    return [json.dumps(document) for _, _, headers, body in double.requests
+            if headers["Authorization"] == f"Bearer {token}" for document in json.loads(body)]
+
+
+def check_dead_letters(tap, driver, folder):
+    letters = os.path.join(folder, "letters")
+    double = Double(Elasticsearch(lambda number: 400))
+    run = feed(driver, f"ecs:elasticsearch+http://127.0.0.1:{double.port}/mail?dead_letter={letters}&dead_letter_max=16K",
+               count=500, until_idle=20000)
+    double.close()
+    kept, reasons = [], [*sums(run, rejected=500)]
+    for name in (letters + ".1", letters):
+        with open(name, encoding="utf-8") as file:
+            kept += [json.loads(line)["document"]["n"] for line in file]
+        if os.path.getsize(name) > 16384:
+            reasons.append(f"{name} has {os.path.getsize(name)} bytes")
+    if run.stats and run.stats[0]["forgotten"] != 500 - len(kept):
+        reasons.append(f"{len(kept)} are kept of 500, forgotten is {run.stats[0]['forgotten']}")
+    if kept != list(range(501 - len(kept), 501)) or not 20 < len(kept) < 200:
+        reasons.append(f"kept are {kept}")
+    tap.check("dead letters have a limit: the latest are kept, and what is forgotten is counted", reasons)
+    double = Double(Elasticsearch(lambda number: 400))
+    run = feed(driver, f"ecs:elasticsearch+http://127.0.0.1:{double.port}/mail", count=20, until_idle=20000)
+    double.close()
+    tap.check("without a file for them all refused documents are counted as forgotten", sums(run, rejected=20, forgotten=20))
+
+
 def check_clickhouse(tap, driver):
     rows, tokens, state = [], [], {"first": True}
     def answer(request):
@@ -352,6 +428,8 @@ def main():
         check_lost_answer(tap, driver, folder)
         check_kill(tap, driver, folder)
         check_splunk(tap, driver, folder)
+        check_renewed_token(tap, driver, folder)
+        check_dead_letters(tap, driver, folder)
         check_clickhouse(tap, driver)
         check_webhook(tap, driver)
         check_slow(tap, driver, folder)
