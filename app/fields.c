@@ -1,6 +1,7 @@
 /* mailtap fields: the records' fields from the one list (record/fields.def), as
  * a table, as docs/fields.md or as JSON. */
 #include "app.h"
+#include "fields_list.h"
 
 #include "base/anomaly.h"
 #include "export/json.h"
@@ -13,16 +14,18 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define PATH_SIZE 128
+#define PATH_SIZE MT_FIELD_PATH_SIZE
 #define LINE_SIZE 1024
 
 static const char usage[] =
-    "mailtap fields [--markdown | --json]\n"
+    "mailtap fields [--markdown | --json | --format RECEIVER]\n"
     "\n"
     "Lists the fields of session records and alerts: record, path, type, meaning.\n"
     "\n"
     "  --markdown  the same as docs/fields.md, with types, anomalies and HELO findings\n"
-    "  --json      a JSON array\n";
+    "  --json      a JSON array\n"
+    "  --format    how a receiver wants them declared: elasticsearch or opensearch (an\n"
+    "              index template for a data stream), clickhouse (a table)\n";
 
 struct type_text {
     const char *name;
@@ -70,23 +73,14 @@ static const struct {
     {"list", "array of objects; absent when empty"},
 };
 
-struct field_row {
-    const char *record;
-    char path[PATH_SIZE];
-    const char *type;
-    const char *meaning;
-};
-
-typedef void row_function(void *ctx, const struct field_row *row);
-
 /* Each field of a group, those of a list's items behind the list. */
 static void each_row(const char *record, const struct mt_field_group *group, const char *prefix,
-                     row_function *function, void *ctx)
+                     mt_field_function *function, void *ctx)
 {
     for (uint32_t i = 0; i < group->count; i++) {
         const struct mt_field *field = &group->fields[i];
         const struct type_text *type = &types[field->type];
-        struct field_row row = {.record = record, .type = type->name, .meaning = field->meaning};
+        struct mt_field_row row = {.record = record, .type = type->name, .meaning = field->meaning};
 
         snprintf(row.path, sizeof(row.path), "%s%s%s", prefix, field->path, type->below);
         function(ctx, &row);
@@ -98,7 +92,7 @@ static void each_row(const char *record, const struct mt_field_group *group, con
     }
 }
 
-static void each_row_of_both(row_function *function, void *ctx)
+void mt_fields_each(mt_field_function *function, void *ctx)
 {
     each_row("session", &mt_group_session, "", function, ctx);
     each_row("alert", &mt_group_alert, "", function, ctx);
@@ -112,7 +106,7 @@ struct table {
     int meaning_width; /* 0: as long as it is */
 };
 
-static void widen(void *ctx, const struct field_row *row)
+static void widen(void *ctx, const struct mt_field_row *row)
 {
     struct table *table = ctx;
     int path_width = (int)strlen(row->path);
@@ -135,7 +129,7 @@ static size_t break_at(const char *text, int width)
     return size;
 }
 
-static void print_row(void *ctx, const struct field_row *row)
+static void print_row(void *ctx, const struct mt_field_row *row)
 {
     const struct table *table = ctx;
     const char *meaning = row->meaning;
@@ -160,12 +154,13 @@ static int terminal_width(void)
 static void print_table(void)
 {
     struct table table = {0};
-    each_row_of_both(widen, &table);
+    mt_fields_each(widen, &table);
     int room = terminal_width() - (7 + 2 + table.path_width + 2 + table.type_width + 2);
     table.meaning_width = room >= 24 ? room : 0;
-    const struct field_row head = {.record = "RECORD", .path = "PATH", .type = "TYPE", .meaning = "MEANING"};
+    const struct mt_field_row head = {
+        .record = "RECORD", .path = "PATH", .type = "TYPE", .meaning = "MEANING"};
     print_row(&table, &head);
-    each_row_of_both(print_row, &table);
+    mt_fields_each(print_row, &table);
 }
 
 /* --- markdown --------------------------------------------------------------- */
@@ -183,7 +178,7 @@ static void print_cell(const char *text)
     }
 }
 
-static void print_markdown_row(void *ctx, const struct field_row *row)
+static void print_markdown_row(void *ctx, const struct mt_field_row *row)
 {
     (void)ctx;
     printf("| `%s` | %s | ", row->path, row->type);
@@ -303,7 +298,7 @@ static void put_json_member(struct mt_buf *b, const char *key, const char *value
     mt_json_put_string(b, mt_span_cstr(value));
 }
 
-static void print_json_row(void *ctx, const struct field_row *row)
+static void print_json_row(void *ctx, const struct mt_field_row *row)
 {
     const char **before = ctx;
     char line[LINE_SIZE];
@@ -322,8 +317,22 @@ static void print_json_row(void *ctx, const struct field_row *row)
 static void print_json(void)
 {
     const char *before = "[\n";
-    each_row_of_both(print_json_row, &before);
+    mt_fields_each(print_json_row, &before);
     puts("\n]");
+}
+
+/* The index of a receiver's name; false, and a line, when there is none. */
+static bool find_format(const char *name, unsigned *ret_format)
+{
+    for (unsigned i = 0; mt_field_formats[i] != NULL; i++) {
+        if (strcmp(mt_field_formats[i], name) == 0) {
+            *ret_format = i;
+            return true;
+        }
+    }
+    fprintf(stderr, "mailtap: fields --format: '%s' is none of elasticsearch, opensearch and clickhouse\n",
+            name);
+    return false;
 }
 
 int mt_app_fields(int argc, char **argv)
@@ -331,15 +340,19 @@ int mt_app_fields(int argc, char **argv)
     enum {
         OPT_MARKDOWN = 1,
         OPT_JSON,
+        OPT_FORMAT,
         OPT_HELP,
     };
     static const struct option options[] = {
         {"markdown", no_argument, NULL, OPT_MARKDOWN},
         {"json", no_argument, NULL, OPT_JSON},
+        {"format", required_argument, NULL, OPT_FORMAT},
         {"help", no_argument, NULL, OPT_HELP},
         {NULL, 0, NULL, 0},
     };
     void (*print)(void) = print_table;
+    bool has_format = false;
+    unsigned format = 0;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -351,13 +364,21 @@ int mt_app_fields(int argc, char **argv)
             fputs(usage, stderr);
             return MT_EXIT_USAGE;
         }
+        if (option == OPT_FORMAT && !find_format(optarg, &format))
+            return MT_EXIT_USAGE;
+        has_format = option == OPT_FORMAT;
         print = option == OPT_MARKDOWN ? print_markdown : print_json;
     }
     if (optind < argc) {
         fprintf(stderr, "mailtap: fields takes no '%s'\n\n%s", argv[optind], usage);
         return MT_EXIT_USAGE;
     }
-    print();
+    if (has_format && mt_fields_print_schema(format) != 0) {
+        fputs("mailtap: out of memory\n", stderr);
+        return MT_EXIT_START;
+    }
+    if (!has_format)
+        print();
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "mailtap: standard output: %s\n", strerrordesc_np(errno));
         return MT_EXIT_INCOMPLETE;

@@ -1,0 +1,188 @@
+-- Session records and alerts of mailtap, as its format ecs writes them. What comes twice
+-- becomes one row when parts are merged; FINAL in a query sees it so at once.
+CREATE DATABASE IF NOT EXISTS mailtap;
+CREATE TABLE IF NOT EXISTS mailtap.events
+(
+    `@timestamp` DateTime64(9, 'UTC'),
+    `destination` Tuple(
+      `bytes` UInt64,
+      `ip` Nullable(IPv6),
+      `mac` String,
+      `packets` UInt64,
+      `port` UInt64
+    ),
+    `ecs` Tuple(
+      `version` LowCardinality(String)
+    ),
+    `event` Tuple(
+      `category` Array(LowCardinality(String)),
+      `dataset` LowCardinality(String),
+      `duration` UInt64,
+      `end` DateTime64(9, 'UTC'),
+      `id` String,
+      `kind` LowCardinality(String),
+      `severity` UInt64,
+      `start` DateTime64(9, 'UTC')
+    ),
+    `mailtap` Tuple(
+      `confidence` LowCardinality(String),
+      `count` UInt64,
+      `evidence` Array(String),
+      `group_by` Map(String, String),
+      `window` UInt64
+    ),
+    `message` String,
+    `network` Tuple(
+      `bytes` UInt64,
+      `community_id` String,
+      `outer` Array(Tuple(
+        `destination` Tuple(
+          `ip` Nullable(IPv6)
+        ),
+        `id` String,
+        `source` Tuple(
+          `ip` Nullable(IPv6)
+        ),
+        `type` LowCardinality(String)
+      )),
+      `packets` UInt64,
+      `protocol` LowCardinality(String),
+      `transport` LowCardinality(String),
+      `type` LowCardinality(String),
+      `vlan` Tuple(
+        `id` String
+      )
+    ),
+    `observer` Tuple(
+      `name` String,
+      `type` LowCardinality(String),
+      `version` LowCardinality(String)
+    ),
+    `rule` Tuple(
+      `category` LowCardinality(String),
+      `description` LowCardinality(String),
+      `id` LowCardinality(String),
+      `level` LowCardinality(String),
+      `name` LowCardinality(String),
+      `version` LowCardinality(String)
+    ),
+    `smtp` Tuple(
+      `anomalies` Array(LowCardinality(String)),
+      `auth` Array(Tuple(
+        `code` UInt16,
+        `mechanism` String,
+        `outcome` LowCardinality(String),
+        `user` String
+      )),
+      `banner` Tuple(
+        `code` UInt16,
+        `text` String
+      ),
+      `codes` Map(String, UInt64),
+      `commands` Map(String, UInt64),
+      `direction` LowCardinality(String),
+      `end` LowCardinality(String),
+      `extensions` Array(String),
+      `helo` Tuple(
+        `findings` Array(LowCardinality(String)),
+        `kind` LowCardinality(String),
+        `name` String,
+        `score` UInt64,
+        `verb` LowCardinality(String)
+      ),
+      `missing_bytes` Tuple(
+        `client` UInt64,
+        `server` UInt64
+      ),
+      `pickup` LowCardinality(String),
+      `probes` Tuple(
+        `expn` Array(Tuple(
+          `argument` String,
+          `code` UInt16,
+          `enhanced` String,
+          `verdict` LowCardinality(String)
+        )),
+        `vrfy` Array(Tuple(
+          `argument` String,
+          `code` UInt16,
+          `enhanced` String,
+          `verdict` LowCardinality(String)
+        ))
+      ),
+      `replies` Tuple(
+        `2xx` UInt64,
+        `3xx` UInt64,
+        `4xx` UInt64,
+        `5xx` UInt64,
+        `other` UInt64
+      ),
+      `starttls` Tuple(
+        `code` UInt16,
+        `offered` Nullable(Bool),
+        `outcome` LowCardinality(String),
+        `requested` Nullable(Bool)
+      ),
+      `transactions` Array(Tuple(
+        `bytes` UInt64,
+        `end` DateTime64(9, 'UTC'),
+        `from` Tuple(
+          `address` String,
+          `code` UInt16,
+          `domain` String,
+          `enhanced` String,
+          `params` Map(String, String)
+        ),
+        `message` Tuple(
+          `cc` Array(String),
+          `date` String,
+          `from` Array(String),
+          `in_reply_to` String,
+          `message_id` String,
+          `received` Array(String),
+          `reply_to` Array(String),
+          `subject` String,
+          `to` Array(String),
+          `user_agent` String
+        ),
+        `mode` LowCardinality(String),
+        `outcome` LowCardinality(String),
+        `recipients` Array(Tuple(
+          `address` String,
+          `code` UInt16,
+          `domain` String,
+          `enhanced` String,
+          `local` Nullable(Bool),
+          `params` Map(String, String),
+          `verdict` LowCardinality(String)
+        )),
+        `recipients_total` UInt64,
+        `reply` Tuple(
+          `code` UInt16,
+          `enhanced` String,
+          `queue_id` String,
+          `text` String
+        ),
+        `start` DateTime64(9, 'UTC')
+      )),
+      `transactions_total` UInt64,
+      `truncated` Array(LowCardinality(String))
+    ),
+    `source` Tuple(
+      `bytes` UInt64,
+      `ip` Nullable(IPv6),
+      `mac` String,
+      `packets` UInt64,
+      `port` UInt64
+    ),
+    `threat` Tuple(
+      `technique` Tuple(
+        `id` Array(LowCardinality(String))
+      )
+    )
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(`@timestamp`)
+ORDER BY (tupleElement(event, 'dataset'), toStartOfHour(`@timestamp`), tupleElement(event, 'id'),
+    tupleElement(rule, 'id'), `@timestamp`)
+TTL toDateTime(`@timestamp`) + INTERVAL 400 DAY
+SETTINGS non_replicated_deduplication_window = 1000;
