@@ -139,6 +139,20 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           `in_reply_to` String,
           `message_id` String,
           `received` Array(String),
+          `received_findings` Array(LowCardinality(String)),
+          `received_hops` Array(Tuple(
+            `by` String,
+            `for` String,
+            `from` Tuple(
+              `host` String,
+              `ip` Nullable(IPv6),
+              `name` String
+            ),
+            `id` String,
+            `time` DateTime64(9, 'UTC'),
+            `with` String
+          )),
+          `received_total` UInt64,
           `reply_to` Array(String),
           `subject` String,
           `to` Array(String),

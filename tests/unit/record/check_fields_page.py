@@ -2,7 +2,9 @@
 """docs/fields.md is what `mailtap fields --markdown` prints, and the other two
 forms list the same fields.
 
-usage: check_fields_page.py PROGRAM PAGE
+So are the schemas of app/share/ what `mailtap fields --format` prints.
+
+usage: check_fields_page.py PROGRAM SOURCE-ROOT
 """
 import difflib
 import json
@@ -10,7 +12,14 @@ import re
 import subprocess
 import sys
 
-program, page = sys.argv[1:]
+program, root = sys.argv[1:]
+page = f"{root}/docs/fields.md"
+
+SCHEMAS = {
+    "elasticsearch": "app/share/elasticsearch/mailtap-template.json",
+    "opensearch": "app/share/opensearch/mailtap-template.json",
+    "clickhouse": "app/share/clickhouse/mailtap.sql",
+}
 
 
 def output(*arguments):
@@ -25,6 +34,11 @@ def main():
         sys.stdout.writelines(difflib.unified_diff(
             stored.splitlines(True), markdown.splitlines(True), "docs/fields.md", "mailtap fields --markdown"))
         return "docs/fields.md is out of date: mailtap fields --markdown > docs/fields.md"
+
+    for name, path in SCHEMAS.items():
+        with open(f"{root}/{path}", encoding="utf-8") as file:
+            if file.read() != output("--format", name):
+                return f"{path} is out of date: mailtap fields --format {name} > {path}"
 
     fields = json.loads(output("--json"))
     in_json = [field["path"] for field in fields]
