@@ -21,6 +21,9 @@ static const char help[] =
     "  --filter BPF     only frames that match, in tcpdump's language\n"
     "  --overlap POLICY which bytes count where segments overlap: first (default), last\n"
     "  --config FILE    options from a YAML file; the command line wins\n"
+    "  --redact MODE    take addresses out of all that is written: none,\n"
+    "                   local-part, hash or drop (docs/privacy.md)\n"
+    "  --redact-key-file FILE  the key of the names that stand for them\n"
     "  --help           this text\n";
 
 /* Sessions run at the same time; each one's lines are gathered until its record

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 /* What getopt_long gives for an option: its place in the list, above every
@@ -99,6 +100,7 @@ static int read_config(struct mt_options *options, const struct option_list *lis
     options->alerts_path = config->alerts_path;
     options->stats_path = config->stats_path;
     options->observer = config->observer;
+    options->redact_key_path = config->redact_key_path;
     options->pipeline.workers = config->workers;
     options->pipeline.port_count = config->port_count;
     memcpy(options->pipeline.ports, config->ports, sizeof(config->ports));
@@ -124,6 +126,28 @@ static int take_option(struct mt_options *options, const struct option_list *lis
         return mt_options_error("%s does not take --%s; it is an option of mailtap %s",
                                 verb_name(options->verb), option->name, verb_name(option->verbs));
     return option->take(options, optarg);
+}
+
+/* Names made with a random key are the same within one run alone. */
+static int fill_redact(struct mt_options *options)
+{
+    struct mt_redact_config *redact = &options->pipeline.redact;
+    char error[512];
+
+    redact->mode = options->config.redact;
+    redact->key = options->config.redact_key;
+    if (options->redact_key_path)
+        return mt_config_read_key(options->redact_key_path, error, sizeof(error), &redact->key) == 0
+                   ? -1
+                   : mt_options_error("%s", error);
+    if (options->config.has_redact_key || redact->mode == MT_REDACT_NONE || redact->mode == MT_REDACT_DROP)
+        return -1;
+    if (getrandom(&redact->key, sizeof(redact->key), 0) != (ssize_t)sizeof(redact->key))
+        return mt_options_error("--redact: no random key: %s", strerror(errno));
+    fputs("mailtap: --redact: no key is given, so another run will name the same address differently; give "
+          "--redact-key-file FILE, or redact_key in the site file\n",
+          stderr);
+    return -1;
 }
 
 static void fill_pipeline(struct mt_options *options)
@@ -184,6 +208,9 @@ int mt_options_parse(struct mt_options *options, int argc, char **argv, const ch
     if (options->site_path &&
         mt_config_read_site(&options->config, options->site_path, error, sizeof(error)) != 0)
         return mt_options_error("%s", error);
+    code = fill_redact(options);
+    if (code >= 0)
+        return code;
     fill_pipeline(options);
     return -1;
 }

@@ -129,6 +129,19 @@ static int take_observer(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_redact(struct mt_options *options, const char *text)
+{
+    if (mt_redact_mode_parse(mt_span_cstr(text), &options->config.redact))
+        return -1;
+    return mt_options_error("--redact: '%s' is no mode; give none, local-part, hash or drop", text);
+}
+
+static int take_redact_key_file(struct mt_options *options, const char *text)
+{
+    options->redact_key_path = text;
+    return -1;
+}
+
 static int take_session(struct mt_options *options, const char *text)
 {
     options->session_id = text;
@@ -160,6 +173,8 @@ const struct mt_option mt_options_shared[] = {
     {"ports", READ | DIALOGUE | LIVE, true, take_ports},
     {"filter", READ | DIALOGUE | LIVE, true, take_filter},
     {"overlap", READ | DIALOGUE | LIVE, true, take_overlap},
+    {"redact", READ | DIALOGUE | LIVE, true, take_redact},
+    {"redact-key-file", READ | DIALOGUE | LIVE, true, take_redact_key_file},
     {"session", DIALOGUE, true, take_session},
 };
 const size_t mt_options_shared_count = MT_ARRAY_COUNT(mt_options_shared);

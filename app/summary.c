@@ -143,6 +143,10 @@ static void print_site(const struct mt_options *options, const struct mt_pipelin
         return;
     }
     fputs("             local domains inferred from accepted mail:", stdout);
+    if (options->pipeline.redact.mode >= MT_REDACT_HASH) {
+        printf(" %" PRIu32 ", not named because of --redact\n", result->inferred_count);
+        return;
+    }
     for (size_t i = 0; i < mt_min_u64(result->inferred_count, MT_ARRAY_COUNT(result->inferred)); i++) {
         uint8_t text[300];
         struct mt_buf b = mt_buf(text, sizeof(text));

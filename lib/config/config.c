@@ -22,16 +22,30 @@ enum program_key {
     PROGRAM_OBSERVER,
     PROGRAM_OUTPUTS,
     PROGRAM_NOTIFY,
+    PROGRAM_REDACT,
+    PROGRAM_REDACT_KEY_FILE,
     PROGRAM_LIVE,
     PROGRAM_KEY_COUNT,
 };
 
 static const char *const program_keys[PROGRAM_KEY_COUNT] = {
-    [PROGRAM_SITE] = "site",     [PROGRAM_WORKERS] = "workers",   [PROGRAM_PORTS] = "ports",
-    [PROGRAM_FILTER] = "filter", [PROGRAM_SESSIONS] = "sessions", [PROGRAM_ALERTS] = "alerts",
-    [PROGRAM_STATS] = "stats",   [PROGRAM_OBSERVER] = "observer", [PROGRAM_OUTPUTS] = "outputs",
-    [PROGRAM_NOTIFY] = "notify", [PROGRAM_LIVE] = "live",
+    [PROGRAM_SITE] = "site",
+    [PROGRAM_WORKERS] = "workers",
+    [PROGRAM_PORTS] = "ports",
+    [PROGRAM_FILTER] = "filter",
+    [PROGRAM_SESSIONS] = "sessions",
+    [PROGRAM_ALERTS] = "alerts",
+    [PROGRAM_STATS] = "stats",
+    [PROGRAM_OBSERVER] = "observer",
+    [PROGRAM_OUTPUTS] = "outputs",
+    [PROGRAM_NOTIFY] = "notify",
+    [PROGRAM_LIVE] = "live",
+    [PROGRAM_REDACT] = "redact",
+    [PROGRAM_REDACT_KEY_FILE] = "redact_key_file",
 };
+
+/* in the order of enum mt_redact_mode */
+static const char *const redact_modes[] = {"none", "local-part", "hash", "drop", NULL};
 
 MT_STATIC_ASSERT(sizeof(((struct mt_config *)NULL)->ports) == MT_PORTS_MAX * sizeof(uint16_t),
                  "as many ports as the pipeline takes");
@@ -63,6 +77,10 @@ static int take_program_member(void *ctx, size_t key, const struct mt_yaml *valu
     case PROGRAM_OUTPUTS:
     case PROGRAM_NOTIFY:
         return mt_config_take_outputs(change, name, key == PROGRAM_NOTIFY, value);
+    case PROGRAM_REDACT:
+        return mt_config_word(report, name, value, redact_modes, &change->redact);
+    case PROGRAM_REDACT_KEY_FILE:
+        return mt_config_text(report, name, value, &change->redact_key_path);
     case PROGRAM_LIVE:
     case PROGRAM_KEY_COUNT:
         break;
@@ -88,6 +106,7 @@ static void drop_change(struct mt_config_change *change)
     free(change->alerts_path);
     free(change->stats_path);
     free(change->observer);
+    free(change->redact_key_path);
     mt_config_free_live(&change->live);
     mt_config_free_outputs(&change->outputs);
     mt_config_free_outputs(&change->notify);
@@ -148,6 +167,12 @@ static int apply_change(struct mt_config *config, const struct mt_config_change 
     move_text(&config->alerts_path, change->alerts_path);
     move_text(&config->stats_path, change->stats_path);
     move_text(&config->observer, change->observer);
+    move_text(&config->redact_key_path, change->redact_key_path);
+    config->redact = (enum mt_redact_mode)change->redact;
+    if (change->has_redact_key) {
+        config->redact_key = change->redact_key;
+        config->has_redact_key = true;
+    }
     mt_config_move_live(&config->live, &change->live);
     mt_config_move_outputs(&config->outputs, &change->outputs);
     mt_config_move_outputs(&config->notify, &change->notify);
@@ -181,7 +206,7 @@ int mt_config_read_text(struct mt_config *config, enum mt_config_kind kind, cons
                         struct mt_span text, char *ret_error, size_t error_size)
 {
     const struct mt_config_report report = {.path = path, .text = ret_error, .size = error_size};
-    struct mt_config_change change = {.report = &report, .detect = config->detect};
+    struct mt_config_change change = {.report = &report, .detect = config->detect, .redact = config->redact};
     struct mt_yaml *nodes;
     const struct mt_yaml *root;
 
@@ -229,6 +254,50 @@ static int read_file(const char *path, uint8_t *memory, size_t *ret_size)
     return rc;
 }
 
+bool mt_config_parse_key(struct mt_span text, struct mt_siphash_key *ret_key)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct mt_siphash_key key;
+
+    if (text.size != 2 * sizeof(key.bytes))
+        return false;
+    for (size_t i = 0; i < sizeof(key.bytes); i++) {
+        const char *high = memchr(digits, mt_ascii_lower(text.ptr[2 * i]), 16);
+        const char *low = memchr(digits, mt_ascii_lower(text.ptr[2 * i + 1]), 16);
+        if (high == NULL || low == NULL)
+            return false;
+        key.bytes[i] = (uint8_t)((high - digits) << 4 | (low - digits));
+    }
+    *ret_key = key;
+    return true;
+}
+
+static struct mt_span without_ends(struct mt_span text)
+{
+    text = mt_span_trim(text);
+    while (text.size > 0 && (text.ptr[text.size - 1] == '\n' || text.ptr[text.size - 1] == '\r'))
+        text = mt_span_trim(mt_span_head(text, text.size - 1));
+    return text;
+}
+
+int mt_config_read_key(const char *path, char *ret_error, size_t error_size, struct mt_siphash_key *ret_key)
+{
+    const struct mt_config_report report = {.path = path, .text = ret_error, .size = error_size};
+    uint8_t *memory = malloc(FILE_SIZE_MAX + 1);
+    size_t size = 0;
+
+    int rc = memory != NULL ? read_file(path, memory, &size) : -ENOMEM;
+    if (rc != 0) {
+        mt_config_report_file(&report, "can't be read: %s", strerrordesc_np(-rc));
+    } else if (!mt_config_parse_key(without_ends(mt_span(memory, size)), ret_key)) {
+        mt_config_report_file(
+            &report, "holds no key: 32 hexadecimal digits are one, as `openssl rand -hex 16` makes them");
+        rc = -EINVAL;
+    }
+    free(memory);
+    return rc;
+}
+
 static int read_config(struct mt_config *config, enum mt_config_kind kind, const char *path, char *ret_error,
                        size_t error_size)
 {
@@ -273,6 +342,7 @@ void mt_config_destroy(struct mt_config *config)
     free(config->alerts_path);
     free(config->stats_path);
     free(config->observer);
+    free(config->redact_key_path);
     mt_config_free_live(&config->live);
     mt_config_free_outputs(&config->outputs);
     mt_config_free_outputs(&config->notify);

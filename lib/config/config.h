@@ -2,9 +2,10 @@
  * value ranged, errors with file, line and column.
  *
  * Site file keys: home_networks, local_domains, mail_servers, allowed_relays
- * (lists), thresholds (by rule name, detect/thresholds.def). A configuration
+ * (lists), thresholds (by rule name, detect/thresholds.def), redact_key. A configuration
  * file (--config) holds the same keys under `site:`, the program's options by
- * their long names (workers, ports, filter, sessions, alerts, stats, observer),
+ * their long names (workers, ports, filter, sessions, alerts, stats, observer,
+ * redact, redact_key_file),
  * those of `mailtap live` under `live:`, lists of outputs under `outputs:` and
  * of those for people under `notify:`.
  * Unknown keys are errors that name the nearest known key.
@@ -19,6 +20,7 @@
 #include "capture/ports.h"
 #include "detect/detect.h"
 #include "export/outputs.h"
+#include "redact/redact.h"
 #include "session/session.h"
 
 /* Texts of a list; one block, free(items). */
@@ -73,6 +75,10 @@ struct mt_config {
     char *alerts_path;
     char *stats_path;
     char *observer;
+    char *redact_key_path;
+    enum mt_redact_mode redact;
+    bool has_redact_key; /* of the site file */
+    struct mt_siphash_key redact_key;
     uint16_t ports[64];
     uint32_t port_count;
     struct mt_config_live live;
@@ -84,6 +90,11 @@ struct mt_config {
 /* Defaults: no site file, every threshold at its default. */
 void mt_config_init(struct mt_config *config);
 void mt_config_destroy(struct mt_config *config);
+
+/* A key for --redact: 32 hexadecimal digits, or a file with them and nothing
+ * else but white space. -errno and a message on failure. */
+bool mt_config_parse_key(struct mt_span text, struct mt_siphash_key *ret_key);
+int mt_config_read_key(const char *path, char *ret_error, size_t error_size, struct mt_siphash_key *ret_key);
 
 /* Reads a file over config. -errno and a message in ret_error on failure:
  *   site.yaml:3:1: unknown key "home_network"; did you mean "home_networks"?

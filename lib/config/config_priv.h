@@ -28,6 +28,10 @@ struct mt_config_change {
     char *alerts_path;
     char *stats_path;
     char *observer;
+    char *redact_key_path;
+    uint32_t redact; /* starts as it was */
+    bool has_redact_key;
+    struct mt_siphash_key redact_key;
     struct mt_config_live live;       /* numbers start as they were; texts NULL: not given */
     struct mt_config_outputs outputs; /* items NULL: not given */
     struct mt_config_outputs notify;

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define RULES_MAX 64
@@ -12,13 +13,14 @@ enum site_key {
     SITE_MAIL_SERVERS,
     SITE_ALLOWED_RELAYS,
     SITE_THRESHOLDS,
+    SITE_REDACT_KEY,
     SITE_KEY_COUNT,
 };
 
 static const char *const site_keys[SITE_KEY_COUNT] = {
     [SITE_HOME_NETWORKS] = "home_networks", [SITE_LOCAL_DOMAINS] = "local_domains",
     [SITE_MAIL_SERVERS] = "mail_servers",   [SITE_ALLOWED_RELAYS] = "allowed_relays",
-    [SITE_THRESHOLDS] = "thresholds",
+    [SITE_THRESHOLDS] = "thresholds",       [SITE_REDACT_KEY] = "redact_key",
 };
 
 struct threshold {
@@ -110,6 +112,18 @@ static int take_thresholds(struct mt_config_change *change, const struct mt_yaml
     return mt_config_map(change->report, "thresholds", value, rules.keys, rules.count, take_rule, &rules);
 }
 
+/* The key itself is not repeated in the message. */
+static int take_redact_key(struct mt_config_change *change, const char *name, const struct mt_yaml *value)
+{
+    change->has_redact_key =
+        value->kind == MT_YAML_TEXT && mt_config_parse_key(value->text, &change->redact_key);
+    if (change->has_redact_key)
+        return 0;
+    mt_config_report_place(change->report, value->line, value->column,
+                           "%s: expected 32 hexadecimal digits, as `openssl rand -hex 16` makes them", name);
+    return -EINVAL;
+}
+
 static int take_site_member(void *ctx, size_t key, const struct mt_yaml *value)
 {
     struct mt_config_change *change = ctx;
@@ -125,6 +139,8 @@ static int take_site_member(void *ctx, size_t key, const struct mt_yaml *value)
         return mt_config_networks(change->report, name, value, false, &lists->mail_servers);
     case SITE_ALLOWED_RELAYS:
         return mt_config_networks(change->report, name, value, false, &lists->allowed_relays);
+    case SITE_REDACT_KEY:
+        return take_redact_key(change, name, value);
     case SITE_THRESHOLDS:
     case SITE_KEY_COUNT:
         break;

@@ -19,6 +19,7 @@ enum {
 static void collector_free(struct mt_collector *collector)
 {
     mt_detect_destroy(collector->detect);
+    mt_redact_destroy(collector->redact);
     mt_unpacked_fini(&collector->unpacked);
     free(collector->lines);
     free(collector);
@@ -87,9 +88,16 @@ static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rul
         mt_community_id(&tuple, community_id);
         with_id.network_community_id = mt_span(community_id, sizeof(community_id));
     }
-    if (!collector->sink->alert || !sink_enter(collector, 1, 0))
+    if (!collector->sink->alert)
         return;
-    collector->sink->alert(collector->sink_ctx, &with_id, rule, level);
+    struct mt_record_alert redacted = with_id;
+    if (collector->redact && !mt_redact_alert(collector->redact, &with_id, &redacted)) {
+        mt_stats_add(&collector->stats, MT_COUNTER_EXPORT_SHED, 1);
+        return;
+    }
+    if (!sink_enter(collector, 1, 0))
+        return;
+    collector->sink->alert(collector->sink_ctx, &redacted, rule, level);
     sink_leave(collector);
 }
 
@@ -109,6 +117,8 @@ int mt_collector_create(const struct mt_pipeline_config *config, const struct mt
                                                  config->observer_version, &events, collector,
                                                  &collector->stats, &collector->detect)
                               : -ENOMEM;
+    if (rc == 0)
+        rc = mt_redact_create(&config->redact, &collector->redact);
     if (rc != 0) {
         mt_collector_destroy(collector);
         return rc;

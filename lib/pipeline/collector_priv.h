@@ -16,6 +16,7 @@
 struct mt_collector {
     struct mt_stats stats;
     struct mt_detect *detect;
+    struct mt_redact *redact; /* NULL: nothing is taken out */
     const struct mt_pipeline_sink *sink;
     void *sink_ctx;
     uint8_t *lines;

@@ -17,6 +17,7 @@
 #include "detect/detect.h"
 #include "export/format.h"
 #include "pipeline/tally.h"
+#include "redact/redact.h"
 #include "session/session.h"
 #include "stream/stream.h"
 
@@ -54,6 +55,7 @@ struct mt_pipeline_config {
     const struct mt_site *site;
     struct mt_span observer_name;
     const char *observer_version;
+    struct mt_redact_config redact;               /* of all that a sink is given */
     const struct mt_pipeline_encoding *encodings; /* what sink.document is called with */
     uint32_t encoding_count;
     const _Atomic bool *stop; /* when it turns true the run ends as at the end of the capture; may be NULL */

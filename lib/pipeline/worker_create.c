@@ -42,6 +42,24 @@ static void put_documents(struct mt_worker *worker, const struct mt_record_sessi
     }
 }
 
+static void put_record(struct mt_worker *worker, const struct mt_record_session *record)
+{
+    if (worker->sink->record)
+        worker->sink->record(worker->sink_ctx, record);
+    if (worker->sink->sessions)
+        put_native(worker, record);
+    put_documents(worker, record);
+}
+
+static void put_redacted(struct mt_worker *worker, const struct mt_record_session *record)
+{
+    struct mt_record_session redacted;
+    if (mt_redact_session(worker->redact, record, &redacted))
+        put_record(worker, &redacted);
+    else
+        mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_SHED, 1);
+}
+
 static void on_record(void *ctx, const struct mt_record_session *record)
 {
     struct mt_worker *worker = ctx;
@@ -64,11 +82,10 @@ static void on_record(void *ctx, const struct mt_record_session *record)
     };
     mt_community_id(&tuple, community_id);
     with_id.network_community_id = mt_span(community_id, sizeof(community_id));
-    if (worker->sink->record)
-        worker->sink->record(worker->sink_ctx, &with_id);
-    if (worker->sink->sessions)
-        put_native(worker, &with_id);
-    put_documents(worker, &with_id);
+    if (worker->redact)
+        put_redacted(worker, &with_id);
+    else
+        put_record(worker, &with_id);
 }
 
 static void on_observation(void *ctx, const struct mt_observation *observation)
@@ -82,6 +99,8 @@ static void on_transcript(void *ctx, const struct mt_session *session, enum mt_t
                           enum mt_side side, struct mt_span text, uint64_t count, const struct mt_mark *mark)
 {
     struct mt_worker *worker = ctx;
+    if (worker->redact && kind == MT_TRANSCRIPT_LINE)
+        text = mt_redact_text(worker->redact, MT_PRIVACY_LINE, text);
     worker->sink->transcript(worker->sink_ctx, session, kind, side, text, count, mark);
 }
 
@@ -139,6 +158,8 @@ int mt_worker_create(const struct mt_pipeline_config *config, uint32_t share,
     int rc = worker->tally && worker->line ? worker_rooms(worker, share, hold) : -ENOMEM;
     if (rc == 0)
         rc = mt_encoders_create(config, &worker->encoders);
+    if (rc == 0)
+        rc = mt_redact_create(&config->redact, &worker->redact);
     if (rc != 0) {
         mt_worker_destroy(worker);
         return rc;
@@ -157,6 +178,7 @@ void mt_worker_destroy(struct mt_worker *worker)
     mt_flow_table_destroy(worker->flows);
     mt_charset_cache_fini(&worker->charsets);
     mt_encoders_destroy(worker->encoders);
+    mt_redact_destroy(worker->redact);
     if (worker->line)
         munmap(worker->line, worker->line_cap);
     free(worker->tally);

@@ -34,6 +34,7 @@ struct mt_worker {
     void *output_ctx;
     struct mt_mark now; /* the packet being processed */
     struct mt_charset_cache charsets;
+    struct mt_redact *redact;     /* NULL: nothing is taken out */
     struct mt_encoders *encoders; /* NULL: native lines are all */
     struct mt_tally *tally;
     uint8_t *line; /* the record being encoded */

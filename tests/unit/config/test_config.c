@@ -245,8 +245,9 @@ static void a_key_that_is_not_known_is_told_with_the_nearest_one(void **state)
          "site.yaml:3:1: unknown key \"home_network\"; did you mean \"home_networks\"?"},
         {"Local-Domains: []\n",
          "site.yaml:1:1: unknown key \"Local-Domains\"; did you mean \"local_domains\"?"},
-        {"colour: red\n", "site.yaml:1:1: unknown key \"colour\"; known keys are \"home_networks\", "
-                          "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\""},
+        {"colour: red\n",
+         "site.yaml:1:1: unknown key \"colour\"; known keys are \"home_networks\", "
+         "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\", \"redact_key\""},
         {"thresholds:\n  smtp_vrfy_prob:\n    count: 3\n",
          "site.yaml:2:3: unknown key \"smtp_vrfy_prob\"; did you mean \"smtp_vrfy_probe\"?"},
         {"thresholds:\n  smtp_vrfy_probe:\n    counts: 3\n",
@@ -255,7 +256,7 @@ static void a_key_that_is_not_known_is_told_with_the_nearest_one(void **state)
          "site.yaml:2:21: unknown key \"score\"; known keys are \"count\", \"distinct\", \"window\""},
         {"\"a\\u001b[31mb\\n\": 1\n",
          "site.yaml:1:2: unknown key \"a\\x1b[31mb\\x0a\"; known keys are \"home_networks\", "
-         "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\""},
+         "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\", \"redact_key\""},
     };
     assert_bad(*state, MT_CONFIG_SITE, bad, MT_ARRAY_COUNT(bad));
 }
@@ -449,11 +450,14 @@ static void a_program_option_that_is_wrong_is_told_with_what_was_expected(void *
         {"worker: 2\n", "site.yaml:1:1: unknown key \"worker\"; did you mean \"workers\"?"},
         {"home_networks: []\n",
          "site.yaml:1:1: unknown key \"home_networks\"; known keys are \"site\", \"workers\", \"ports\", "
-         "\"filter\", \"sessions\", \"alerts\", \"stats\", \"observer\", \"outputs\", \"notify\", \"live\""},
+         "\"filter\", \"sessions\", \"alerts\", \"stats\", \"observer\", \"outputs\", \"notify\", "
+         "\"redact\", "
+         "\"redact_key_file\", \"live\""},
         {"- workers\n", "site.yaml:1:1: configuration file: found a list, expected a mapping"},
         {"site: site.yaml\n", "site.yaml:1:7: site: found \"site.yaml\", expected a mapping"},
-        {"site:\n  colour: red\n", "site.yaml:2:3: unknown key \"colour\"; known keys are \"home_networks\", "
-                                   "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\""},
+        {"site:\n  colour: red\n",
+         "site.yaml:2:3: unknown key \"colour\"; known keys are \"home_networks\", "
+         "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\", \"redact_key\""},
         {"workers: 0\n", "site.yaml:1:10: workers: found \"0\", expected a whole number from 1 to 64"},
         {"workers: 65\n", "site.yaml:1:10: workers: found \"65\", expected a whole number from 1 to 64"},
         {"ports: 25\n", "site.yaml:1:8: ports: found \"25\", expected a list of numbers"},
@@ -578,9 +582,37 @@ static void a_file_is_read_and_its_path_stands_in_the_sentence(void **state)
     assert_int_equal(mt_config_read_site(*state, path, error, sizeof(error)), -EINVAL);
     snprintf(expected, sizeof(expected),
              "%s:1:1: unknown key \"workers\"; known keys are \"home_networks\", \"local_domains\", "
-             "\"mail_servers\", \"allowed_relays\", \"thresholds\"",
+             "\"mail_servers\", \"allowed_relays\", \"thresholds\", \"redact_key\"",
              path);
     assert_string_equal(error, expected);
+}
+
+static void a_redaction_key_is_32_hexadecimal_digits_in_the_site_file_or_in_a_file(void **state)
+{
+    static const char site[] = "redact_key: \"000102030405060708090A0b0c0d0e0f\"\n";
+    static const char digits[] = "000102030405060708090A0b0c0d0e0f\n";
+    static const char program[] = "redact: drop\nredact_key_file: /k\n";
+    struct mt_config *config = *state;
+    struct mt_siphash_key key = {{0}};
+    char path[128];
+    char error[512] = "";
+
+    snprintf(path, sizeof(path), "%s/site.yaml", folder);
+    write_file(path, site, sizeof(site) - 1);
+    assert_int_equal(mt_config_read_site(config, path, error, sizeof(error)), 0);
+    assert_true(config->has_redact_key);
+    write_file(path, digits, sizeof(digits) - 1);
+    assert_int_equal(mt_config_read_key(path, error, sizeof(error), &key), 0);
+    for (uint8_t i = 0; i < 16; i++) {
+        assert_int_equal(key.bytes[i], i);
+        assert_int_equal(config->redact_key.bytes[i], i);
+    }
+    write_file(path, digits, 31);
+    assert_int_equal(mt_config_read_key(path, error, sizeof(error), &key), -EINVAL);
+    write_file(path, program, sizeof(program) - 1);
+    assert_int_equal(mt_config_read(config, path, error, sizeof(error)), 0);
+    assert_int_equal(config->redact, MT_REDACT_DROP);
+    assert_string_equal(config->redact_key_path, "/k");
 }
 
 static void a_file_that_cannot_be_read_is_named_with_the_reason(void **state)
@@ -664,6 +696,7 @@ int main(void)
         CONFIG_TEST(a_text_with_too_many_values_is_refused),
         CONFIG_TEST(a_short_buffer_holds_the_start_of_the_sentence),
         FILE_TEST(a_file_is_read_and_its_path_stands_in_the_sentence),
+        FILE_TEST(a_redaction_key_is_32_hexadecimal_digits_in_the_site_file_or_in_a_file),
         FILE_TEST(a_file_that_cannot_be_read_is_named_with_the_reason),
         FILE_TEST(a_file_of_more_than_a_mebibyte_is_refused),
         FILE_TEST(a_pipe_is_read_to_its_end),
