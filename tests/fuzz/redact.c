@@ -37,6 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct mt_redact_config config = {.mode = (enum mt_redact_mode)mode};
         if (redactors[mode] == NULL)
             MT_BUG_ON(mt_redact_create(&config, &redactors[mode]) != 0);
+        struct mt_record_session empty = {0}; /* forgets the names of the input before */
+        struct mt_record_session redacted;
+        MT_BUG_ON(!mt_redact_session(redactors[mode], &empty, &redacted));
         for (int privacy = MT_PRIVACY_UNDECIDED; privacy <= MT_PRIVACY_LINE; privacy++) {
             struct mt_span made = mt_redact_text(redactors[mode], (enum mt_privacy)privacy, text);
             if (privacy != MT_PRIVACY_KEEP && mode != MT_REDACT_LOCAL_PART)
@@ -48,7 +51,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct mt_record_transaction transaction = {.recipients = {.items = &recipient, .count = 1}};
         struct mt_record_session record = {.banner_text = text,
                                            .transactions = {.items = &transaction, .count = 1}};
-        struct mt_record_session redacted;
         if (mt_redact_session(redactors[mode], &record, &redacted) && mode == MT_REDACT_DROP) {
             check(config.mode, redacted.banner_text);
             check(config.mode, redacted.transactions.items[0].recipients.items[0].params.items[0].value);
