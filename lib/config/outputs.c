@@ -3,6 +3,8 @@
  * export/output_keys.def. */
 #include "config/config_priv.h"
 
+#include "base/buf.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,13 @@ struct entry {
 static int say(const struct mt_config_report *report, const struct mt_yaml *at, const char *list,
                const char *reason)
 {
-    mt_config_report_place(report, at->line, at->column, "%s: %s", list, reason);
+    /* it holds words of the file, which may hold anything */
+    char text[2 * REASON_SIZE];
+    struct mt_buf b = mt_buf(text, sizeof(text) - 1);
+
+    mt_buf_put_escaped(&b, mt_span_cstr(reason));
+    text[b.size] = '\0';
+    mt_config_report_place(report, at->line, at->column, "%s: %s", list, text);
     return -EINVAL;
 }
 

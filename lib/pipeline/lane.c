@@ -5,7 +5,9 @@
 #include "pipeline/whole_priv.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -121,6 +123,9 @@ void *mt_lane_main(void *arg)
     struct mt_lane *lane = arg;
     const struct mt_capture_ops *ops = lane->capture->ops;
     uint32_t spins = 0;
+    char name[16]; /* top -H and scripts/bench show it */
+    snprintf(name, sizeof(name), "worker %u", (unsigned)lane->index % 1000);
+    pthread_setname_np(pthread_self(), name);
     if (ops->attach)
         ops->attach(lane->capture, MT_THREAD_WORKER, (unsigned)lane->index);
     for (;;) {

@@ -22,6 +22,7 @@ static void *collector_main(void *arg)
 {
     struct mt_merge *merge = arg;
     uint32_t spins = 0;
+    pthread_setname_np(pthread_self(), "collector");
     while (!mt_merge_is_done(merge)) {
         if (mt_merge_step(merge))
             spins = 0;

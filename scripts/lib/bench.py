@@ -7,6 +7,7 @@ does. Figures of one run are ratios on one machine: docs/performance.md.
 """
 
 import argparse
+import glob
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ LIMITS = {
     "probing: ndpiReader / mailtap": (6.0, "at least"),
     "a million sessions: peak memory, MiB": (512.0, "at most"),
     "a capture of 10 kB: wall, ms": (40.0, "at most"),
+    "spam: workers writing a file / workers writing nothing": (1.15, "at most"),
 }
 
 
@@ -302,6 +304,70 @@ def measure_small(folder, traffic, tools, runs):
     return {"bytes": size, "wall_ms": median(walls) * 1e3}
 
 
+# --- outputs ---------------------------------------------------------------------
+
+
+def worker_seconds(arguments):
+    """CPU seconds of the threads named worker N, as the scheduler counts them,
+    looked at until the process has ended; and of all threads."""
+    child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    threads = {}
+    while child.poll() is None:
+        for task in glob.glob(f"/proc/{child.pid}/task/*"):
+            try:
+                with open(task + "/comm", encoding="ascii", errors="replace") as comm:
+                    name = comm.read().strip()
+                with open(task + "/schedstat", encoding="ascii") as stat:
+                    threads[task] = (name, int(stat.read().split()[0]) / 1e9)
+            except (OSError, IndexError, ValueError):
+                pass
+        time.sleep(0.002)
+    text = child.stderr.read().decode(errors="replace")
+    if child.returncode != 0:
+        raise Failure(f"{' '.join(arguments)}: exit code {child.returncode}: {text.strip()[-200:]}")
+    workers = [seconds for name, seconds in threads.values() if name.startswith("worker")]
+    if not workers:
+        raise Failure("no thread is named worker")
+    return sum(workers), sum(seconds for _, seconds in threads.values())
+
+
+def measure_outputs(build, folder, traffic, scratch, runs, megabytes):
+    """What a worker pays for a file of every session, beside encoding them for nothing."""
+    mailtap = os.path.join(build, "app", "mailtap")
+    capture = profile_capture(folder, traffic, "spam", megabytes)
+    warm(capture.path)
+    path = os.path.join(scratch, "sessions.json")
+    spool = os.path.join(scratch, "spool")
+    ways = {
+        "nothing": ["--sessions", "/dev/null"],
+        "a file": ["--output", f"ecs:file:{path}?memory_max=1G"],
+        "a file by a spool": ["--output", f"ecs:file:{path}?memory_max=1G&spool={spool}&spool_max=8G"],
+    }
+    samples = {name: [] for name in ways}
+    totals = {name: [] for name in ways}
+    sessions = 0
+    for number in range(runs):
+        for name, way in ways.items():
+            show(f"outputs: run {number + 1} of {runs}, {name}")
+            workers, total = worker_seconds([mailtap, "read", "--quiet", "--workers", "2", *way, capture.path])
+            samples[name].append(workers)
+            totals[name].append(total)
+            if name != "nothing" and os.path.exists(path):
+                with open(path, "rb") as lines:
+                    sessions = sum(block.count(b'"dataset":"mailtap.session"') for block in lines)
+                os.unlink(path)
+    show("")
+    base = median(samples["nothing"])
+    print(f"\noutputs: spam, {sessions} sessions, CPU of two workers")
+    results = {}
+    for name, values in samples.items():
+        rate = sessions / median(values) if sessions else 0
+        results[name] = {"worker_seconds": median(values), "all_seconds": median(totals[name]), "ratio": median(values) / base}
+        print(f"  to {name:18} {median(values):7.3f} s, {median(values) / base:5.2f} x, "
+              f"{rate:9.0f} sessions a worker second; all threads {median(totals[name]):.3f} s")
+    return results
+
+
 def figures(results):
     """What the limits speak of; what was not measured is missing."""
     found = {}
@@ -319,6 +385,8 @@ def figures(results):
                 found[f"{profile}: {peer} / mailtap"] = table[peer]["ns_per_frame"] / ours
     if results.get("million"):
         found["a million sessions: peak memory, MiB"] = results["million"]["peak_bytes"] / MIB
+    if results.get("outputs"):
+        found["spam: workers writing a file / workers writing nothing"] = results["outputs"]["a file"]["ratio"]
     if results.get("small"):
         found["a capture of 10 kB: wall, ms"] = results["small"]["wall_ms"]
     return found
@@ -356,6 +424,7 @@ def options():
     parser.add_argument("--json", metavar="FILE", help="write the raw results there")
     parser.add_argument("--check", action="store_true", help="exit 1 if a limit is missed")
     parser.add_argument("--build", default="build-bench", metavar="FOLDER", help="where the programs are (build-bench)")
+    parser.add_argument("--outputs-only", action="store_true", help="only what a file of every session costs the workers")
     return parser.parse_args()
 
 
@@ -393,6 +462,9 @@ def bench(chosen):
         tools = select(tools, chosen.only)
         for line in absent:
             print(line)
+        if chosen.outputs_only:
+            results["outputs"] = measure_outputs(chosen.build, folder, traffic, scratch, chosen.runs, chosen.size)
+            return 1 if print_limits(results) and chosen.check else 0
         for profile in chosen.profiles.split(","):
             if profile not in PROFILES:
                 raise Failure(f"--profiles: no profile {profile}")
@@ -408,6 +480,7 @@ def bench(chosen):
         if not chosen.skip_memory:
             results["million"] = measure_million(folder, traffic, tools, chosen.sessions)
         results["small"] = measure_small(folder, traffic, tools, 20)
+        results["outputs"] = measure_outputs(chosen.build, folder, traffic, scratch, chosen.runs, chosen.size)
     is_missed = print_limits(results)
     if chosen.json:
         with open(chosen.json, "w", encoding="utf-8") as out:

@@ -4,6 +4,7 @@ receivers of our own that are slow, go away, or have a certificate that is not g
     test_output_syslog.py DRIVER FOLDER
 """
 
+import datetime
 import glob
 import os
 import re
@@ -314,6 +315,36 @@ def check_names(tap, driver):
               [] if run.code == 3 and "Connection refused" in run.stderr else [f"{run.code}: {run.stderr}"])
 
 
+def check_latency(tap, driver, folder):
+    """How long an alert takes at rest: told, not judged."""
+    for spool in "", f"&spool={os.path.join(folder, 'latency.spool')}":
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            arrivals, parts = [], []
+
+            def collect():
+                link, _ = server.accept()
+                with link:
+                    while got := link.recv(65536):
+                        arrivals.append(time.time())
+                        parts.append(got)
+
+            thread = threading.Thread(target=collect)
+            thread.start()
+            run = feed(driver, f"ecs:syslog+tcp://127.0.0.1:{server.getsockname()[1]}?only=alerts{spool}", count=300, rate=200)
+            thread.join()
+        took = []
+        for when, part in zip(arrivals, parts):
+            for message in receivers.octet_counted(part):
+                stamp = re.match(rb"<\d+>1 (\S+) ", message)[1].decode()
+                took.append(when - datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp())
+        took.sort()
+        if took:
+            print(f"# an alert {'by a spool' if spool else 'without a spool'}: median {took[len(took) // 2] * 1e3:.1f} ms, "
+                  f"worst {took[-1] * 1e3:.1f} ms of {len(took)}")
+        tap.check(f"alerts {'by a spool' if spool else 'without a spool'} come one by one while there is little to do",
+                  [*sums(run, sent=30), *([] if len(took) == 30 else [f"{len(took)} of 30 came"])])
+
+
 def main():
     driver = os.path.abspath(sys.argv[1])
     tap = Tap()
@@ -323,6 +354,7 @@ def main():
         check_udp(tap, driver)
         check_certificates(tap, driver, certificates)
         check_names(tap, driver)
+        check_latency(tap, driver, folder)
         check_slow(tap, driver, folder)
         check_broken(tap, driver, folder)
         check_rsyslog(tap, driver, folder, certificates)
