@@ -48,6 +48,7 @@ static const char help[] =
     "                     (docs/outputs.md); may be given several times\n"
     "  --require-outputs  do not start when one of them can't be reached\n"
     "  --stats PATH       write a JSON line of statistics each --interval TIME (10s)\n"
+    "  --metrics ADDR:PORT  serve metrics for Prometheus, /health and /ready there (off)\n"
     "  --site FILE        home networks, local domains, mail servers, thresholds (YAML)\n"
     "  --config FILE      options from a YAML file; the command line wins\n"
     "  --ports LIST       TCP ports that carry mail (25,465,587,2525)\n"
@@ -135,6 +136,7 @@ static bool report(struct mt_live_run *run, const struct mt_pipeline_result *res
         return is_incomplete;
     mt_live_report_capture(&run->view, result);
     mt_summary_print(run->options, result, &run->writers->notes);
+    mt_summary_print_outputs(run->view.outputs, run->view.output_count);
     if (fflush(stdout) != 0) {
         fputs("mailtap: standard output: write error\n", stderr);
         is_incomplete = true;
@@ -147,6 +149,7 @@ static int end_run(struct mt_live_run *run, struct mt_pipeline_result *result)
     const struct mt_options *options = run->options;
 
     mt_notify_stopping();
+    mt_live_metrics_reach(run->metrics, MT_LIVE_ENDING);
     mt_live_loop_await_second(run);
     mt_status_erase(&run->status);
     mt_ports_stop(run->ports);
@@ -160,6 +163,7 @@ static int end_run(struct mt_live_run *run, struct mt_pipeline_result *result)
     mt_live_loop_look(run, &result->stats);
     result->stats = run->view.stats;
     mt_live_telemetry_show(run->telemetry, &run->view);
+    mt_live_metrics_show(run->metrics, &run->view, true);
     mt_live_stats_write(&run->stats_file, options->observer, &run->view, &run->line_before);
     bool is_incomplete = report(run, result, is_written);
     mt_live_loop_forget_second(run);
@@ -195,6 +199,7 @@ static int run_threads(struct mt_live_run *run, struct mt_pipeline_result *resul
     mt_status_init(&run->status, !run->options->is_quiet);
     run->telemetry = mt_live_telemetry_start();
     if (code < 0) {
+        mt_live_metrics_reach(run->metrics, MT_LIVE_RULES_LOADED);
         mt_notify_ready();
         mt_live_loop(run);
         code = end_run(run, result);
@@ -218,14 +223,23 @@ static int open_all(struct mt_live_run *run, struct mt_pipeline_result *result)
 
     if (rc != 0)
         return refuse(rc, reason);
+    if (run->options->live.metrics) {
+        rc = mt_live_metrics_open(run->options->live.metrics, reason, sizeof(reason), &run->metrics);
+        if (rc != 0)
+            return refuse(rc, reason);
+        snprintf(reason, sizeof(reason), "metrics at %s", mt_live_metrics_url(run->metrics));
+        print_note(NULL, reason);
+    }
     rc = mt_writers_open(run->writers, run->options, reason, sizeof(reason));
     if (rc != 0)
         return refuse(rc == -EINVAL ? rc : -EIO, reason);
     if (mt_live_stats_open(&run->stats_file, run->options->stats_path, reason, sizeof(reason)) != 0)
         return refuse(-EIO, reason);
+    mt_live_metrics_reach(run->metrics, MT_LIVE_OUTPUTS_OPEN);
     rc = open_ports(run, reason, sizeof(reason));
     if (rc != 0)
         return refuse(rc, reason);
+    mt_live_metrics_reach(run->metrics, MT_LIVE_PORTS_OPEN);
     int code = run_threads(run, result);
     mt_ports_close(run->ports);
     return code;
@@ -258,6 +272,7 @@ static int run_live(struct mt_options *options)
         mt_live_user_confine();
         block_signals(&run->signals);
         code = open_all(run, result);
+        mt_live_metrics_close(run->metrics);
     } else {
         fputs("mailtap: out of memory\n", stderr);
     }

@@ -27,6 +27,9 @@ void mt_live_loop_look(struct mt_live_run *run, const struct mt_stats *stats)
     view->port_count =
         mt_min_u64(mt_ports_count(run->ports, view->ports, MT_PORTS_OPEN_MAX), MT_PORTS_OPEN_MAX);
     view->worker_count = mt_live_worker_frames(run->live, view->worker_frames, MT_WORKERS_MAX);
+    mt_live_load(run->live, &view->load);
+    view->output_count = mt_writers_outputs(run->writers, view->outputs);
+    mt_live_view_alerts(view, &run->writers->notes);
     mt_live_view_sum(view, stats, &run->writers->written);
     clock_gettime(CLOCK_REALTIME, &wall);
     view->wall_time = (uint64_t)wall.tv_sec * SECOND + (uint64_t)wall.tv_nsec;
@@ -148,9 +151,11 @@ static void each_second(struct mt_live_run *run)
     mt_live_watch_look(&run->watch, &run->view, say, run);
     mt_status_text(&run->view, &run->before, text);
     mt_status_draw(&run->status, text);
-    if (mt_live_answers(run->live))
+    bool is_answering = mt_live_answers(run->live);
+    if (is_answering)
         mt_notify_alive(text);
     mt_live_telemetry_show(run->telemetry, &run->view);
+    mt_live_metrics_show(run->metrics, &run->view, is_answering);
     if (run->view.up_time - run->line_before.up_time + NAP < run->options->live.interval)
         return;
     mt_live_stats_write(&run->stats_file, run->options->observer, &run->view, &run->line_before);

@@ -6,6 +6,7 @@
 #ifndef MT_APP_LIVE_LOOP_H
 #define MT_APP_LIVE_LOOP_H
 
+#include "live_metrics.h"
 #include "live_report.h"
 #include "live_stats.h"
 #include "live_telemetry.h"
@@ -36,6 +37,7 @@ struct mt_live_run {
     struct mt_live *live;
     struct mt_live_stats_file stats_file;
     struct mt_live_telemetry *telemetry; /* NULL: none */
+    struct mt_live_metrics *metrics;     /* NULL: none */
     struct mt_live_user user;
     struct mt_status status;
     struct mt_live_second second;

@@ -17,7 +17,8 @@
 
 static void put_text(FILE *file, const char *text)
 {
-    uint8_t memory[512];
+    /* the longest is the name of an output: six bytes for each at worst */
+    uint8_t memory[6 * MT_OUTPUT_NAME_MAX + 2];
     struct mt_buf b = mt_buf(memory, sizeof(memory));
     mt_json_put_string(&b, mt_span_cstr(text));
     fwrite(memory, 1, b.size, file);
@@ -72,6 +73,43 @@ static void put_port(FILE *file, const struct mt_port_counts *port)
     fputs("]}", file);
 }
 
+static void put_output(FILE *file, const struct mt_output_state *output)
+{
+    const struct mt_output_stats *stats = &output->stats;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } values[] = {
+        {"accepted", stats->accepted}, {"found", stats->found},
+        {"queued", stats->queued},     {"queued_bytes", stats->queued_bytes},
+        {"spooled", stats->spooled},   {"spool_bytes", stats->spool_bytes},
+        {"sent", stats->sent},         {"sent_bytes", stats->sent_bytes},
+        {"retried", stats->retried},   {"rejected", stats->rejected},
+        {"shed", stats->shed},         {"damaged", stats->damaged},
+        {"limited", stats->limited},   {"failures", stats->failures},
+    };
+
+    fputs("{\"name\": ", file);
+    put_text(file, output->name);
+    fprintf(file, ", \"up\": %s", stats->is_up ? "true" : "false");
+    for (size_t i = 0; i < MT_ARRAY_COUNT(values); i++)
+        fprintf(file, ", \"%s\": %" PRIu64, values[i].name, values[i].value);
+    if (stats->error[0] != '\0') {
+        fputs(", \"error\": ", file);
+        put_text(file, stats->error);
+    }
+    fputc('}', file);
+}
+
+static void put_outputs(FILE *file, const struct mt_live_view *view)
+{
+    fputs("], \"outputs\": [", file);
+    for (size_t i = 0; i < view->output_count; i++) {
+        fputs(i > 0 ? ", " : "", file);
+        put_output(file, &view->outputs[i]);
+    }
+}
+
 char *mt_live_stats_line(const char *observer, const struct mt_live_view *view,
                          const struct mt_live_view *before, size_t *ret_size)
 {
@@ -96,6 +134,7 @@ char *mt_live_stats_line(const char *observer, const struct mt_live_view *view,
     fputs("], \"workers\": [", file);
     for (size_t i = 0; i < view->worker_count; i++)
         fprintf(file, "%s{\"frames\": %" PRIu64 "}", i > 0 ? ", " : "", view->worker_frames[i]);
+    put_outputs(file, view);
     fputs("], \"counters\": ", file);
     mt_statistics_put(file, &view->stats, false);
     fputs("}\n", file);

@@ -47,6 +47,15 @@ void mt_live_view_sum(struct mt_live_view *view, const struct mt_stats *stats, c
     set(&view->stats, MT_COUNTER_PORT_ERRORS, errors);
 }
 
+void mt_live_view_alerts(struct mt_live_view *view, const struct mt_alert_notes *notes)
+{
+    for (int rule = 0; rule < MT_RULE_COUNT; rule++) {
+        for (int level = 0; level < MT_LEVEL_COUNT; level++)
+            view->alerts[rule][level] =
+                atomic_load_explicit(&notes->rules[rule].count[level], memory_order_relaxed);
+    }
+}
+
 uint64_t mt_live_view_frames(const struct mt_live_view *view)
 {
     uint64_t frames = 0;

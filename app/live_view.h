@@ -8,12 +8,18 @@
 #define MT_APP_LIVE_VIEW_H
 
 #include "capture/ports.h"
+#include "outputs.h"
 #include "pipeline/live.h"
+#include "summary.h"
 
 struct mt_live_view {
     struct mt_stats stats; /* of all threads, ports and writers */
     struct mt_port_counts ports[MT_PORTS_OPEN_MAX];
     uint64_t worker_frames[MT_WORKERS_MAX];
+    uint64_t alerts[MT_RULE_COUNT][MT_LEVEL_COUNT];
+    struct mt_output_state outputs[MT_OUTPUTS_MAX];
+    struct mt_live_load load;
+    size_t output_count;
     size_t port_count;
     size_t worker_count;
     uint64_t wall_time; /* ns since the epoch */
@@ -37,6 +43,9 @@ uint64_t mt_live_now(void);
  * the ports. */
 void mt_live_view_sum(struct mt_live_view *view, const struct mt_stats *stats,
                       const struct mt_stats *written);
+
+/* Alerts by rule and level so far. */
+void mt_live_view_alerts(struct mt_live_view *view, const struct mt_alert_notes *notes);
 
 /* All frames that the ports know of; those that were handed to us; those lost. */
 uint64_t mt_live_view_known(const struct mt_live_view *view);

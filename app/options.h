@@ -28,8 +28,9 @@ struct mt_options_live {
     size_t interface_count;
     const char *cores;
     const char *driver_args;
-    const char *user; /* NULL: not given */
-    uint64_t memory;  /* bytes; 0: computed */
+    const char *user;    /* NULL: not given */
+    const char *metrics; /* ADDRESS:PORT; NULL: none */
+    uint64_t memory;     /* bytes; 0: computed */
     uint64_t interval;
     uint64_t duration; /* ns; 0: no end */
     uint64_t count;    /* frames; 0: no end */

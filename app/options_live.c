@@ -1,6 +1,7 @@
 /* Options of mailtap live. */
 #include "app.h"
 #include "config/units.h"
+#include "metrics/server.h"
 #include "options_list.h"
 
 #include <inttypes.h>
@@ -139,6 +140,15 @@ static int take_user(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_metrics(struct mt_options *options, const char *text)
+{
+    char reason[512];
+    if (mt_metrics_address_check(text, reason, sizeof(reason)) != 0)
+        return mt_options_error("--metrics: %s", reason);
+    options->live.metrics = text;
+    return -1;
+}
+
 static int take_driver_args(struct mt_options *options, const char *text)
 {
     options->live.driver_args = text;
@@ -172,6 +182,7 @@ const struct mt_option mt_options_live[] = {
     {"duration", MT_VERB_BIT_LIVE, true, take_duration},
     {"count", MT_VERB_BIT_LIVE, true, take_count},
     {"user", MT_VERB_BIT_LIVE, true, take_user},
+    {"metrics", MT_VERB_BIT_LIVE, true, take_metrics},
     {"driver-args", MT_VERB_BIT_LIVE, true, take_driver_args},
     {"no-promiscuous", MT_VERB_BIT_LIVE, false, take_no_promiscuous},
     {"verbose", MT_VERB_BIT_LIVE, false, take_verbose},
@@ -195,6 +206,7 @@ void mt_options_live_start(struct mt_options *options)
     live->cores = config->cores;
     live->driver_args = config->driver_args;
     live->user = config->user;
+    live->metrics = config->metrics;
     live->memory = config->memory;
     live->interval = config->interval ? config->interval : INTERVAL_DEFAULT;
     live->queue_size = config->queue_size;

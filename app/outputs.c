@@ -248,6 +248,16 @@ bool mt_app_outputs_has_stdout(const struct mt_app_outputs *outputs)
     return outputs->has_stdout;
 }
 
+size_t mt_app_outputs_states(const struct mt_app_outputs *outputs, struct mt_output_state *ret_states)
+{
+    for (size_t i = 0; i < outputs->output_count; i++) {
+        snprintf(ret_states[i].name, sizeof(ret_states[i].name), "%s",
+                 mt_delivery_name(outputs->delivery, i));
+        mt_delivery_stats(outputs->delivery, i, &ret_states[i].stats);
+    }
+    return outputs->output_count;
+}
+
 /* --- the end ----------------------------------------------------------------- */
 
 static bool report(const char *name, const struct mt_output_stats *stats)
@@ -270,17 +280,18 @@ static bool report(const char *name, const struct mt_output_stats *stats)
     return stats->shed + stats->rejected + stats->damaged == 0;
 }
 
-bool mt_app_outputs_close(struct mt_app_outputs *outputs, uint32_t grace_ms)
+bool mt_app_outputs_close(struct mt_app_outputs *outputs, uint32_t grace_ms,
+                          struct mt_output_state *ret_states)
 {
     struct mt_output_stats stats[MT_OUTPUTS_MAX];
-    char names[MT_OUTPUTS_MAX][MT_OUTPUT_NAME_MAX];
     bool is_whole = true;
 
-    for (size_t i = 0; i < outputs->output_count; i++)
-        snprintf(names[i], sizeof(names[i]), "%s", mt_delivery_name(outputs->delivery, i));
+    (void)mt_app_outputs_states(outputs, ret_states);
     mt_delivery_close(outputs->delivery, grace_ms, stats);
-    for (size_t i = 0; i < outputs->output_count; i++)
-        is_whole &= report(names[i], &stats[i]);
+    for (size_t i = 0; i < outputs->output_count; i++) {
+        ret_states[i].stats = stats[i];
+        is_whole &= report(ret_states[i].name, &stats[i]);
+    }
     outputs_free(outputs);
     return is_whole;
 }

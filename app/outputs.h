@@ -13,6 +13,11 @@
 
 struct mt_app_outputs;
 
+struct mt_output_state {
+    char name[MT_OUTPUT_NAME_MAX];
+    struct mt_output_stats stats;
+};
+
 /* Starts what options name, and tells the pipeline which encodings workers are to
  * make. *ret_outputs is NULL when none is asked for. -EINVAL for a spec that is
  * wrong, -errno for what can't be started, with a sentence. */
@@ -26,10 +31,15 @@ void mt_app_outputs_alert(struct mt_app_outputs *outputs, const struct mt_record
 /* Files are opened anew, for who has moved them away. */
 void mt_app_outputs_reopen(struct mt_app_outputs *outputs);
 
+/* What each output has come to: at most MT_OUTPUTS_MAX; returns how many. */
+size_t mt_app_outputs_states(const struct mt_app_outputs *outputs, struct mt_output_state *ret_states);
+
 bool mt_app_outputs_has_stdout(const struct mt_app_outputs *outputs);
 
 /* Sends what can be sent in grace_ms. True when everything is delivered or safe in
- * a spool; says on standard error what is not, and what waits. */
-bool mt_app_outputs_close(struct mt_app_outputs *outputs, uint32_t grace_ms);
+ * a spool; says on standard error what is not, and what waits. ret_states: what
+ * each came to, as many as there are. */
+bool mt_app_outputs_close(struct mt_app_outputs *outputs, uint32_t grace_ms,
+                          struct mt_output_state *ret_states);
 
 #endif

@@ -97,6 +97,7 @@ static int run_capture(struct mt_writers *writers, struct mt_options *options, s
     if (!mt_writers_has_stdout(writers)) {
         mt_summary_print_read(result);
         mt_summary_print(options, result, &writers->notes);
+        mt_summary_print_outputs(writers->states, writers->state_count);
     }
     if (fflush(stdout) != 0) {
         fputs("mailtap: standard output: write error\n", stderr);

@@ -52,16 +52,19 @@ void mt_summary_print_read(const struct mt_pipeline_result *result)
     putchar('\n');
 }
 
-static void print_counts(const struct mt_tally *t)
+static void print_counts(const struct mt_pipeline_result *result)
 {
+    const struct mt_tally *t = &result->tally;
     char a[MT_TEXT_SIZE];
     printf("Sessions     %s", mt_text_number(t->sessions, a));
     const struct {
         uint64_t count;
         const char *what;
     } parts[] = {
-        {t->tls_established, "with TLS"},      {t->midstream, "picked up midstream"},
-        {t->one_way, "seen in one direction"}, {t->with_gaps, "with missing bytes"},
+        {mt_stats_get(&result->stats, MT_COUNTER_TLS_ESTABLISHED), "with TLS"},
+        {t->midstream, "picked up midstream"},
+        {t->one_way, "seen in one direction"},
+        {t->with_gaps, "with missing bytes"},
         {t->truncated, "cut by a limit"},
     };
     for (size_t i = 0; i < MT_ARRAY_COUNT(parts); i++) {
@@ -70,8 +73,9 @@ static void print_counts(const struct mt_tally *t)
     }
     printf("\nTransactions %s", mt_text_number(t->transactions, a));
     for (int o = 0; o < MT_OUTCOME_COUNT; o++) {
-        if (t->outcomes[o] > 0 || o <= MT_OUTCOME_DEFERRED)
-            printf(", %s %s", mt_text_number(t->outcomes[o], a), mt_outcome_name((enum mt_outcome)o));
+        uint64_t count = mt_stats_get(&result->stats, mt_outcome_counter((enum mt_outcome)o));
+        if (count > 0 || o <= MT_OUTCOME_DEFERRED)
+            printf(", %s %s", mt_text_number(count, a), mt_outcome_name((enum mt_outcome)o));
     }
     printf("\nRecipients   %s\n", mt_text_number(t->recipients, a));
     printf("Content      %s\n", mt_text_bytes(t->content_bytes, a));
@@ -179,10 +183,37 @@ static void print_losses(const struct mt_pipeline_result *result)
     }
 }
 
+void mt_summary_print_outputs(const struct mt_output_state *outputs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct mt_output_stats *stats = &outputs[i].stats;
+        const struct {
+            uint64_t count;
+            const char *what;
+        } parts[] = {
+            {stats->found, "found in the spool"},
+            {stats->retried, "sent again"},
+            {stats->rejected, "refused"},
+            {stats->shed, "lost"},
+            {stats->damaged, "damaged in the spool"},
+            {stats->spooled, "wait in the spool"},
+        };
+        char a[MT_TEXT_SIZE];
+        printf("%s%s: %s documents delivered", i == 0 ? "\nOutputs      " : "             ", outputs[i].name,
+               mt_text_number(stats->sent, a));
+        for (size_t p = 0; p < MT_ARRAY_COUNT(parts); p++) {
+            if (parts[p].count > 0)
+                printf(", %s %s", mt_text_number(parts[p].count, a), parts[p].what);
+        }
+        putchar('\n');
+    }
+}
+
 void mt_summary_print(const struct mt_options *options, const struct mt_pipeline_result *result,
                       const struct mt_alert_notes *notes)
 {
-    print_counts(&result->tally);
+    bool has_outputs = options->output_count + options->config.outputs.count > 0;
+    print_counts(result);
     print_losses(result);
     print_hosts("Top clients", &result->tally.clients);
     print_hosts("Top servers", &result->tally.servers);
@@ -193,6 +224,6 @@ void mt_summary_print(const struct mt_options *options, const struct mt_pipeline
         printf("\nSessions in  %s\n", options->sessions_path);
     if (options->alerts_path)
         printf("Alerts in    %s\n", options->alerts_path);
-    if (!options->sessions_path && !options->alerts_path)
+    if (!options->sessions_path && !options->alerts_path && !has_outputs)
         puts("\nRecords were not written: --json prints them, --sessions FILE and --alerts FILE write them.");
 }

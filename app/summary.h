@@ -7,13 +7,14 @@
 #define MT_APP_SUMMARY_H
 
 #include "options.h"
+#include "outputs.h"
 
 #define MT_LEVEL_COUNT (MT_LEVEL_CRITICAL + 1)
 
 /* Alerts of one rule. */
 struct mt_alert_note {
-    uint64_t count[MT_LEVEL_COUNT];
-    char message[400]; /* of the worst, first one; escaped */
+    _Atomic uint64_t count[MT_LEVEL_COUNT]; /* read while it runs, too */
+    char message[400];                      /* of the worst, first one; escaped */
     enum mt_level level;
     bool is_set;
 };
@@ -31,6 +32,9 @@ void mt_notes_add(struct mt_alert_notes *notes, const struct mt_record_alert *al
  * part about capturing, with the same times. */
 void mt_summary_print_read(const struct mt_pipeline_result *result);
 void mt_summary_print_times(const struct mt_pipeline_result *result);
+
+/* What became of what each output was given; nothing without outputs. */
+void mt_summary_print_outputs(const struct mt_output_state *outputs, size_t count);
 
 /* What follows, of both. */
 void mt_summary_print(const struct mt_options *options, const struct mt_pipeline_result *result,

@@ -146,9 +146,11 @@ bool mt_writers_close(struct mt_writers *writers)
         is_whole &= close_writer(writers->sessions, writers->sessions_path);
     if (writers->alerts && writers->alerts != writers->sessions)
         is_whole &= close_writer(writers->alerts, writers->alerts_path);
-    if (writers->outputs)
-        is_whole &= mt_app_outputs_close(writers->outputs,
-                                         writers->is_live ? LIVE_OUTPUT_GRACE_MS : READ_OUTPUT_GRACE_MS);
+    if (writers->outputs) {
+        uint32_t grace_ms = writers->is_live ? LIVE_OUTPUT_GRACE_MS : READ_OUTPUT_GRACE_MS;
+        writers->state_count = mt_app_outputs_states(writers->outputs, writers->states);
+        is_whole &= mt_app_outputs_close(writers->outputs, grace_ms, writers->states);
+    }
     writers->sessions = NULL;
     writers->alerts = NULL;
     writers->outputs = NULL;
@@ -164,6 +166,14 @@ void mt_writers_reopen(struct mt_writers *writers)
 {
     if (writers->outputs)
         mt_app_outputs_reopen(writers->outputs);
+}
+
+size_t mt_writers_outputs(const struct mt_writers *writers, struct mt_output_state *ret_states)
+{
+    if (writers->outputs)
+        return mt_app_outputs_states(writers->outputs, ret_states);
+    memcpy(ret_states, writers->states, writers->state_count * sizeof(*ret_states));
+    return writers->state_count;
 }
 
 bool mt_writers_has_stdout(const struct mt_writers *writers)

@@ -25,6 +25,8 @@ struct mt_writers {
     bool is_live;                   /* what comes goes out at once */
     bool is_stdout_out;             /* an output has standard output */
     _Atomic uint64_t deadline;
+    struct mt_output_state states[MT_OUTPUTS_MAX]; /* of outputs that are closed */
+    size_t state_count;
 };
 
 /* NULL when memory is short. */
@@ -48,6 +50,10 @@ bool mt_writers_has_outputs(const struct mt_writers *writers);
 
 /* Files of --output are opened anew. */
 void mt_writers_reopen(struct mt_writers *writers);
+
+/* What each output has come to, also when all are closed: at most MT_OUTPUTS_MAX;
+ * returns how many. Thread: main. */
+size_t mt_writers_outputs(const struct mt_writers *writers, struct mt_output_state *ret_states);
 
 /* True when everything that was given to them is written; else says what is not. */
 bool mt_writers_close(struct mt_writers *writers);

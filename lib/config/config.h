@@ -35,6 +35,7 @@ struct mt_config_live {
     struct mt_config_texts interfaces;
     char *cores;
     char *user;
+    char *metrics; /* ADDRESS:PORT */
     char *driver_args;
     uint64_t memory;   /* bytes for packet buffers */
     uint64_t interval; /* of the statistics, ns */

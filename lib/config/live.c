@@ -14,6 +14,7 @@ enum live_key {
     LIVE_MEMORY,
     LIVE_INTERVAL,
     LIVE_USER,
+    LIVE_METRICS,
     LIVE_NO_PROMISCUOUS,
     LIVE_DRIVER_ARGS,
     LIVE_KEY_COUNT,
@@ -30,6 +31,7 @@ static const char *const live_keys[LIVE_KEY_COUNT] = {
     [LIVE_MEMORY] = "memory",
     [LIVE_INTERVAL] = "interval",
     [LIVE_USER] = "user",
+    [LIVE_METRICS] = "metrics",
     [LIVE_NO_PROMISCUOUS] = "no-promiscuous",
     [LIVE_DRIVER_ARGS] = "driver-args",
 };
@@ -92,6 +94,8 @@ static int take_live_member(void *ctx, size_t key, const struct mt_yaml *value)
         return mt_config_interval(report, name, value, &live->interval);
     case LIVE_USER:
         return mt_config_text(report, name, value, &live->user);
+    case LIVE_METRICS:
+        return mt_config_address(report, name, value, &live->metrics);
     case LIVE_NO_PROMISCUOUS:
         return mt_config_flag(report, name, value, &live->no_promiscuous);
     case LIVE_DRIVER_ARGS:
@@ -113,6 +117,7 @@ void mt_config_start_live(struct mt_config_live *change, const struct mt_config_
     change->interfaces = (struct mt_config_texts){NULL, 0};
     change->cores = NULL;
     change->user = NULL;
+    change->metrics = NULL;
     change->driver_args = NULL;
 }
 
@@ -142,6 +147,7 @@ void mt_config_move_live(struct mt_config_live *to, const struct mt_config_live 
     to->interfaces = newer_texts(before.interfaces, from->interfaces);
     to->cores = newer_text(before.cores, from->cores);
     to->user = newer_text(before.user, from->user);
+    to->metrics = newer_text(before.metrics, from->metrics);
     to->driver_args = newer_text(before.driver_args, from->driver_args);
 }
 
@@ -151,5 +157,6 @@ void mt_config_free_live(struct mt_config_live *live)
     free(live->interfaces.items);
     free(live->cores);
     free(live->user);
+    free(live->metrics);
     free(live->driver_args);
 }

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "config/units.h"
+#include "metrics/server.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -324,6 +325,24 @@ int mt_config_text(const struct mt_config_report *report, const char *name, cons
         return -ENOMEM;
     memcpy(text, value->text.ptr, value->text.size);
     text[value->text.size] = '\0';
+    *ret_text = text;
+    return 0;
+}
+
+int mt_config_address(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                      char **ret_text)
+{
+    char reason[512];
+    char *text;
+    int rc = mt_config_text(report, name, value, &text);
+
+    if (rc != 0)
+        return rc;
+    if (mt_metrics_address_check(text, reason, sizeof(reason)) != 0) {
+        mt_config_report_place(report, value->line, value->column, "%s: %s", name, reason);
+        free(text);
+        return -EINVAL;
+    }
     *ret_text = text;
     return 0;
 }

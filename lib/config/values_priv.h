@@ -57,5 +57,8 @@ int mt_config_interval(const struct mt_config_report *report, const char *name, 
                        uint64_t *ret_time);
 int mt_config_text(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
                    char **ret_text);
+/* ADDRESS:PORT to listen at. */
+int mt_config_address(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+                      char **ret_text);
 
 #endif

@@ -138,8 +138,10 @@ struct mt_output_stats {
     uint64_t found;    /* in the spool at start */
     uint64_t queued;   /* gauge: in memory */
     uint64_t queued_bytes;
-    uint64_t spooled; /* gauge: in the spool */
+    uint64_t memory_max; /* as configured */
+    uint64_t spooled;    /* gauge: in the spool */
     uint64_t spool_bytes;
+    uint64_t spool_max; /* as configured; 0: there is no spool */
     uint64_t sent;
     uint64_t sent_bytes;
     uint64_t retried;   /* documents sent again */

@@ -111,6 +111,12 @@ void mt_lane_take_rules(struct mt_lane *lane)
     mt_rules_taken(&lane->rules, rules);
 }
 
+void mt_lane_turn(struct mt_lane *lane, bool is_idle)
+{
+    atomic_store_explicit(&lane->memory, mt_arena_used(lane->worker->arena), memory_order_relaxed);
+    mt_busy_turn(&lane->busy, is_idle);
+}
+
 void mt_lane_finish(struct mt_lane *lane, const struct mt_mark *now)
 {
     lane->results.is_patient = lane->results.sheds != NULL;
@@ -128,6 +134,7 @@ void *mt_lane_main(void *arg)
     pthread_setname_np(pthread_self(), name);
     if (ops->attach)
         ops->attach(lane->capture, MT_THREAD_WORKER, (unsigned)lane->index);
+    mt_lane_turn(lane, true);
     for (;;) {
         mt_lane_take_rules(lane);
         /* before the look into the ring: what was dealt up to there is in it */
@@ -137,6 +144,7 @@ void *mt_lane_main(void *arg)
         struct mt_batch *batch = mt_ring_pop(&lane->todo);
         if (batch) {
             lane_batch(lane, batch);
+            mt_lane_turn(lane, false);
             spins = 0;
             continue;
         }
@@ -146,6 +154,7 @@ void *mt_lane_main(void *arg)
         }
         lane_idle(lane, number, time);
         mt_ring_pause(&spins);
+        mt_lane_turn(lane, true);
     }
     if (ops->detach)
         ops->detach(lane->capture);

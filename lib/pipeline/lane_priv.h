@@ -31,6 +31,24 @@ struct mt_batch {
     void *owned[MT_BATCH_FRAMES]; /* memory behind frames whose bytes would not stay */
 };
 
+/* How long a thread had something to do, in ticks of the processor's counter: a
+ * look at it each turn of its loop. One writer. */
+struct mt_busy {
+    _Atomic uint64_t ticks;
+    uint64_t turn; /* when the last turn ended */
+};
+
+/* At the end of a turn; in one that was not idle there was something to do. */
+static inline void mt_busy_turn(struct mt_busy *busy, bool is_idle)
+{
+    uint64_t now = __builtin_ia32_rdtsc();
+    if (!is_idle)
+        atomic_store_explicit(&busy->ticks,
+                              atomic_load_explicit(&busy->ticks, memory_order_relaxed) + (now - busy->turn),
+                              memory_order_relaxed);
+    busy->turn = now;
+}
+
 struct mt_lane {
     struct mt_results results;
     /* dealer and worker */
@@ -51,6 +69,8 @@ struct mt_lane {
     int index;
     uint64_t seen;         /* number that the worker has come to */
     _Atomic uint64_t beat; /* turns of its loop, for mt_live_answers */
+    struct mt_busy busy;
+    _Atomic uint64_t memory; /* bytes that its sessions keep */
     struct mt_rules_user rules;
 };
 
@@ -78,6 +98,9 @@ static inline void mt_beat(_Atomic uint64_t *beat)
 /* Between two bursts of the worker: rules that were published are taken, and it
  * is known that it gets on. */
 void mt_lane_take_rules(struct mt_lane *lane);
+
+/* At the end of a turn of the worker's loop. */
+void mt_lane_turn(struct mt_lane *lane, bool is_idle);
 
 /* Ends the worker's sessions and says the last words. */
 void mt_lane_finish(struct mt_lane *lane, const struct mt_mark *now);

@@ -8,11 +8,16 @@
 #include <sys/random.h>
 #include <time.h>
 
-static uint64_t clock_ms(void)
+static uint64_t clock_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t clock_ms(void)
+{
+    return clock_ns() / 1000000;
 }
 
 static void nap(void)
@@ -176,6 +181,8 @@ int mt_live_start(const struct mt_live_config *config, struct mt_capture *const 
     live->poller_count = (uint32_t)source_count;
     live->frames_max = config->frames_max;
     atomic_store(&live->frames_left, config->frames_max);
+    live->load_time = clock_ns();
+    live->load_tick = __builtin_ia32_rdtsc();
     int rc = rooms_create(live, sources, sink, ctx);
     if (rc == 0) {
         rc = threads_start(live);
@@ -253,6 +260,48 @@ size_t mt_live_worker_frames(const struct mt_live *live, uint64_t *ret_frames, s
     for (size_t i = 0; i < live->lane_count && i < count_max; i++)
         ret_frames[i] = atomic_load_explicit(&live->lanes[i]->frames, memory_order_relaxed);
     return live->lane_count;
+}
+
+/* Ticks that have come on to a time are scaled by how long a tick was since the
+ * last look, and added: so a time never goes back. */
+struct load_look {
+    struct mt_live *live;
+    uint64_t time;
+    uint64_t ticks;
+};
+
+static void add_busy(const struct load_look *look, const struct mt_busy *busy, size_t index, uint64_t *time)
+{
+    uint64_t *before = &look->live->load_ticks[index];
+    uint64_t now = atomic_load_explicit(&busy->ticks, memory_order_relaxed);
+    if (look->ticks > 0)
+        *time += (uint64_t)((double)(now - *before) * (double)look->time / (double)look->ticks);
+    *before = now;
+}
+
+void mt_live_load(struct mt_live *live, struct mt_live_load *ret_load)
+{
+    struct mt_live_load *load = &live->load;
+    uint64_t time = clock_ns();
+    uint64_t tick = __builtin_ia32_rdtsc();
+    const struct load_look look = {live, time - live->load_time, tick - live->load_tick};
+
+    live->load_time = time;
+    live->load_tick = tick;
+    load->has_reader = live->poller_count < live->lane_count;
+    load->memory_max = live->config.memory_max;
+    load->memory = 0;
+    load->sessions_max = 0;
+    for (uint32_t i = 0; i < live->lane_count; i++) {
+        const struct mt_lane *lane = live->lanes[i];
+        add_busy(&look, &lane->busy, i, &load->worker_busy[i]);
+        load->memory += atomic_load_explicit(&lane->memory, memory_order_relaxed);
+        load->sessions_max += lane->worker->flows_max;
+    }
+    if (load->has_reader)
+        add_busy(&look, &live->pollers[0].busy, MT_WORKERS_MAX, &load->reader_busy);
+    add_busy(&look, &live->collector_busy, MT_WORKERS_MAX + 1, &load->collector_busy);
+    *ret_load = *load;
 }
 
 static void rules_sweep(struct mt_live *live)

@@ -61,6 +61,20 @@ void mt_live_balance(const struct mt_stats *stats, uint64_t *ret_frames, uint64_
 /* Frames a worker has had, for the share of each. */
 size_t mt_live_worker_frames(const struct mt_live *live, uint64_t *ret_frames, size_t count_max);
 
+/* What threads and tables carry. Times are of threads that had something to do, ns
+ * since the start; the rest is of now. */
+struct mt_live_load {
+    uint64_t worker_busy[MT_WORKERS_MAX];
+    uint64_t reader_busy;
+    uint64_t collector_busy;
+    uint64_t sessions_max; /* in the tables of all workers */
+    uint64_t memory;       /* bytes that open sessions keep */
+    uint64_t memory_max;
+    bool has_reader; /* a thread that polls for all workers */
+};
+
+void mt_live_load(struct mt_live *live, struct mt_live_load *ret_load);
+
 /* Every thread that polls or works has got on since this was asked last, with or
  * without traffic. The collector is not asked: it may be in a sink that waits. */
 bool mt_live_answers(struct mt_live *live);

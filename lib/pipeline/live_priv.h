@@ -21,6 +21,7 @@ struct mt_poller {
     struct mt_mark last;   /* frame, or time that an idle source has come to */
     uint64_t said;         /* number that lanes were told last */
     _Atomic uint64_t beat; /* without a lane: turns of its loop */
+    struct mt_busy busy;   /* without a lane */
     uint32_t index;
     bool has_front;
     struct mt_stray_box *strays; /* NULL: none can come */
@@ -47,6 +48,11 @@ struct mt_live {
     uint64_t frames_max;
     uint64_t poller_beats[MT_WORKERS_MAX]; /* when mt_live_answers was asked last */
     uint64_t lane_beats[MT_WORKERS_MAX];
+    struct mt_live_load load; /* as mt_live_load gave it last */
+    uint64_t load_ticks[MT_WORKERS_MAX + 2];
+    uint64_t load_time; /* CLOCK_MONOTONIC, ns */
+    uint64_t load_tick;
+    struct mt_busy collector_busy;
     /* control to the others */
     _Alignas(MT_CACHE_LINE) _Atomic bool is_ending; /* end when idle */
     _Atomic bool is_forced;                         /* end now */

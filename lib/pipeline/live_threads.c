@@ -137,6 +137,14 @@ static void strays_look(struct mt_poller *poller, bool is_last)
         mt_strays_look(poller->strays, poller->lane->worker, is_last);
 }
 
+static void poller_turn(struct mt_poller *poller, bool is_idle)
+{
+    if (poller->lane)
+        mt_lane_turn(poller->lane, is_idle);
+    else
+        mt_busy_turn(&poller->busy, is_idle);
+}
+
 /* Until the source has ended, or is idle when the run is ending. */
 static void poll_frames(struct mt_poller *poller)
 {
@@ -144,6 +152,7 @@ static void poll_frames(struct mt_poller *poller)
     struct mt_frame frames[MT_BURST_MAX];
     uint32_t empty_polls = 0;
     bool is_end = false;
+    poller_turn(poller, true);
     while (!is_end && !atomic_load_explicit(&live->is_forced, memory_order_relaxed)) {
         bool is_ending = atomic_load_explicit(&live->is_ending, memory_order_acquire);
         size_t claimed = frames_claim(live);
@@ -159,11 +168,13 @@ static void poll_frames(struct mt_poller *poller)
             count = unused_burst(poller, frames, &is_end);
         if (MT_LIKELY(count > 0)) {
             empty_polls = 0;
+            poller_turn(poller, false);
             continue;
         }
         if (is_ending)
             break;
         poller_idle(poller, &empty_polls);
+        poller_turn(poller, true);
     }
     if (is_end)
         atomic_fetch_add_explicit(&live->ended, 1, memory_order_release);
@@ -266,13 +277,18 @@ void *mt_live_collector_main(void *arg)
     struct mt_capture *capture = live->pollers[0].capture;
     if (capture->ops->attach)
         capture->ops->attach(capture, MT_THREAD_COLLECTOR, 0);
+    mt_busy_turn(&live->collector_busy, true);
     while (!mt_merge_is_done(&live->merge)) {
         collector_take_rules(live);
         collector_take_health(live);
-        if (mt_merge_step(&live->merge))
+        if (mt_merge_step(&live->merge)) {
+            mt_busy_turn(&live->collector_busy, false);
             continue;
+        }
         mt_collector_flush(live->collector);
+        mt_busy_turn(&live->collector_busy, false);
         nap();
+        mt_busy_turn(&live->collector_busy, true);
     }
     collector_take_health(live);
     mt_collector_flush(live->collector);

@@ -8,6 +8,17 @@ static const char *const outcome_names[MT_OUTCOME_COUNT] = {
     [MT_OUTCOME_RESET] = "reset",         [MT_OUTCOME_UNFINISHED] = "unfinished",
 };
 
+static const enum mt_counter outcome_counters[MT_OUTCOME_COUNT] = {
+    [MT_OUTCOME_DELIVERED] = MT_COUNTER_DELIVERED, [MT_OUTCOME_REJECTED] = MT_COUNTER_REJECTED,
+    [MT_OUTCOME_DEFERRED] = MT_COUNTER_DEFERRED,   [MT_OUTCOME_ABORTED] = MT_COUNTER_ABORTED,
+    [MT_OUTCOME_RESET] = MT_COUNTER_RESET,         [MT_OUTCOME_UNFINISHED] = MT_COUNTER_UNFINISHED,
+};
+
+enum mt_counter mt_outcome_counter(enum mt_outcome outcome)
+{
+    return outcome_counters[outcome];
+}
+
 const char *mt_outcome_name(enum mt_outcome outcome)
 {
     return outcome_names[outcome];
@@ -54,10 +65,6 @@ static void transactions_add(struct mt_tally *tally, struct mt_transactions tran
         const struct mt_record_transaction *t = &transactions.items[i];
         tally->recipients += t->recipients_total;
         tally->content_bytes += t->bytes;
-        for (int o = 0; o < MT_OUTCOME_COUNT; o++) {
-            if (t->outcome && strcmp(t->outcome, outcome_names[o]) == 0)
-                tally->outcomes[o]++;
-        }
     }
 }
 
@@ -65,13 +72,6 @@ void mt_tally_add(struct mt_tally *tally, const struct mt_record_session *record
 {
     tally->sessions++;
     tally->transactions += record->transactions_total;
-    tally->replies[0] += record->replies_2xx;
-    tally->replies[1] += record->replies_3xx;
-    tally->replies[2] += record->replies_4xx;
-    tally->replies[3] += record->replies_5xx;
-    tally->tls_offered += record->starttls_offered == MT_FLAG_TRUE;
-    tally->tls_established +=
-        record->starttls_outcome && strcmp(record->starttls_outcome, "established") == 0;
     tally->midstream += record->pickup && strcmp(record->pickup, "midstream") == 0;
     tally->one_way += record->direction && strcmp(record->direction, "both") != 0;
     tally->with_gaps += record->missing_bytes_client + record->missing_bytes_server > 0;
@@ -80,6 +80,29 @@ void mt_tally_add(struct mt_tally *tally, const struct mt_record_session *record
     anomalies_add(tally, record->anomalies);
     hosts_add(&tally->clients, &record->source_ip, 1, record->transactions_total);
     hosts_add(&tally->servers, &record->destination_ip, 1, record->transactions_total);
+}
+
+static void outcomes_count(struct mt_stats *stats, struct mt_transactions transactions)
+{
+    for (uint32_t i = 0; i < transactions.count; i++) {
+        const char *outcome = transactions.items[i].outcome;
+        for (int o = 0; outcome && o < MT_OUTCOME_COUNT; o++) {
+            if (strcmp(outcome, outcome_names[o]) == 0)
+                mt_stats_add(stats, outcome_counters[o], 1);
+        }
+    }
+}
+
+void mt_tally_count_record(struct mt_stats *stats, const struct mt_record_session *record)
+{
+    outcomes_count(stats, record->transactions);
+    mt_stats_add(stats, MT_COUNTER_REPLIES_2XX, record->replies_2xx);
+    mt_stats_add(stats, MT_COUNTER_REPLIES_3XX, record->replies_3xx);
+    mt_stats_add(stats, MT_COUNTER_REPLIES_4XX, record->replies_4xx);
+    mt_stats_add(stats, MT_COUNTER_REPLIES_5XX, record->replies_5xx);
+    mt_stats_add(stats, MT_COUNTER_TLS_OFFERED, record->starttls_offered == MT_FLAG_TRUE);
+    mt_stats_add(stats, MT_COUNTER_TLS_ESTABLISHED,
+                 record->starttls_outcome && strcmp(record->starttls_outcome, "established") == 0);
 }
 
 static void hosts_merge(struct mt_tally_hosts *into, const struct mt_tally_hosts *from)
@@ -98,12 +121,6 @@ void mt_tally_merge(struct mt_tally *into, const struct mt_tally *from)
     into->transactions += from->transactions;
     into->recipients += from->recipients;
     into->content_bytes += from->content_bytes;
-    for (int i = 0; i < MT_OUTCOME_COUNT; i++)
-        into->outcomes[i] += from->outcomes[i];
-    for (int i = 0; i < 4; i++)
-        into->replies[i] += from->replies[i];
-    into->tls_established += from->tls_established;
-    into->tls_offered += from->tls_offered;
     into->midstream += from->midstream;
     into->one_way += from->one_way;
     into->with_gaps += from->with_gaps;

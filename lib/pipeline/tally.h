@@ -10,6 +10,7 @@
 
 #include "base/anomaly.h"
 #include "record/record.h"
+#include "stats/stats.h"
 
 #define MT_TALLY_HOSTS 8192u /* a power of two; filled to three quarters */
 
@@ -42,10 +43,6 @@ struct mt_tally {
     uint64_t transactions;
     uint64_t recipients;
     uint64_t content_bytes;
-    uint64_t outcomes[MT_OUTCOME_COUNT];
-    uint64_t replies[4]; /* 2xx to 5xx */
-    uint64_t tls_established;
-    uint64_t tls_offered;
     uint64_t midstream;
     uint64_t one_way;
     uint64_t with_gaps;
@@ -56,6 +53,12 @@ struct mt_tally {
 };
 
 void mt_tally_add(struct mt_tally *tally, const struct mt_record_session *record);
+
+/* Of a record what is asked for while the run goes on: transactions by outcome,
+ * replies by class, STARTTLS. */
+void mt_tally_count_record(struct mt_stats *stats, const struct mt_record_session *record);
+enum mt_counter mt_outcome_counter(enum mt_outcome outcome);
+
 void mt_tally_merge(struct mt_tally *into, const struct mt_tally *from);
 
 /* The count_max hosts with most sessions, most first; returns how many. */

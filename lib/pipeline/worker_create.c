@@ -69,6 +69,7 @@ static void on_record(void *ctx, const struct mt_record_session *record)
     mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS_ONE_WAY,
                  record->direction && strcmp(record->direction, "both") != 0);
     mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS_TRUNCATED, record->truncated.count > 0);
+    mt_tally_count_record(&worker->stats, record);
     mt_tally_add(worker->tally, record);
     if (!worker->sink->sessions && !worker->sink->record && !worker->encoders)
         return;
@@ -108,6 +109,7 @@ static int worker_rooms(struct mt_worker *worker, uint32_t share, const struct m
 {
     const struct mt_pipeline_config *config = worker->config;
     struct mt_flow_config flow_config = {.flows_max = share_of(config->flows_max, share)};
+    worker->flows_max = flow_config.flows_max;
     int rc = mt_flow_table_create(&flow_config, &worker->stats, &worker->flows);
     if (rc == 0)
         rc = mt_arena_create(config->memory_max / share, &worker->arena);

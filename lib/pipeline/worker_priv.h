@@ -37,7 +37,8 @@ struct mt_worker {
     struct mt_redact *redact;     /* NULL: nothing is taken out */
     struct mt_encoders *encoders; /* NULL: native lines are all */
     struct mt_tally *tally;
-    uint8_t *line; /* the record being encoded */
+    uint32_t flows_max; /* of its table */
+    uint8_t *line;      /* the record being encoded */
     size_t line_cap;
     uint8_t ports[65536 / 8];
 };

@@ -255,6 +255,10 @@ static void a_line_holds_every_counter_ports_workers_and_rates(void **state)
     view->ports[0].queue_frames[1] = 3500;
     view->worker_count = 2;
     view->worker_frames[1] = 3500;
+    view->output_count = 1;
+    snprintf(view->outputs[0].name, sizeof(view->outputs[0].name), "ecs:file:/x");
+    view->outputs[0].stats =
+        (struct mt_output_stats){.accepted = 7, .sent = 3, .shed = 4, .error = "disk \"full\""};
     before->up_time = UINT64_C(10000000000);
     view->up_time = UINT64_C(20000000000);
     set_counter(view, MT_COUNTER_SESSIONS, 20);
@@ -274,6 +278,11 @@ static void a_line_holds_every_counter_ports_workers_and_rates(void **state)
     assert_non_null(strstr(line, "\"missed\": 5"));
     assert_non_null(strstr(line, "\"queue_frames\": [2500, 3500]"));
     assert_non_null(strstr(line, "\"workers\": [{\"frames\": 0}, {\"frames\": 3500}]"));
+    assert_non_null(
+        strstr(line, "\"outputs\": [{\"name\": \"ecs:file:/x\", \"up\": false, \"accepted\": 7, "));
+    assert_non_null(strstr(line, "\"sent\": 3, "));
+    assert_non_null(strstr(line, "\"shed\": 4, "));
+    assert_non_null(strstr(line, "\"error\": \"disk \\\"full\\\"\"}], \"counters\": {"));
     unsigned named = 0;
     for (int i = 0; i < MT_COUNTER_COUNT; i++) {
         char member[128];

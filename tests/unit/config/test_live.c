@@ -36,6 +36,7 @@ static void every_member_of_live_is_read(void **state)
                        "  memory: 256M\n"
                        "  interval: 5m\n"
                        "  user: tap\n"
+                       "  metrics: '[::1]:9105'\n"
                        "  no-promiscuous: true\n"
                        "  driver-args: --log-level=8\n",
                        error);
@@ -55,6 +56,7 @@ static void every_member_of_live_is_read(void **state)
     assert_true(config.live.memory == UINT64_C(256) << 20);
     assert_true(config.live.interval == UINT64_C(300) * 1000000000);
     assert_string_equal(config.live.user, "tap");
+    assert_string_equal(config.live.metrics, "[::1]:9105");
     assert_true(config.live.no_promiscuous);
     assert_string_equal(config.live.driver_args, "--log-level=8");
     mt_config_destroy(&config);
@@ -115,6 +117,14 @@ static void every_mistake_in_live_is_named_with_its_place_and_changes_nothing(vo
          "m.yaml:1:18: interval: found \"10ms\", expected a time like 10s or 5m, from 1s to 24h"},
         {"live: {no-promiscuous: 1}", "m.yaml:1:24: no-promiscuous: found \"1\", expected false or true"},
         {"live: {user: tap, poll: fast}", "m.yaml:1:25: poll: found \"fast\", expected busy or adaptive"},
+        {"live: {metrics: 9105}", "m.yaml:1:17: metrics: '9105' is not ADDRESS:PORT, such as 127.0.0.1:9105 "
+                                  "or [::1]:9105; 0.0.0.0 and "
+                                  "[::] are every address of this machine"},
+        {"live: {metrics: localhost:9105}", "m.yaml:1:17: metrics: 'localhost' is not an IP address; write "
+                                            "it as a number, such as 127.0.0.1:9105 or "
+                                            "[::1]:9105"},
+        {"live: {metrics: \"127.0.0.1:65536\"}",
+         "m.yaml:1:18: metrics: '65536' in '127.0.0.1:65536' is not a port from 0 to 65535"},
         {"live: [a]", "m.yaml:1:7: live: found a list, expected a mapping"},
     };
 
