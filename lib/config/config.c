@@ -53,7 +53,7 @@ MT_STATIC_ASSERT(sizeof(((struct mt_config *)NULL)->ports) == MT_PORTS_MAX * siz
 static int take_program_member(void *ctx, size_t key, const struct mt_yaml *value)
 {
     struct mt_config_change *change = ctx;
-    const struct mt_config_report *report = change->report;
+    const struct mt_yaml_report *report = change->report;
     const char *name = program_keys[key];
 
     switch ((enum program_key)key) {
@@ -205,19 +205,19 @@ static int take_root(struct mt_config_change *change, enum mt_config_kind kind, 
 int mt_config_read_text(struct mt_config *config, enum mt_config_kind kind, const char *path,
                         struct mt_span text, char *ret_error, size_t error_size)
 {
-    const struct mt_config_report report = {.path = path, .text = ret_error, .size = error_size};
+    const struct mt_yaml_report report = {.path = path, .text = ret_error, .size = error_size};
     struct mt_config_change change = {.report = &report, .detect = config->detect, .redact = config->redact};
     struct mt_yaml *nodes;
     const struct mt_yaml *root;
 
     mt_config_start_live(&change.live, &config->live);
-    int rc = mt_yaml_parse(text, &report, &nodes, &root);
+    int rc = mt_yaml_parse(text, &mt_yaml_limits_default, &report, &nodes, &root);
     if (rc == 0)
         rc = take_root(&change, kind, root);
     if (rc == 0)
         rc = apply_change(config, &change);
     if (rc == -ENOMEM)
-        mt_config_report_file(&report, "out of memory");
+        mt_yaml_report_file(&report, "out of memory");
     if (rc != 0)
         drop_change(&change);
     mt_yaml_free(nodes);
@@ -282,15 +282,15 @@ static struct mt_span without_ends(struct mt_span text)
 
 int mt_config_read_key(const char *path, char *ret_error, size_t error_size, struct mt_siphash_key *ret_key)
 {
-    const struct mt_config_report report = {.path = path, .text = ret_error, .size = error_size};
+    const struct mt_yaml_report report = {.path = path, .text = ret_error, .size = error_size};
     uint8_t *memory = malloc(FILE_SIZE_MAX + 1);
     size_t size = 0;
 
     int rc = memory != NULL ? read_file(path, memory, &size) : -ENOMEM;
     if (rc != 0) {
-        mt_config_report_file(&report, "can't be read: %s", strerrordesc_np(-rc));
+        mt_yaml_report_file(&report, "can't be read: %s", strerrordesc_np(-rc));
     } else if (!mt_config_parse_key(without_ends(mt_span(memory, size)), ret_key)) {
-        mt_config_report_file(
+        mt_yaml_report_file(
             &report, "holds no key: 32 hexadecimal digits are one, as `openssl rand -hex 16` makes them");
         rc = -EINVAL;
     }
@@ -301,7 +301,7 @@ int mt_config_read_key(const char *path, char *ret_error, size_t error_size, str
 static int read_config(struct mt_config *config, enum mt_config_kind kind, const char *path, char *ret_error,
                        size_t error_size)
 {
-    const struct mt_config_report report = {.path = path, .text = ret_error, .size = error_size};
+    const struct mt_yaml_report report = {.path = path, .text = ret_error, .size = error_size};
     uint8_t *memory = malloc(FILE_SIZE_MAX + 1);
     size_t size = 0;
 
@@ -309,9 +309,9 @@ static int read_config(struct mt_config *config, enum mt_config_kind kind, const
     if (rc == 0)
         rc = mt_config_read_text(config, kind, path, mt_span(memory, size), ret_error, error_size);
     else if (rc == -EFBIG)
-        mt_config_report_file(&report, "larger than 1 MiB, which no configuration is");
+        mt_yaml_report_file(&report, "larger than 1 MiB, which no configuration is");
     else
-        mt_config_report_file(&report, "can't be read: %s", strerrordesc_np(-rc));
+        mt_yaml_report_file(&report, "can't be read: %s", strerrordesc_np(-rc));
     free(memory);
     return rc;
 }

@@ -18,7 +18,7 @@ struct mt_config_storage {
 };
 
 struct mt_config_change {
-    const struct mt_config_report *report;
+    const struct mt_yaml_report *report;
     struct mt_config_storage lists; /* items NULL: not given */
     struct mt_detect_config detect; /* starts as it was */
     bool has_site;

@@ -49,7 +49,7 @@ const char *const mt_config_polls[] = {
     NULL,
 };
 
-static int take_word(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+static int take_word(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *value,
                      struct mt_config_live *live, enum live_key key)
 {
     uint32_t index;
@@ -68,7 +68,7 @@ static int take_word(const struct mt_config_report *report, const char *name, co
 static int take_live_member(void *ctx, size_t key, const struct mt_yaml *value)
 {
     struct mt_config_change *change = ctx;
-    const struct mt_config_report *report = change->report;
+    const struct mt_yaml_report *report = change->report;
     struct mt_config_live *live = &change->live;
     const char *name = live_keys[key];
 

@@ -13,14 +13,14 @@
 #define SPEC_SIZE 2048u
 
 struct entry {
-    const struct mt_config_report *report;
+    const struct mt_yaml_report *report;
     const char *list; /* the list's key in the file */
     bool is_notice;
     const struct mt_yaml *node;
     struct mt_output_config *config;
 };
 
-static int say(const struct mt_config_report *report, const struct mt_yaml *at, const char *list,
+static int say(const struct mt_yaml_report *report, const struct mt_yaml *at, const char *list,
                const char *reason)
 {
     /* it holds words of the file, which may hold anything */
@@ -29,7 +29,7 @@ static int say(const struct mt_config_report *report, const struct mt_yaml *at, 
 
     mt_buf_put_escaped(&b, mt_span_cstr(reason));
     text[b.size] = '\0';
-    mt_config_report_place(report, at->line, at->column, "%s: %s", list, text);
+    mt_yaml_report_place(report, at->line, at->column, "%s: %s", list, text);
     return -EINVAL;
 }
 
@@ -59,8 +59,8 @@ static int check_once(const struct entry *entry, const struct mt_yaml *key)
     for (const struct mt_yaml *before = entry->node->child; before != key; before = before->next->next) {
         if (!mt_span_eq(before->text, key->text))
             continue;
-        mt_config_report_place(entry->report, key->line, key->column, "%s is given twice, first in line %u",
-                               mt_config_quote(key->text).text, (unsigned)before->line);
+        mt_yaml_report_place(entry->report, key->line, key->column, "%s is given twice, first in line %u",
+                             mt_yaml_quote(key->text).text, (unsigned)before->line);
         return -EINVAL;
     }
     return 0;
@@ -189,13 +189,13 @@ static int take_spec(const struct entry *entry)
 int mt_config_take_outputs(struct mt_config_change *change, const char *name, bool is_notice,
                            const struct mt_yaml *list)
 {
-    const struct mt_config_report *report = change->report;
+    const struct mt_yaml_report *report = change->report;
     struct mt_config_outputs *outputs = is_notice ? &change->notify : &change->outputs;
     int rc = 0;
 
     if (list->kind != MT_YAML_LIST) {
-        mt_config_report_place(report, list->line, list->column, "%s: found %s, expected a list of outputs",
-                               name, mt_yaml_describe(list).text);
+        mt_yaml_report_place(report, list->line, list->column, "%s: found %s, expected a list of outputs",
+                             name, mt_yaml_describe(list).text);
         return -EINVAL;
     }
     outputs->items = calloc(MT_OUTPUTS_MAX, sizeof(*outputs->items));
@@ -204,8 +204,8 @@ int mt_config_take_outputs(struct mt_config_change *change, const char *name, bo
     for (const struct mt_yaml *node = list->child; rc == 0 && node != NULL; node = node->next) {
         struct entry entry = {report, name, is_notice, node, &outputs->items[outputs->count]};
         if (outputs->count == MT_OUTPUTS_MAX) {
-            mt_config_report_place(report, node->line, node->column, "%s: more than %u entries", name,
-                                   MT_OUTPUTS_MAX);
+            mt_yaml_report_place(report, node->line, node->column, "%s: more than %u entries", name,
+                                 MT_OUTPUTS_MAX);
             return -EINVAL;
         }
         rc = node->kind == MT_YAML_TEXT ? take_spec(&entry)

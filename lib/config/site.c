@@ -119,8 +119,8 @@ static int take_redact_key(struct mt_config_change *change, const char *name, co
         value->kind == MT_YAML_TEXT && mt_config_parse_key(value->text, &change->redact_key);
     if (change->has_redact_key)
         return 0;
-    mt_config_report_place(change->report, value->line, value->column,
-                           "%s: expected 32 hexadecimal digits, as `openssl rand -hex 16` makes them", name);
+    mt_yaml_report_place(change->report, value->line, value->column,
+                         "%s: expected 32 hexadecimal digits, as `openssl rand -hex 16` makes them", name);
     return -EINVAL;
 }
 

@@ -15,11 +15,11 @@ enum {
     KEYS_MAX = 64,
 };
 
-static int refuse(const struct mt_config_report *report, const char *name, const struct mt_yaml *node,
+static int refuse(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *node,
                   const char *expected)
 {
-    mt_config_report_place(report, node->line, node->column, "%s: found %s, expected %s", name,
-                           mt_yaml_describe(node).text, expected);
+    mt_yaml_report_place(report, node->line, node->column, "%s: found %s, expected %s", name,
+                         mt_yaml_describe(node).text, expected);
     return -EINVAL;
 }
 
@@ -33,22 +33,22 @@ static size_t index_of(struct mt_span key, const char *const *keys, size_t count
     return i;
 }
 
-static int check_key(const struct mt_config_report *report, const struct mt_yaml *key,
-                     const char *const *keys, size_t count, uint32_t *seen_line, size_t *ret_index)
+static int check_key(const struct mt_yaml_report *report, const struct mt_yaml *key, const char *const *keys,
+                     size_t count, uint32_t *seen_line, size_t *ret_index)
 {
     if (key->kind != MT_YAML_TEXT) {
-        mt_config_report_place(report, key->line, key->column, "found %s as a key, expected a text",
-                               mt_yaml_describe(key).text);
+        mt_yaml_report_place(report, key->line, key->column, "found %s as a key, expected a text",
+                             mt_yaml_describe(key).text);
         return -EINVAL;
     }
     size_t index = index_of(key->text, keys, count);
     if (index == count) {
-        mt_config_report_unknown(report, key->line, key->column, key->text, keys, count);
+        mt_yaml_report_unknown(report, key->line, key->column, key->text, keys, count);
         return -EINVAL;
     }
     if (seen_line[index] != 0) {
-        mt_config_report_place(report, key->line, key->column, "\"%s\" is given twice, first in line %u",
-                               keys[index], (unsigned)seen_line[index]);
+        mt_yaml_report_place(report, key->line, key->column, "\"%s\" is given twice, first in line %u",
+                             keys[index], (unsigned)seen_line[index]);
         return -EINVAL;
     }
     seen_line[index] = key->line;
@@ -56,7 +56,7 @@ static int check_key(const struct mt_config_report *report, const struct mt_yaml
     return 0;
 }
 
-int mt_config_map(const struct mt_config_report *report, const char *name, const struct mt_yaml *map,
+int mt_config_map(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *map,
                   const char *const *keys, size_t count, mt_config_member *member, void *ctx)
 {
     uint32_t seen_line[KEYS_MAX] = {0};
@@ -77,7 +77,7 @@ int mt_config_map(const struct mt_config_report *report, const char *name, const
 
 /* --- lists -------------------------------------------------------------------- */
 
-static int count_items(const struct mt_config_report *report, const char *name, const struct mt_yaml *list,
+static int count_items(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *list,
                        const char *expected, size_t count_max, size_t *ret_count)
 {
     size_t count = 0;
@@ -86,8 +86,8 @@ static int count_items(const struct mt_config_report *report, const char *name, 
         return refuse(report, name, list, expected);
     for (const struct mt_yaml *item = list->child; item != NULL; item = item->next) {
         if (++count > count_max) {
-            mt_config_report_place(report, item->line, item->column, "%s: more than %zu entries", name,
-                                   count_max);
+            mt_yaml_report_place(report, item->line, item->column, "%s: more than %zu entries", name,
+                                 count_max);
             return -EINVAL;
         }
     }
@@ -136,7 +136,7 @@ static bool suggest_network(struct mt_span text, char *ret_text, size_t size)
     return mt_prefix_parse(mt_buf_span(&b), &parsed);
 }
 
-static int take_network(const struct mt_config_report *report, const char *name, const struct mt_yaml *item,
+static int take_network(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *item,
                         struct mt_prefix *ret_network)
 {
     static const char expected[] = "an address or a network like 192.0.2.0/24 or 2001:db8::/32";
@@ -146,13 +146,13 @@ static int take_network(const struct mt_config_report *report, const char *name,
         return 0;
     if (item->kind != MT_YAML_TEXT || !suggest_network(item->text, suggestion, sizeof(suggestion)))
         return refuse(report, name, item, expected);
-    mt_config_report_place(report, item->line, item->column,
-                           "%s: %s has bits set behind its prefix; did you mean \"%s\"?", name,
-                           mt_config_quote(item->text).text, suggestion);
+    mt_yaml_report_place(report, item->line, item->column,
+                         "%s: %s has bits set behind its prefix; did you mean \"%s\"?", name,
+                         mt_yaml_quote(item->text).text, suggestion);
     return -EINVAL;
 }
 
-int mt_config_networks(const struct mt_config_report *report, const char *name, const struct mt_yaml *list,
+int mt_config_networks(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *list,
                        bool is_needed, struct mt_config_networks *ret_networks)
 {
     size_t count;
@@ -160,8 +160,8 @@ int mt_config_networks(const struct mt_config_report *report, const char *name, 
     if (rc != 0)
         return rc;
     if (count == 0 && is_needed) {
-        mt_config_report_place(report, list->line, list->column,
-                               "%s: the list is empty; leave the key out for private address space", name);
+        mt_yaml_report_place(report, list->line, list->column,
+                             "%s: the list is empty; leave the key out for private address space", name);
         return -EINVAL;
     }
     struct mt_prefix *items = calloc(count + 1, sizeof(*items));
@@ -209,19 +209,19 @@ static const char *domain_fault(struct mt_span text)
     return label == 0 ? "ends with a dot" : NULL;
 }
 
-static int check_domain(const struct mt_config_report *report, const char *name, const struct mt_yaml *item)
+static int check_domain(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *item)
 {
     if (item->kind != MT_YAML_TEXT)
         return refuse(report, name, item, "a domain");
     const char *fault = domain_fault(item->text);
     if (fault == NULL)
         return 0;
-    mt_config_report_place(report, item->line, item->column, "%s: %s %s", name,
-                           mt_config_quote(item->text).text, fault);
+    mt_yaml_report_place(report, item->line, item->column, "%s: %s %s", name, mt_yaml_quote(item->text).text,
+                         fault);
     return -EINVAL;
 }
 
-int mt_config_domains(const struct mt_config_report *report, const char *name, const struct mt_yaml *list,
+int mt_config_domains(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *list,
                       struct mt_config_domains *ret_domains)
 {
     size_t size = 0;
@@ -267,7 +267,7 @@ static bool parse_number(struct mt_span text, uint64_t *ret_number)
     return true;
 }
 
-int mt_config_number(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+int mt_config_number(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *value,
                      uint32_t low, uint32_t high, uint32_t *ret_number)
 {
     uint64_t number;
@@ -281,7 +281,7 @@ int mt_config_number(const struct mt_config_report *report, const char *name, co
     return 0;
 }
 
-int mt_config_numbers(const struct mt_config_report *report, const char *name, const struct mt_yaml *list,
+int mt_config_numbers(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *list,
                       uint32_t low, uint32_t high, size_t count_max, uint16_t *ret_numbers,
                       uint32_t *ret_count)
 {
@@ -313,7 +313,7 @@ static bool is_plain_text(const struct mt_yaml *value)
     return true;
 }
 
-int mt_config_text(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+int mt_config_text(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *value,
                    char **ret_text)
 {
     if (value->kind != MT_YAML_TEXT || value->text.size == 0)
@@ -329,7 +329,7 @@ int mt_config_text(const struct mt_config_report *report, const char *name, cons
     return 0;
 }
 
-int mt_config_address(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+int mt_config_address(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *value,
                       char **ret_text)
 {
     char reason[512];
@@ -339,7 +339,7 @@ int mt_config_address(const struct mt_config_report *report, const char *name, c
     if (rc != 0)
         return rc;
     if (mt_metrics_address_check(text, reason, sizeof(reason)) != 0) {
-        mt_config_report_place(report, value->line, value->column, "%s: %s", name, reason);
+        mt_yaml_report_place(report, value->line, value->column, "%s: %s", name, reason);
         free(text);
         return -EINVAL;
     }
@@ -347,7 +347,7 @@ int mt_config_address(const struct mt_config_report *report, const char *name, c
     return 0;
 }
 
-int mt_config_texts(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+int mt_config_texts(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *value,
                     size_t count_max, struct mt_config_texts *ret_texts)
 {
     static const char expected[] = "a text or a list of texts";
@@ -381,7 +381,7 @@ int mt_config_texts(const struct mt_config_report *report, const char *name, con
     return 0;
 }
 
-int mt_config_word(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+int mt_config_word(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *value,
                    const char *const *words, uint32_t *ret_index)
 {
     char expected[128];
@@ -399,7 +399,7 @@ int mt_config_word(const struct mt_config_report *report, const char *name, cons
     return refuse(report, name, value, expected);
 }
 
-int mt_config_flag(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+int mt_config_flag(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *value,
                    bool *ret_flag)
 {
     static const char *const words[] = {"false", "true", NULL};
@@ -411,7 +411,7 @@ int mt_config_flag(const struct mt_config_report *report, const char *name, cons
     return rc;
 }
 
-int mt_config_memory(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+int mt_config_memory(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *value,
                      uint64_t *ret_size)
 {
     uint64_t size;
@@ -423,7 +423,7 @@ int mt_config_memory(const struct mt_config_report *report, const char *name, co
     return 0;
 }
 
-int mt_config_interval(const struct mt_config_report *report, const char *name, const struct mt_yaml *value,
+int mt_config_interval(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *value,
                        uint64_t *ret_time)
 {
     uint64_t time;

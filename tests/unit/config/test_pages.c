@@ -81,11 +81,11 @@ static void the_example_names_every_threshold_with_its_default_and_range(void **
     (void)state;
     const char *text = read_page("app/share/site.example.yaml");
     char error[512] = "";
-    const struct mt_config_report report = {"site.example.yaml", error, sizeof(error)};
+    const struct mt_yaml_report report = {"site.example.yaml", error, sizeof(error)};
     struct mt_yaml *nodes;
     const struct mt_yaml *root;
 
-    assert_int_equal(mt_yaml_parse(mt_span_cstr(text), &report, &nodes, &root), 0);
+    assert_int_equal(mt_yaml_parse(mt_span_cstr(text), &mt_yaml_limits_default, &report, &nodes, &root), 0);
     for (size_t i = 0; i < MT_ARRAY_COUNT(thresholds); i++) {
         const struct threshold *t = &thresholds[i];
         const struct mt_yaml *value = value_of(value_of(value_of(root, "thresholds"), t->rule), t->key);

@@ -1,14 +1,14 @@
-#include "config/report_priv.h"
+#include "yaml/report.h"
 
 #include "base/buf.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-struct mt_config_quote mt_config_quote(struct mt_span text)
+struct mt_yaml_quote mt_yaml_quote(struct mt_span text)
 {
-    struct mt_config_quote quote;
-    struct mt_buf b = mt_buf(quote.text + 1, MT_CONFIG_QUOTE_MAX);
+    struct mt_yaml_quote quote;
+    struct mt_buf b = mt_buf(quote.text + 1, MT_YAML_QUOTE_MAX);
 
     mt_buf_put_escaped(&b, text);
     quote.text[0] = '"';
@@ -17,7 +17,7 @@ struct mt_config_quote mt_config_quote(struct mt_span text)
 }
 
 /* The path is the user's, but may come from a script: it is escaped as well. */
-static int start(const struct mt_config_report *report)
+static int start(const struct mt_yaml_report *report)
 {
     char path[512];
     struct mt_buf b = mt_buf(path, sizeof(path) - 1);
@@ -28,7 +28,7 @@ static int start(const struct mt_config_report *report)
     return (size_t)n < report->size ? n : (int)report->size - 1;
 }
 
-void mt_config_report_file(const struct mt_config_report *report, const char *format, ...)
+void mt_yaml_report_file(const struct mt_yaml_report *report, const char *format, ...)
 {
     va_list arguments;
     int n = start(report);
@@ -41,8 +41,8 @@ void mt_config_report_file(const struct mt_config_report *report, const char *fo
     va_end(arguments);
 }
 
-void mt_config_report_place(const struct mt_config_report *report, uint32_t line, uint32_t column,
-                            const char *format, ...)
+void mt_yaml_report_place(const struct mt_yaml_report *report, uint32_t line, uint32_t column,
+                          const char *format, ...)
 {
     va_list arguments;
     int n = start(report);
@@ -56,10 +56,11 @@ void mt_config_report_place(const struct mt_config_report *report, uint32_t line
 }
 
 /* Levenshtein distance, case ignored: one row of the table at a time. */
-static size_t edit_distance(struct mt_span a, struct mt_span b)
+size_t mt_yaml_distance(struct mt_span a, struct mt_span b)
 {
-    size_t row[MT_CONFIG_QUOTE_MAX + 1];
+    size_t row[MT_YAML_QUOTE_MAX + 1];
 
+    b = mt_span_head(b, MT_YAML_QUOTE_MAX);
     for (size_t k = 0; k <= b.size; k++)
         row[k] = k;
     for (size_t i = 0; i < a.size; i++) {
@@ -75,17 +76,17 @@ static size_t edit_distance(struct mt_span a, struct mt_span b)
     return row[b.size];
 }
 
-const char *mt_config_nearest(struct mt_span found, const char *const *keys, size_t count)
+const char *mt_yaml_nearest(struct mt_span found, const char *const *keys, size_t count)
 {
     const char *nearest = NULL;
     size_t least = SIZE_MAX;
 
-    if (found.size > MT_CONFIG_QUOTE_MAX)
+    if (found.size > MT_YAML_QUOTE_MAX)
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        struct mt_span key = mt_span_head(mt_span_cstr(keys[i]), MT_CONFIG_QUOTE_MAX);
+        struct mt_span key = mt_span_head(mt_span_cstr(keys[i]), MT_YAML_QUOTE_MAX);
         size_t longer = key.size > found.size ? key.size : found.size;
-        size_t distance = edit_distance(found, key);
+        size_t distance = mt_yaml_distance(found, key);
         if (distance < least && distance * 2 <= longer) {
             least = distance;
             nearest = keys[i];
@@ -94,21 +95,21 @@ const char *mt_config_nearest(struct mt_span found, const char *const *keys, siz
     return nearest;
 }
 
-void mt_config_report_unknown(const struct mt_config_report *report, uint32_t line, uint32_t column,
-                              struct mt_span found, const char *const *keys, size_t count)
+void mt_yaml_report_unknown(const struct mt_yaml_report *report, uint32_t line, uint32_t column,
+                            struct mt_span found, const char *const *keys, size_t count)
 {
-    const char *nearest = mt_config_nearest(found, keys, count);
+    const char *nearest = mt_yaml_nearest(found, keys, count);
     char known[512];
     size_t size = 0;
 
     if (nearest != NULL) {
-        mt_config_report_place(report, line, column, "unknown key %s; did you mean \"%s\"?",
-                               mt_config_quote(found).text, nearest);
+        mt_yaml_report_place(report, line, column, "unknown key %s; did you mean \"%s\"?",
+                             mt_yaml_quote(found).text, nearest);
         return;
     }
     known[0] = '\0';
     for (size_t i = 0; i < count && size < sizeof(known); i++)
         size += (size_t)snprintf(known + size, sizeof(known) - size, "%s\"%s\"", i > 0 ? ", " : "", keys[i]);
-    mt_config_report_place(report, line, column, "unknown key %s; known keys are %s",
-                           mt_config_quote(found).text, known);
+    mt_yaml_report_place(report, line, column, "unknown key %s; known keys are %s", mt_yaml_quote(found).text,
+                         known);
 }

@@ -1,5 +1,6 @@
-#include "config/yaml_priv.h"
+#include "yaml/yaml.h"
 
+#include "base/check.h"
 #include "base/codec.h"
 
 #include <errno.h>
@@ -7,9 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+const struct mt_yaml_limits mt_yaml_limits_default = {.depth = 8, .nodes = 300000};
+
 /* While events come in: the path of open lists and mappings. */
 struct builder {
-    const struct mt_config_report *report;
+    const struct mt_yaml_report *report;
+    const struct mt_yaml_limits *limits;
     struct mt_yaml *newest;
     struct mt_yaml **slot[MT_YAML_DEPTH_MAX + 1]; /* where the next value of each level goes */
     unsigned depth;
@@ -33,7 +37,7 @@ static void advance(struct mt_span character, uint32_t *line, uint32_t *column)
 }
 
 /* libfyaml takes a NUL for the end of the text, and other bytes as they come. */
-static int check_bytes(struct mt_span text, const struct mt_config_report *report)
+static int check_bytes(struct mt_span text, const struct mt_yaml_report *report)
 {
     uint32_t line = 1;
     uint32_t column = 1;
@@ -42,12 +46,12 @@ static int check_bytes(struct mt_span text, const struct mt_config_report *repor
         uint8_t c = text.ptr[0];
         size_t size = mt_utf8_char(text);
         if (size == 0) {
-            mt_config_report_place(report, line, column, "byte 0x%02x is not UTF-8; expected a text in UTF-8",
-                                   c);
+            mt_yaml_report_place(report, line, column, "byte 0x%02x is not UTF-8; expected a text in UTF-8",
+                                 c);
             return -EINVAL;
         }
         if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f) {
-            mt_config_report_place(report, line, column, "control character 0x%02x; expected a text", c);
+            mt_yaml_report_place(report, line, column, "control character 0x%02x; expected a text", c);
             return -EINVAL;
         }
         advance(mt_span_head(text, size), &line, &column);
@@ -68,15 +72,17 @@ static void note_place(struct builder *b, const struct fy_mark *mark)
 
 static int fail(struct builder *b, const char *what)
 {
-    mt_config_report_place(b->report, b->line, b->column, "%s", what);
+    mt_yaml_report_place(b->report, b->line, b->column, "%s", what);
     return -EINVAL;
 }
 
 /* The text is copied behind the node: libfyaml's goes with the event. */
 static int add_node(struct builder *b, enum mt_yaml_kind kind, struct mt_span text, struct mt_yaml **ret_node)
 {
-    if (b->count == MT_YAML_NODES_MAX)
-        return fail(b, "more than 300000 values");
+    if (b->count == b->limits->nodes) {
+        mt_yaml_report_place(b->report, b->line, b->column, "more than %u values", b->limits->nodes);
+        return -EINVAL;
+    }
     struct mt_yaml *node = malloc(sizeof(*node) + text.size);
     if (node == NULL)
         return -ENOMEM;
@@ -101,8 +107,11 @@ static int open_node(struct builder *b, enum mt_yaml_kind kind)
 {
     struct mt_yaml *node;
 
-    if (b->depth == MT_YAML_DEPTH_MAX)
-        return fail(b, "nested more than 8 levels deep");
+    if (b->depth == b->limits->depth) {
+        mt_yaml_report_place(b->report, b->line, b->column, "nested more than %u levels deep",
+                             b->limits->depth);
+        return -EINVAL;
+    }
     int rc = add_node(b, kind, mt_span_none(), &node);
     if (rc == 0)
         b->slot[++b->depth] = &node->child;
@@ -142,7 +151,7 @@ static int check_no_extras(struct builder *b, const struct fy_token *anchor, con
 
 static int start_document(struct builder *b)
 {
-    if (b->in_document)
+    if (b->in_document && !b->limits->has_documents)
         return fail(b, "a second document begins here; expected only one");
     b->in_document = true;
     return 0;
@@ -208,11 +217,11 @@ static void report_syntax(const struct builder *b, struct fy_diag *diag, const s
     while ((error = fy_diag_errors_iterate(diag, &place)) != NULL) {
         if (error->type != FYET_ERROR)
             continue;
-        mt_config_report_place(b->report, (uint32_t)error->line, (uint32_t)error->column, "%s", error->msg);
+        mt_yaml_report_place(b->report, (uint32_t)error->line, (uint32_t)error->column, "%s", error->msg);
         return;
     }
-    mt_config_report_place(b->report, b->line, b->column, "%s",
-                           complaint->text[0] != '\0' ? complaint->text : "not YAML");
+    mt_yaml_report_place(b->report, b->line, b->column, "%s",
+                         complaint->text[0] != '\0' ? complaint->text : "not YAML");
 }
 
 static int parse_events(struct builder *b, struct fy_parser *parser, struct fy_diag *diag,
@@ -257,11 +266,13 @@ static int parse(struct builder *b, struct mt_span text)
     return rc;
 }
 
-int mt_yaml_parse(struct mt_span text, const struct mt_config_report *report, struct mt_yaml **ret_nodes,
+int mt_yaml_parse(struct mt_span text, const struct mt_yaml_limits *limits,
+                  const struct mt_yaml_report *report, struct mt_yaml **ret_nodes,
                   const struct mt_yaml **ret_root)
 {
-    struct builder b = {.report = report, .line = 1, .column = 1};
+    struct builder b = {.report = report, .limits = limits, .line = 1, .column = 1};
 
+    MT_BUG_ON(limits->depth > MT_YAML_DEPTH_MAX);
     b.slot[0] = &b.top;
     *ret_nodes = NULL;
     int rc = check_bytes(text, report);
@@ -284,15 +295,15 @@ void mt_yaml_free(struct mt_yaml *nodes)
     }
 }
 
-struct mt_config_quote mt_yaml_describe(const struct mt_yaml *node)
+struct mt_yaml_quote mt_yaml_describe(const struct mt_yaml *node)
 {
-    struct mt_config_quote quote = {"a mapping"};
+    struct mt_yaml_quote quote = {"a mapping"};
 
     if (node->kind == MT_YAML_TEXT)
-        return mt_config_quote(node->text);
+        return mt_yaml_quote(node->text);
     if (node->kind == MT_YAML_NOTHING)
-        quote = (struct mt_config_quote){"nothing"};
+        quote = (struct mt_yaml_quote){"nothing"};
     else if (node->kind == MT_YAML_LIST)
-        quote = (struct mt_config_quote){"a list"};
+        quote = (struct mt_yaml_quote){"a list"};
     return quote;
 }

@@ -1,0 +1,362 @@
+/* Rules in words, and how near they came. */
+#include "sigma/program_priv.h"
+
+#include <stdio.h>
+
+static void put(struct mt_buf *b, const char *text)
+{
+    mt_buf_put_cstr(b, text);
+}
+
+static void put_indent(struct mt_buf *b, unsigned depth)
+{
+    for (unsigned i = 0; i < depth; i++)
+        put(b, "  ");
+}
+
+static void put_pattern(struct mt_buf *b, const struct mt_sigma_pattern *pattern)
+{
+    put(b, "\"");
+    for (uint32_t i = 0; i < pattern->count; i++) {
+        uint16_t symbol = pattern->symbols[i];
+        uint8_t c = symbol == MT_SIGMA_ANY ? '*' : symbol == MT_SIGMA_ONE ? '?' : (uint8_t)symbol;
+        if (symbol < 256 && (c == '*' || c == '?'))
+            put(b, "\\");
+        mt_buf_put_escaped(b, mt_span(&c, 1));
+    }
+    put(b, "\"");
+}
+
+static void put_number_test(struct mt_buf *b, const struct mt_sigma_test *test)
+{
+    static const char *const signs[] = {"=", "<", "<=", ">", ">="};
+    static const char *const parts[] = {"", "minute ", "hour ", "day ", "week ", "month ", "year "};
+    put(b, " ");
+    put(b, parts[test->part]);
+    put(b, signs[test->compare]);
+    put(b, " ");
+    mt_buf_put_u64(b, test->number);
+}
+
+static void put_test(struct mt_buf *b, const struct mt_sigma_test *test)
+{
+    static const char *const within[] = {" is the same as ", " starts with ", " ends with ", " contains "};
+    put(b, test->field->path ? test->field->path : "any text of the event");
+    switch (test->op) {
+    case MT_SIGMA_OP_TEXT:
+        put(b, mt_sigma_pattern_is_plain(&test->pattern) ? " is " : " is like ");
+        put_pattern(b, &test->pattern);
+        put(b, test->is_cased ? ", letters as they stand" : "");
+        break;
+    case MT_SIGMA_OP_REGEX:
+        put(b, " matches /");
+        mt_buf_put_escaped(b, test->regex);
+        put(b, "/");
+        break;
+    case MT_SIGMA_OP_NUMBER:
+        put_number_test(b, test);
+        break;
+    case MT_SIGMA_OP_CIDR:
+        put(b, " is in ");
+        mt_buf_put_ip(b, &test->prefix.ip);
+        put(b, "/");
+        mt_buf_put_u64(b, test->prefix.bits);
+        break;
+    case MT_SIGMA_OP_EXISTS:
+        put(b, " is there");
+        break;
+    case MT_SIGMA_OP_FIELD:
+        put(b, within[test->within]);
+        put(b, test->other->path);
+        break;
+    }
+}
+
+#define SHOWN_MAX 12u
+
+static void put_node(struct mt_buf *b, const struct mt_sigma_node *node, unsigned depth);
+
+static void put_children(struct mt_buf *b, const struct mt_sigma_node *node, unsigned depth)
+{
+    uint32_t shown = 0;
+    for (const struct mt_sigma_node *n = node->child; n; n = n->next) {
+        if (shown++ < SHOWN_MAX) {
+            put_node(b, n, depth);
+        } else if (!n->next) {
+            put_indent(b, depth);
+            mt_buf_put_u64(b, shown - SHOWN_MAX);
+            put(b, " more\n");
+        }
+    }
+}
+
+static void put_node(struct mt_buf *b, const struct mt_sigma_node *node, unsigned depth)
+{
+    bool is_group = node->kind == MT_SIGMA_AND || node->kind == MT_SIGMA_OR;
+    if (is_group && node->child && !node->child->next) {
+        put_node(b, node->child, depth);
+        return;
+    }
+    put_indent(b, depth);
+    switch (node->kind) {
+    case MT_SIGMA_TEST:
+        put_test(b, node->test);
+        put(b, "\n");
+        break;
+    case MT_SIGMA_REF:
+        put(b, node->label);
+        put(b, ":\n");
+        put_node(b, node->child, depth + 1);
+        break;
+    case MT_SIGMA_NOT:
+        put(b, "not:\n");
+        put_node(b, node->child, depth + 1);
+        break;
+    case MT_SIGMA_AND:
+    case MT_SIGMA_OR:
+        put(b, node->kind == MT_SIGMA_AND ? "all of:\n" : "any of:\n");
+        put_children(b, node, depth + 1);
+        break;
+    }
+}
+
+static void put_list(struct mt_buf *b, const char *title, const struct mt_names *names)
+{
+    for (uint32_t i = 0; i < names->count; i++) {
+        put(b, i == 0 ? title : "               ");
+        mt_buf_put_escaped(b, mt_span_cstr(names->items[i]));
+        put(b, "\n");
+    }
+}
+
+static void put_line(struct mt_buf *b, const char *title, const char *text)
+{
+    if (!text)
+        return;
+    put(b, title);
+    mt_buf_put_escaped(b, mt_span_cstr(text));
+    put(b, "\n");
+}
+
+static void put_correlation(struct mt_buf *b, const struct mt_sigma_loaded *l)
+{
+    static const char *const types[] = {
+#define MT_SIGMA_CORRELATION(NAME, name) name,
+#include "sigma/correlations.def"
+#undef MT_SIGMA_CORRELATION
+    };
+    static const char *const signs[] = {" less than ", " at most ", " more than ",
+                                        " at least ",  " exactly ", " not "};
+    const struct mt_sigma_correlation *c = l->correlation;
+    put(b, "\nCounts ");
+    put(b, types[c->type]);
+    put(b, " within ");
+    mt_buf_put_u64(b, c->timespan);
+    put(b, " seconds:");
+    for (unsigned i = 0; i < MT_ARRAY_COUNT(signs); i++) {
+        if (!(c->bound_bits & 1u << i))
+            continue;
+        put(b, signs[i]);
+        mt_buf_put_u64(b, c->bounds[i]);
+    }
+    put(b, "\n");
+    for (uint32_t i = 0; i < l->ref_count; i++)
+        put_line(b, i == 0 ? "Of the rules   " : "               ", l->refs[i].name);
+    put_list(b, "By             ", &c->group_by);
+    put_list(b, "Values of      ", &c->fields);
+}
+
+static void put_filters(const struct mt_sigma *sigma, struct mt_buf *b, const struct mt_sigma_loaded *l)
+{
+    for (uint32_t i = 0; i < sigma->count; i++) {
+        const struct mt_sigma_loaded *f = sigma->all[i];
+        bool applies = f->rule.kind == MT_SIGMA_KIND_FILTER && !f->rule.inactive && f->is_for_any &&
+                       f->rule.category == l->rule.category;
+        for (uint32_t k = 0; k < f->ref_count && f->rule.kind == MT_SIGMA_KIND_FILTER && !f->rule.inactive;
+             k++)
+            applies |= f->refs[k].rule == l;
+        if (applies)
+            put_line(b, "Filter         ", f->rule.title);
+    }
+}
+
+static const char *const meanings[] = {
+#define MT_SIGMA_CATEGORY(NAME, name, is_evaluated, meaning) meaning,
+#include "sigma/categories.def"
+#undef MT_SIGMA_CATEGORY
+};
+
+void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *rule, struct mt_buf *ret_text)
+{
+    struct mt_buf *b = ret_text;
+    const struct mt_sigma_loaded *l = mt_sigma_loaded_of(rule);
+    put_line(b, "", rule->title);
+    put_line(b, "Name           ", rule->name);
+    put_line(b, "Id             ", rule->id);
+    put_line(b, "File           ", rule->path);
+    put_line(b, "Level          ", mt_level_name(rule->level));
+    put_list(b, "Techniques     ", &rule->techniques);
+    put_line(b, "Inactive       ", rule->inactive);
+    put_list(b, "False alarms   ", &rule->false_positives);
+    put_filters(sigma, b, l);
+    put_line(b, "\n", rule->description);
+    if (rule->kind == MT_SIGMA_KIND_CORRELATION) {
+        put_correlation(b, l);
+        return;
+    }
+    put(b, "\nLooks at ");
+    put(b, meanings[rule->category]);
+    put(b, rule->kind == MT_SIGMA_KIND_FILTER ? ", and leaves out what is\n" : ", and alerts when\n");
+    if (l->condition)
+        put_node(b, l->condition, 1);
+    put(b, "\nIt can't see what came after STARTTLS, and no reply that is not in the capture.\n");
+}
+
+/* --- nearness ------------------------------------------------------------------ */
+
+struct near {
+    struct mt_sigma_eval *eval;
+    const struct mt_sigma_loaded *loaded;
+    const struct mt_sigma_program *program;
+    const struct mt_sigma_state *state;
+    struct mt_buf *text;
+    uint32_t best_met;
+    uint32_t parts;
+    bool has_event;
+    bool has_match;
+};
+
+static bool is_met(const struct mt_sigma_state *state, const struct mt_sigma_node *node)
+{
+    switch (node->kind) {
+    case MT_SIGMA_TEST:
+        return state->is_met[node->test->index];
+    case MT_SIGMA_REF:
+        return is_met(state, node->child);
+    case MT_SIGMA_NOT:
+        return !is_met(state, node->child);
+    case MT_SIGMA_AND:
+    case MT_SIGMA_OR:
+        break;
+    }
+    bool is_all = node->kind == MT_SIGMA_AND;
+    for (const struct mt_sigma_node *n = node->child; n; n = n->next) {
+        if (is_met(state, n) != is_all)
+            return !is_all;
+    }
+    return is_all;
+}
+
+/* A part is a field with its values: what a person wrote as one line. */
+static bool is_part(const struct mt_sigma_node *node)
+{
+    return node->label != NULL && node->kind != MT_SIGMA_REF;
+}
+
+static void count_parts(const struct mt_sigma_state *state, const struct mt_sigma_node *node, bool is_negated,
+                        uint32_t *met, uint32_t *parts)
+{
+    if (is_part(node)) {
+        (*parts)++;
+        *met += is_met(state, node) != is_negated;
+        return;
+    }
+    bool inner = node->kind == MT_SIGMA_NOT ? !is_negated : is_negated;
+    for (const struct mt_sigma_node *n = node->child; n; n = n->next)
+        count_parts(state, n, inner, met, parts);
+}
+
+struct shown {
+    struct mt_buf *b;
+    uint32_t count;
+};
+
+static bool show_value(void *ctx, const struct mt_sigma_value *value)
+{
+    struct shown *shown = ctx;
+    uint8_t storage[MT_SIGMA_TEXT_ROOM];
+    if (value->kind == MT_SIGMA_LIST)
+        return true;
+    if (shown->count++ == 4) {
+        put(shown->b, ", ...");
+        return false;
+    }
+    put(shown->b, shown->count > 1 ? ", " : "; it is ");
+    put(shown->b, "\"");
+    mt_buf_put_escaped(shown->b, mt_span_head(mt_sigma_value_text(value, storage), 80));
+    put(shown->b, "\"");
+    return true;
+}
+
+static const struct mt_sigma_test *first_test(const struct mt_sigma_node *node)
+{
+    while (node && node->kind != MT_SIGMA_TEST)
+        node = node->child;
+    return node ? node->test : NULL;
+}
+
+static void show_node(const struct near *near, const struct mt_sigma_event *event,
+                      const struct mt_sigma_node *node, bool is_negated, unsigned depth)
+{
+    bool met = is_met(near->state, node) != is_negated;
+    if (node->kind == MT_SIGMA_REF || is_part(node)) {
+        put(near->text, met ? "    met  " : "    not  ");
+        put_indent(near->text, depth);
+        put(near->text, is_negated ? "without " : "");
+        mt_buf_put_escaped(near->text, mt_span_cstr(node->label[0] ? node->label : "keywords"));
+        const struct mt_sigma_test *test = is_part(node) ? first_test(node) : NULL;
+        if (test && test->field->path) {
+            struct shown shown = {.b = near->text};
+            mt_sigma_field_each(test->field, event, show_value, &shown);
+            if (shown.count == 0)
+                put(near->text, "; it is absent");
+        }
+        put(near->text, "\n");
+        if (is_part(node))
+            return;
+        depth++;
+    }
+    bool inner = node->kind == MT_SIGMA_NOT ? !is_negated : is_negated;
+    for (const struct mt_sigma_node *n = node->child; n; n = n->next)
+        show_node(near, event, n, inner, depth);
+}
+
+static void on_event(void *ctx, const struct mt_sigma_event *event)
+{
+    struct near *near = ctx;
+    uint32_t met = 0;
+    uint32_t parts = 0;
+    mt_sigma_ask(near->eval, near->loaded->rule.category, event, true);
+    count_parts(near->state, near->loaded->condition, false, &met, &parts);
+    bool is_match = is_met(near->state, near->loaded->condition);
+    if (!near->has_event || (is_match && !near->has_match) ||
+        (is_match == near->has_match && met > near->best_met)) {
+        near->has_event = true;
+        near->best_met = met;
+        near->parts = parts;
+        near->has_match |= is_match;
+        near->text->size = 0;
+        show_node(near, event, near->loaded->condition, false, 0);
+    }
+    mt_sigma_forget(near->eval, near->loaded->rule.category);
+}
+
+bool mt_sigma_nearness(struct mt_sigma_eval *eval, const struct mt_sigma_rule *rule,
+                       const struct mt_record_session *session, uint32_t *ret_met, uint32_t *ret_parts,
+                       struct mt_buf *ret_text)
+{
+    enum mt_sigma_category category = rule->category;
+    struct near near = {.eval = eval,
+                        .loaded = mt_sigma_loaded_of(rule),
+                        .program = eval->sigma->programs[category],
+                        .state = &eval->states[category],
+                        .text = ret_text};
+    *ret_met = 0;
+    *ret_parts = 0;
+    if (rule->kind != MT_SIGMA_KIND_RULE || rule->inactive || !near.program)
+        return false;
+    mt_sigma_each_event(category, session, on_event, &near);
+    *ret_met = near.best_met;
+    *ret_parts = near.parts;
+    return near.has_match;
+}

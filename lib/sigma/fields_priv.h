@@ -1,0 +1,97 @@
+/* Memory of a set of rules, and how the values of a field are reached in a record.
+ *
+ * Ownership: what is allocated goes with the set. Thread: one while loading; the
+ * functions on fields are for any. Limits: MT_SIGMA_STEPS_MAX lists in lists.
+ */
+#ifndef MT_SIGMA_FIELDS_PRIV_H
+#define MT_SIGMA_FIELDS_PRIV_H
+
+#include "sigma/sigma.h"
+
+#define MT_SIGMA_STEPS_MAX 2u
+
+/* --- memory that lives as long as a set -------------------------------------- */
+
+struct mt_sigma_chunk;
+struct mt_sigma_memory {
+    struct mt_sigma_chunk *newest;
+};
+
+/* Zeroed; NULL: out of memory. */
+void *mt_sigma_alloc(struct mt_sigma_memory *memory, size_t size);
+/* With a zero byte behind it. */
+char *mt_sigma_copy(struct mt_sigma_memory *memory, struct mt_span text);
+void mt_sigma_memory_free(struct mt_sigma_memory *memory);
+
+/* --- fields ------------------------------------------------------------------ */
+
+struct mt_sigma_event {
+    const struct mt_record_session *session;
+    const struct mt_record_transaction *transaction;
+    const struct mt_record_recipient *recipient;
+    const struct mt_record_auth *auth;
+};
+
+enum mt_sigma_root {
+    MT_SIGMA_ROOT_SESSION,
+    MT_SIGMA_ROOT_TRANSACTION,
+    MT_SIGMA_ROOT_RECIPIENT,
+    MT_SIGMA_ROOT_AUTH,
+};
+
+enum mt_sigma_value_kind {
+    MT_SIGMA_TEXT,
+    MT_SIGMA_NUMBER,
+    MT_SIGMA_FLAG, /* as text: true, false */
+    MT_SIGMA_IP,
+    MT_SIGMA_MAC,
+    MT_SIGMA_TIME,
+    MT_SIGMA_LIST, /* of structs: can only exist */
+};
+
+struct mt_sigma_value {
+    enum mt_sigma_value_kind kind;
+    uint64_t number;        /* NUMBER, TIME */
+    struct mt_span text;    /* TEXT, FLAG */
+    const struct mt_ip *ip; /* IP */
+    const uint8_t *mac;     /* MAC */
+};
+
+struct mt_sigma_step {
+    uint16_t off; /* of a list {items, count} */
+    uint32_t item_size;
+};
+
+/* How a value is reached from an event. path NULL: every text of the event, for
+ * keywords. */
+struct mt_sigma_field {
+    const char *path;
+    enum mt_sigma_root root;
+    enum mt_sigma_value_kind kind;
+    enum mt_field_type type;
+    uint16_t off;
+    uint16_t code; /* CODES: of which code */
+    uint8_t step_count;
+    struct mt_sigma_step steps[MT_SIGMA_STEPS_MAX];
+    struct mt_span key; /* VERBS, PARAMETERS: of which key */
+    enum mt_sigma_category category;
+    const struct mt_sigma_field *next; /* interned: of the same category */
+    uint32_t index;
+};
+
+/* False: no such field of this category. The key points into path. */
+bool mt_sigma_field_find(enum mt_sigma_category category, struct mt_span path,
+                         struct mt_sigma_field *ret_field);
+/* The field that is most like path, in storage; NULL: none is. */
+const char *mt_sigma_field_nearest(struct mt_span path, char *storage, size_t size);
+
+/* Every value that the field has in the event. False ends it. */
+typedef bool mt_sigma_visit_fn(void *ctx, const struct mt_sigma_value *value);
+void mt_sigma_field_each(const struct mt_sigma_field *field, const struct mt_sigma_event *event,
+                         mt_sigma_visit_fn *visit, void *ctx);
+
+/* The value as text, in storage where it isn't one. */
+#define MT_SIGMA_TEXT_ROOM 64u
+struct mt_span mt_sigma_value_text(const struct mt_sigma_value *value, uint8_t storage[MT_SIGMA_TEXT_ROOM]);
+
+#endif

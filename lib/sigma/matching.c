@@ -1,0 +1,256 @@
+/* Texts of a field: a hash table of whole ones, Hyperscan for the rest, PCRE2 for
+ * what Hyperscan refuses. */
+#include "sigma/program_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- regular expressions ------------------------------------------------------ */
+
+pcre2_code *mt_sigma_regex_compile(struct mt_span regex, uint8_t flags, int *ret_error, size_t *ret_off)
+{
+    uint32_t options = 0;
+    options |= flags & MT_SIGMA_REGEX_I ? PCRE2_CASELESS : 0;
+    options |= flags & MT_SIGMA_REGEX_M ? PCRE2_MULTILINE : 0;
+    options |= flags & MT_SIGMA_REGEX_S ? PCRE2_DOTALL : 0;
+    return pcre2_compile(regex.ptr, regex.size, options | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF,
+                         ret_error, ret_off, NULL);
+}
+
+int mt_sigma_regex_check(struct mt_span regex, uint8_t flags, char *ret_error, size_t error_size)
+{
+    int error;
+    size_t off;
+    pcre2_code *code = mt_sigma_regex_compile(regex, flags, &error, &off);
+    if (code) {
+        pcre2_code_free(code);
+        return 0;
+    }
+    PCRE2_UCHAR text[120] = "";
+    pcre2_get_error_message(error, text, sizeof(text));
+    snprintf(ret_error, error_size, "%s, at its byte %zu", (const char *)text, off + 1);
+    return -EINVAL;
+}
+
+/* --- Hyperscan ---------------------------------------------------------------- */
+
+/* A pattern as a regular expression; every byte that isn't a letter or digit as
+ * \xNN. */
+static char *expression_of(const struct mt_sigma_pattern *pattern)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *text = malloc((size_t)pattern->count * 4 + 16);
+    size_t n = 0;
+    if (!text)
+        return NULL;
+    uint32_t first = 0;
+    uint32_t end = pattern->count;
+    bool from_start = pattern->symbols[0] != MT_SIGMA_ANY;
+    bool to_end = pattern->symbols[end - 1] != MT_SIGMA_ANY;
+    first += !from_start;
+    end -= !to_end && end > first;
+    if (from_start)
+        n += (size_t)sprintf(text + n, "\\A");
+    for (uint32_t i = first; i < end; i++) {
+        uint16_t symbol = pattern->symbols[i];
+        if (symbol == MT_SIGMA_ANY) {
+            text[n++] = '.';
+            text[n++] = '*';
+        } else if (symbol == MT_SIGMA_ONE) {
+            text[n++] = '.';
+        } else if (mt_ascii_is_alpha((uint8_t)symbol) || mt_ascii_is_digit((uint8_t)symbol)) {
+            text[n++] = (char)symbol;
+        } else {
+            text[n++] = '\\';
+            text[n++] = 'x';
+            text[n++] = digits[symbol >> 4];
+            text[n++] = digits[symbol & 15];
+        }
+    }
+    if (to_end)
+        n += (size_t)sprintf(text + n, "\\z");
+    text[n] = '\0';
+    return text;
+}
+
+struct batch {
+    char **expressions;
+    unsigned *flags;
+    unsigned *ids;
+    uint32_t count;
+};
+
+static void batch_free(struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++)
+        free(batch->expressions[i]);
+    free(batch->expressions);
+    free(batch->flags);
+    free(batch->ids);
+}
+
+static bool has_zero(struct mt_span text)
+{
+    return text.size > 0 && memchr(text.ptr, 0, text.size) != NULL;
+}
+
+static int batch_fill(const struct mt_sigma_program *program, const struct mt_sigma_plan *plan,
+                      struct batch *batch)
+{
+    batch->expressions = calloc(plan->text_count, sizeof(char *));
+    batch->flags = calloc(plan->text_count, sizeof(unsigned));
+    batch->ids = calloc(plan->text_count, sizeof(unsigned));
+    if (!batch->expressions || !batch->flags || !batch->ids)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < plan->text_count; i++) {
+        const struct mt_sigma_test *test = program->tests[plan->texts[i]];
+        unsigned flags = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY;
+        char *text;
+        if (test->op == MT_SIGMA_OP_TEXT) {
+            text = expression_of(&test->pattern);
+            flags |= HS_FLAG_DOTALL | (test->is_cased ? 0 : HS_FLAG_CASELESS);
+        } else {
+            text = strndup((const char *)test->regex.ptr, test->regex.size);
+            flags |= test->regex_flags & MT_SIGMA_REGEX_I ? HS_FLAG_CASELESS : 0;
+            flags |= test->regex_flags & MT_SIGMA_REGEX_M ? HS_FLAG_MULTILINE : 0;
+            flags |= test->regex_flags & MT_SIGMA_REGEX_S ? HS_FLAG_DOTALL : 0;
+            MT_STATIC_ASSERT(HS_FLAG_CASELESS != HS_FLAG_DOTALL, "bits");
+            if (text && has_zero(test->regex)) { /* a YAML text has none */
+                free(text);
+                continue;
+            }
+        }
+        if (!text)
+            return -ENOMEM;
+        batch->expressions[batch->count] = text;
+        batch->flags[batch->count] = flags;
+        batch->ids[batch->count++] = plan->texts[i];
+    }
+    return 0;
+}
+
+/* A pattern for PCRE2: \A and \z mean the same there. */
+static int add_pcre(struct mt_sigma_plan *plan, const char *expression, unsigned flags, uint32_t test)
+{
+    uint8_t regex_flags = 0;
+    int error;
+    size_t off;
+    regex_flags |= flags & HS_FLAG_CASELESS ? MT_SIGMA_REGEX_I : 0;
+    regex_flags |= flags & HS_FLAG_MULTILINE ? MT_SIGMA_REGEX_M : 0;
+    regex_flags |= flags & HS_FLAG_DOTALL ? MT_SIGMA_REGEX_S : 0;
+    struct mt_sigma_pcre *pcres = realloc(plan->pcres, (plan->pcre_count + 1) * sizeof(*pcres));
+    if (!pcres)
+        return -ENOMEM;
+    plan->pcres = pcres;
+    pcre2_code *code = mt_sigma_regex_compile(mt_span_cstr(expression), regex_flags, &error, &off);
+    if (!code)
+        return -ENOMEM;                          /* it was compiled before: mt_sigma_regex_check */
+    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without it matching is slower, no more */
+    pcres[plan->pcre_count++] = (struct mt_sigma_pcre){.code = code, .test = test};
+    return 0;
+}
+
+static void batch_drop(struct batch *batch, uint32_t i)
+{
+    free(batch->expressions[i]);
+    batch->count--;
+    for (; i < batch->count; i++) {
+        batch->expressions[i] = batch->expressions[i + 1];
+        batch->flags[i] = batch->flags[i + 1];
+        batch->ids[i] = batch->ids[i + 1];
+    }
+}
+
+/* Each time around one that Hyperscan refuses goes to PCRE2. */
+static int build_database(struct mt_sigma_plan *plan, struct batch *batch)
+{
+    bool can_scan = hs_valid_platform() == HS_SUCCESS;
+    while (batch->count > 0) {
+        hs_compile_error_t *error = NULL;
+        uint32_t refused = batch->count - 1;
+        if (can_scan) {
+            hs_error_t rc =
+                hs_compile_multi((const char *const *)batch->expressions, batch->flags, batch->ids,
+                                 batch->count, HS_MODE_BLOCK, NULL, &plan->database, &error);
+            if (rc == HS_SUCCESS)
+                return 0;
+            if (!error || rc == HS_NOMEM)
+                return -ENOMEM;
+            /* an error of no pattern in particular: then without Hyperscan */
+            can_scan = error->expression >= 0;
+            refused = can_scan ? (uint32_t)error->expression : refused;
+            hs_free_compile_error(error);
+        }
+        int rc = add_pcre(plan, batch->expressions[refused], batch->flags[refused], batch->ids[refused]);
+        if (rc != 0)
+            return rc;
+        batch_drop(batch, refused);
+    }
+    return 0;
+}
+
+/* --- texts that are empty ----------------------------------------------------- */
+
+static int regex_takes_empty(const struct mt_sigma_test *test, bool *ret_takes)
+{
+    int error;
+    size_t off;
+    pcre2_code *code = mt_sigma_regex_compile(test->regex, test->regex_flags, &error, &off);
+    pcre2_match_data *data = code ? pcre2_match_data_create(1, NULL) : NULL;
+    if (data)
+        *ret_takes = pcre2_match(code, (PCRE2_SPTR) "", 0, 0, 0, data, NULL) >= 0;
+    pcre2_match_data_free(data);
+    pcre2_code_free(code);
+    return data ? 0 : -ENOMEM;
+}
+
+static int find_empties(struct mt_sigma_program *program, struct mt_sigma_plan *plan)
+{
+    plan->empties = mt_sigma_alloc(&program->memory, plan->text_count * sizeof(*plan->empties));
+    if (!plan->empties)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < plan->text_count; i++) {
+        const struct mt_sigma_test *test = program->tests[plan->texts[i]];
+        bool takes = false;
+        int rc = 0;
+        if (test->op == MT_SIGMA_OP_TEXT)
+            takes = mt_sigma_pattern_matches(&test->pattern, test->is_cased, mt_span("", 0));
+        else
+            rc = regex_takes_empty(test, &takes);
+        if (rc != 0)
+            return rc;
+        if (takes)
+            plan->empties[plan->empty_count++] = plan->texts[i];
+    }
+    return 0;
+}
+
+int mt_sigma_plan_build(struct mt_sigma_program *program, struct mt_sigma_plan *plan)
+{
+    struct batch batch = {.count = 0};
+    if (plan->text_count == 0)
+        return 0;
+    int rc = batch_fill(program, plan, &batch);
+    if (rc == 0)
+        rc = build_database(plan, &batch);
+    batch_free(&batch);
+    return rc != 0 ? rc : find_empties(program, plan);
+}
+
+void mt_sigma_plan_free(struct mt_sigma_plan *plan)
+{
+    hs_free_database(plan->database);
+    for (uint32_t i = 0; i < plan->pcre_count; i++)
+        pcre2_code_free(plan->pcres[i].code);
+    free(plan->pcres);
+}
+
+/* FNV-1a of the lower case: short texts, no copy. */
+uint64_t mt_sigma_exact_hash(struct mt_span text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < text.size; i++)
+        hash = (hash ^ mt_ascii_lower(text.ptr[i])) * UINT64_C(0x100000001b3);
+    return hash ^ hash >> 32;
+}

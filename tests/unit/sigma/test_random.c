@@ -1,0 +1,369 @@
+/* Random rules and events: the compiled program against a second evaluator that
+ * reads the rules as they were made, value by value, without anything shared. */
+#include "event.h"
+
+#include "sigma/sigma.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define RULES 40u
+#define ITEMS_MAX 3u
+#define VALUES_MAX 3u
+#define SELECTIONS_MAX 3u
+#define EVENT_VALUES_MAX 16u
+
+enum how { PLAIN, CONTAINS, STARTS, ENDS, WILD, EXISTS, ABSENT, LESS, MORE, NUMBER, HOW_COUNT };
+
+struct item {
+    const char *field;
+    enum how how;
+    bool is_all;
+    bool is_negated;
+    bool is_cased;
+    unsigned count;
+    char values[VALUES_MAX][16];
+};
+
+struct rule {
+    struct item items[SELECTIONS_MAX][ITEMS_MAX];
+    unsigned item_count[SELECTIONS_MAX];
+    unsigned selection_count;
+    bool is_list[SELECTIONS_MAX]; /* of maps: any instead of all */
+    unsigned condition;
+};
+
+struct value {
+    const char *field;
+    char text[16];
+};
+
+static const char *const text_fields[] = {"smtp.helo.name", "smtp.anomalies",
+                                          "smtp.transactions.from.address",
+                                          "smtp.transactions.recipients.address"};
+static const char *const number_fields[] = {"source.port", "smtp.helo.score", "smtp.codes.550"};
+
+static uint32_t seed;
+
+static uint32_t below(uint32_t n)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (seed >> 8) % n;
+}
+
+/* --- making ---------------------------------------------------------------------- */
+
+static void make_text(char *to, unsigned size_max)
+{
+    unsigned size = below(size_max + 1);
+    for (unsigned i = 0; i < size; i++)
+        to[i] = "abAB"[below(4)];
+    to[size] = '\0';
+}
+
+static void make_value(struct item *item, char *to)
+{
+    make_text(to, 3);
+    if (item->how == LESS || item->how == MORE || item->how == NUMBER)
+        snprintf(to, 16, "%u", below(4));
+    if (item->how == WILD)
+        strcat(to, below(2) ? "*" : "?");
+    if (item->how == WILD && below(2))
+        strcat(to, "b");
+}
+
+static void make_item(struct item *item)
+{
+    memset(item, 0, sizeof(*item));
+    bool is_number = below(4) == 0;
+    item->field = is_number ? number_fields[below(3)] : text_fields[below(4)];
+    item->how = (enum how)below(ABSENT + 1);
+    if (is_number)
+        item->how = (enum how)(LESS + below(3));
+    item->count = item->how == LESS || item->how == MORE ? 1 : 1 + below(VALUES_MAX);
+    if (item->how == EXISTS || item->how == ABSENT)
+        item->count = 1;
+    item->is_all = item->count > 1 && below(3) == 0;
+    bool is_text = item->how <= WILD;
+    item->is_cased = is_text && below(4) == 0;
+    item->is_negated = (is_text || item->how == NUMBER) && below(5) == 0;
+    for (unsigned i = 0; i < item->count; i++)
+        make_value(item, item->values[i]);
+}
+
+/* A key stands once in a map. */
+static bool has_field(const struct item *items, unsigned count, const char *field)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (items[i].field == field)
+            return true;
+    }
+    return false;
+}
+
+static void make_rule(struct rule *rule)
+{
+    memset(rule, 0, sizeof(*rule));
+    rule->selection_count = 1 + below(SELECTIONS_MAX);
+    for (unsigned s = 0; s < rule->selection_count; s++) {
+        rule->item_count[s] = 1 + below(ITEMS_MAX);
+        rule->is_list[s] = below(3) == 0;
+        for (unsigned i = 0; i < rule->item_count[s]; i++)
+            do
+                make_item(&rule->items[s][i]);
+            while (has_field(rule->items[s], i, rule->items[s][i].field));
+    }
+    rule->condition = below(6);
+}
+
+/* --- writing ---------------------------------------------------------------------- */
+
+static const char *const modifiers[HOW_COUNT] = {"",        "|contains", "|startswith", "|endswith", "",
+                                                 "|exists", "",          "|lt",         "|gt",       ""};
+
+static const char *const conditions[6][SELECTIONS_MAX] = {
+    {"s0", "s0 and s1", "s0 and s1 and s2"},
+    {"s0", "s0 or s1", "s0 or s1 or s2"},
+    {"not s0", "s0 and not s1", "s0 and not (s1 or s2)"},
+    {"1 of s*", "all of s*", "1 of s* and not s2"},
+    {"all of them", "1 of them", "all of them"},
+    {"not not s0", "not s0 or s1", "(s0 or s1) and not s2"},
+};
+
+static void write_item(struct mt_buf *b, const struct item *item, const char *lead)
+{
+    char line[512];
+    int n =
+        snprintf(line, sizeof(line), "    %s%s%s%s%s%s:", lead, item->field, modifiers[item->how],
+                 item->is_all ? "|all" : "", item->is_cased ? "|cased" : "", item->is_negated ? "|neq" : "");
+    if (item->how == EXISTS || item->how == ABSENT) {
+        snprintf(line + n, sizeof(line) - (size_t)n, " %s\n", item->how == EXISTS ? "true" : "null");
+        mt_buf_put_cstr(b, line);
+        return;
+    }
+    for (unsigned i = 0; i < item->count; i++)
+        n += snprintf(line + n, sizeof(line) - (size_t)n, "%s'%s'", i == 0 ? " [" : ", ", item->values[i]);
+    snprintf(line + n, sizeof(line) - (size_t)n, "]\n");
+    mt_buf_put_cstr(b, line);
+}
+
+static void write_rule(struct mt_buf *b, const struct rule *rule, unsigned number)
+{
+    char line[256];
+    snprintf(
+        line, sizeof(line),
+        "---\ntitle: rule %u\nlogsource: {product: mailtap, service: smtp, category: session}\ndetection:\n",
+        number);
+    mt_buf_put_cstr(b, line);
+    for (unsigned s = 0; s < rule->selection_count; s++) {
+        snprintf(line, sizeof(line), "  s%u:\n", s);
+        mt_buf_put_cstr(b, line);
+        for (unsigned i = 0; i < rule->item_count[s]; i++)
+            write_item(b, &rule->items[s][i], rule->is_list[s] ? "- " : "");
+    }
+    snprintf(line, sizeof(line), "  condition: %s\n", conditions[rule->condition][rule->selection_count - 1]);
+    mt_buf_put_cstr(b, line);
+}
+
+/* --- the second evaluator ------------------------------------------------------------ */
+
+static bool same(char a, char b, bool is_cased)
+{
+    return a == b || (!is_cased && (a | 0x20) == (b | 0x20));
+}
+
+static bool glob(const char *pattern, const char *text, bool is_cased)
+{
+    if (*pattern == '\0')
+        return *text == '\0';
+    if (*pattern == '*')
+        return glob(pattern + 1, text, is_cased) || (*text && glob(pattern, text + 1, is_cased));
+    return *text && (*pattern == '?' || same(*pattern, *text, is_cased)) &&
+           glob(pattern + 1, text + 1, is_cased);
+}
+
+static bool value_matches(const struct item *item, const char *wanted, const char *text)
+{
+    char pattern[40];
+    if (item->how == LESS)
+        return atoi(text) < atoi(wanted);
+    if (item->how == MORE)
+        return atoi(text) > atoi(wanted);
+    if (item->how == NUMBER)
+        return atoi(text) == atoi(wanted);
+    bool before = item->how == CONTAINS || item->how == ENDS;
+    bool after = item->how == CONTAINS || item->how == STARTS;
+    snprintf(pattern, sizeof(pattern), "%s%s%s", before ? "*" : "", wanted, after ? "*" : "");
+    return glob(pattern, text, item->is_cased);
+}
+
+static bool item_matches(const struct item *item, const struct value *values, unsigned count)
+{
+    unsigned present = 0;
+    unsigned met = 0;
+    for (unsigned v = 0; v < count; v++)
+        present += strcmp(values[v].field, item->field) == 0;
+    if (item->how == EXISTS || item->how == ABSENT)
+        return (present > 0) == (item->how == EXISTS);
+    for (unsigned w = 0; w < item->count; w++) {
+        bool is_met = false;
+        for (unsigned v = 0; v < count; v++)
+            is_met |= strcmp(values[v].field, item->field) == 0 &&
+                      value_matches(item, item->values[w], values[v].text);
+        met += is_met;
+    }
+    bool result = item->is_all ? met == item->count : met > 0;
+    return result != item->is_negated;
+}
+
+static bool selection_matches(const struct rule *rule, unsigned s, const struct value *values, unsigned count)
+{
+    unsigned met = 0;
+    for (unsigned i = 0; i < rule->item_count[s]; i++)
+        met += item_matches(&rule->items[s][i], values, count);
+    return rule->is_list[s] ? met > 0 : met == rule->item_count[s];
+}
+
+static bool rule_matches(const struct rule *rule, const struct value *values, unsigned count)
+{
+    bool s[SELECTIONS_MAX] = {false};
+    unsigned n = rule->selection_count;
+    bool all = true;
+    bool any = false;
+    for (unsigned i = 0; i < n; i++) {
+        s[i] = selection_matches(rule, i, values, count);
+        all &= s[i];
+        any |= s[i];
+    }
+    switch (rule->condition) {
+    case 0:
+        return all;
+    case 1:
+        return any;
+    case 2:
+        return n == 1 ? !s[0] : s[0] && !s[1] && !s[2];
+    case 3:
+        return n == 2 ? all : any && !(n == 3 && s[2]);
+    case 4:
+        return n == 2 ? any : all;
+    default:
+        return n == 1 ? s[0] : n == 2 ? !s[0] || s[1] : (s[0] || s[1]) && !s[2];
+    }
+}
+
+/* --- comparing ------------------------------------------------------------------------ */
+
+static unsigned make_event(struct value *values, struct mt_record_session **ret_record)
+{
+    struct mt_record_session *record = event_start();
+    unsigned count = 0;
+    char text[16];
+    uint8_t has[6] = {0};
+    /* numbers that are always there */
+    values[count].field = "source.port";
+    snprintf(values[count].text, sizeof(values[count].text), "%u", below(4));
+    event_set(record, "source.port", mt_span_cstr(values[count++].text));
+    for (unsigned i = below(8); i > 0; i--) {
+        static const char *const paths[] = {"smtp.anomalies",
+                                            "smtp.transactions[0].recipients[0].address",
+                                            "smtp.transactions[1].recipients[0].address",
+                                            "smtp.transactions[1].recipients[1].address",
+                                            "smtp.transactions[0].from.address",
+                                            "smtp.helo.name"};
+        static const char *const fields[] = {"smtp.anomalies",
+                                             "smtp.transactions.recipients.address",
+                                             "smtp.transactions.recipients.address",
+                                             "smtp.transactions.recipients.address",
+                                             "smtp.transactions.from.address",
+                                             "smtp.helo.name"};
+        unsigned which = below(6);
+        if (has[which]++ >= (which == 0 ? 3 : 1))
+            continue;
+        make_text(text, 4);
+        values[count].field = fields[which];
+        snprintf(values[count].text, sizeof(values[count].text), "%s", text);
+        event_set(record, paths[which], mt_span_cstr(values[count++].text));
+    }
+    static const char *const counts[] = {"smtp.helo.score", "smtp.codes.550"};
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned number = below(4);
+        if (number == 0)
+            continue;
+        values[count].field = counts[i];
+        snprintf(values[count].text, sizeof(values[count].text), "%u", number);
+        event_set(record, counts[i], mt_span_cstr(values[count++].text));
+    }
+    *ret_record = record;
+    return count;
+}
+
+static void note(void *ctx, const struct mt_sigma_match *match)
+{
+    bool *matched = ctx;
+    matched[atoi(match->rule->title + 5)] = true;
+}
+
+static void compare_set(uint32_t with_seed, uint32_t *ret_matches)
+{
+    static struct rule rules[RULES];
+    static uint8_t text[RULES * 4096];
+    struct mt_buf b = mt_buf(text, sizeof(text));
+    const struct mt_sigma_config config = {.evaluators = 1};
+    struct mt_sigma *sigma;
+    seed = with_seed;
+    for (unsigned r = 0; r < RULES; r++) {
+        make_rule(&rules[r]);
+        write_rule(&b, &rules[r], r);
+    }
+    assert_false(b.overflow);
+    assert_int_equal(mt_sigma_load_text(&config, "random", mt_buf_span(&b), &sigma), 0);
+    assert_true(mt_sigma_active_count(sigma) > RULES / 2); /* some contradict themselves */
+    for (unsigned e = 0; e < 60; e++) {
+        struct value values[EVENT_VALUES_MAX];
+        struct mt_record_session *record;
+        bool matched[RULES] = {false};
+        unsigned count = make_event(values, &record);
+        mt_sigma_evaluate(mt_sigma_evaluator(sigma, 0), record, note, matched);
+        for (unsigned r = 0; r < RULES; r++) {
+            char title[16];
+            snprintf(title, sizeof(title), "rule %u", r);
+            const struct mt_sigma_rule *rule = mt_sigma_find(sigma, title);
+            bool expected = rule_matches(&rules[r], values, count);
+            if (!rule || rule->inactive) {
+                if (expected && rule)
+                    fail_msg("seed %u: %s is said to contradict itself, and matches", with_seed, title);
+                continue;
+            }
+            *ret_matches += expected;
+            if (expected == matched[r])
+                continue;
+            struct mt_buf one = mt_buf(text, sizeof(text));
+            write_rule(&one, &rules[r], r);
+            for (unsigned v = 0; v < count; v++)
+                print_error("%s=%s\n", values[v].field, values[v].text);
+            fail_msg("seed %u, event %u: expected %d\n%.*s", with_seed, e, expected, (int)one.size, text);
+        }
+    }
+    mt_sigma_destroy(sigma);
+}
+
+static void the_program_agrees_with_a_plain_evaluator_on_random_rules_and_events(void **state)
+{
+    (void)state;
+    uint32_t matches = 0;
+    for (uint32_t s = 1; s <= 60; s++)
+        compare_set(s * 7919, &matches);
+    assert_true(matches > 10000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_program_agrees_with_a_plain_evaluator_on_random_rules_and_events),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
