@@ -251,6 +251,7 @@ static uint64_t output_value(const struct mt_output_stats *stats, enum metric me
         [METRIC_OUTPUT_SENT_BYTES] = stats->sent_bytes,
         [METRIC_OUTPUT_RETRIED] = stats->retried,
         [METRIC_OUTPUT_REJECTED] = stats->rejected,
+        [METRIC_OUTPUT_FORGOTTEN] = stats->forgotten,
         [METRIC_OUTPUT_SHED] = stats->shed,
         [METRIC_OUTPUT_DAMAGED] = stats->damaged,
         [METRIC_OUTPUT_DAMAGES] = stats->damages,

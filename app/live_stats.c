@@ -80,13 +80,14 @@ static void put_output(FILE *file, const struct mt_output_state *output)
         const char *name;
         uint64_t value;
     } values[] = {
-        {"accepted", stats->accepted}, {"found", stats->found},
-        {"queued", stats->queued},     {"queued_bytes", stats->queued_bytes},
-        {"spooled", stats->spooled},   {"spool_bytes", stats->spool_bytes},
-        {"sent", stats->sent},         {"sent_bytes", stats->sent_bytes},
-        {"retried", stats->retried},   {"rejected", stats->rejected},
-        {"shed", stats->shed},         {"damaged", stats->damaged},
-        {"limited", stats->limited},   {"failures", stats->failures},
+        {"accepted", stats->accepted},   {"found", stats->found},
+        {"queued", stats->queued},       {"queued_bytes", stats->queued_bytes},
+        {"spooled", stats->spooled},     {"spool_bytes", stats->spool_bytes},
+        {"sent", stats->sent},           {"sent_bytes", stats->sent_bytes},
+        {"retried", stats->retried},     {"rejected", stats->rejected},
+        {"forgotten", stats->forgotten}, {"shed", stats->shed},
+        {"damaged", stats->damaged},     {"limited", stats->limited},
+        {"failures", stats->failures},
     };
 
     fputs("{\"name\": ", file);
