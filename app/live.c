@@ -64,8 +64,9 @@ static const char help[] =
     "  --redact-key-file FILE  the key of the names that stand for them\n"
     "  --help             this text\n"
     "\n"
-    "SIGHUP reads --site and --config again, SIGUSR1 prints statistics, a second SIGINT\n"
-    "or SIGTERM ends at once. 'mailtap devices' lists what can be captured from here.\n"
+    "SIGHUP reads --site and --config again, SIGUSR1 prints statistics, SIGUSR2 puts\n"
+    "files of --output aside, a second SIGINT or SIGTERM ends at once. 'mailtap devices' lists what can be "
+    "captured from here.\n"
     "\n"
     "Exit codes: 0 done; 1 done, but frames were lost or records could not be written;\n"
     "2 usage or configuration error; 3 could not start; 4 see --fail-on.\n";
@@ -254,6 +255,7 @@ static void block_signals(sigset_t *ret_signals)
     sigaddset(ret_signals, SIGTERM);
     sigaddset(ret_signals, SIGHUP);
     sigaddset(ret_signals, SIGUSR1);
+    sigaddset(ret_signals, SIGUSR2);
     sigprocmask(SIG_BLOCK, ret_signals, NULL);
 }
 

@@ -91,6 +91,12 @@ static bool take_signal(struct mt_live_run *run, int number)
         mt_status_erase(&run->status);
         mt_live_report_statistics(stderr, &run->view);
         return false;
+    case SIGUSR2:
+        mt_writers_rotate(run->writers);
+        say(run, mt_writers_has_outputs(run->writers)
+                     ? "SIGUSR2: outputs put their files aside"
+                     : "SIGUSR2: there are no outputs whose files could be put aside");
+        return false;
     case SIGINT:
     case SIGTERM:
         run->stop_signal = number;

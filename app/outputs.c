@@ -238,9 +238,9 @@ void mt_app_outputs_alert(struct mt_app_outputs *outputs, const struct mt_record
     }
 }
 
-void mt_app_outputs_reopen(struct mt_app_outputs *outputs)
+void mt_app_outputs_reopen(struct mt_app_outputs *outputs, bool rotate)
 {
-    mt_delivery_reopen(outputs->delivery, false);
+    mt_delivery_reopen(outputs->delivery, rotate);
 }
 
 bool mt_app_outputs_has_stdout(const struct mt_app_outputs *outputs)

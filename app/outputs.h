@@ -28,8 +28,8 @@ void mt_app_outputs_document(struct mt_app_outputs *outputs, const struct mt_pip
 void mt_app_outputs_alert(struct mt_app_outputs *outputs, const struct mt_record_alert *alert,
                           enum mt_level level);
 
-/* Files are opened anew, for who has moved them away. */
-void mt_app_outputs_reopen(struct mt_app_outputs *outputs);
+/* Files are opened anew, for who has moved them away; with rotate they are put aside first. */
+void mt_app_outputs_reopen(struct mt_app_outputs *outputs, bool rotate);
 
 /* What each output has come to: at most MT_OUTPUTS_MAX; returns how many. */
 size_t mt_app_outputs_states(const struct mt_app_outputs *outputs, struct mt_output_state *ret_states);

@@ -165,7 +165,13 @@ bool mt_writers_has_outputs(const struct mt_writers *writers)
 void mt_writers_reopen(struct mt_writers *writers)
 {
     if (writers->outputs)
-        mt_app_outputs_reopen(writers->outputs);
+        mt_app_outputs_reopen(writers->outputs, false);
+}
+
+void mt_writers_rotate(struct mt_writers *writers)
+{
+    if (writers->outputs)
+        mt_app_outputs_reopen(writers->outputs, true);
 }
 
 size_t mt_writers_outputs(const struct mt_writers *writers, struct mt_output_state *ret_states)

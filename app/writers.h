@@ -55,6 +55,9 @@ void mt_writers_reopen(struct mt_writers *writers);
  * returns how many. Thread: main. */
 size_t mt_writers_outputs(const struct mt_writers *writers, struct mt_output_state *ret_states);
 
+/* They are put aside, as when they have reached their size, and begun anew. */
+void mt_writers_rotate(struct mt_writers *writers);
+
 /* True when everything that was given to them is written; else says what is not. */
 bool mt_writers_close(struct mt_writers *writers);
 

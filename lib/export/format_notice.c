@@ -45,6 +45,12 @@ static void put_words(struct mt_buf *b, struct mt_span text, size_t most)
         mt_buf_put_cstr(b, "...");
 }
 
+/* Words of a rule, which people write. */
+static void put_name(struct mt_buf *b, const char *name)
+{
+    put_words(b, mt_span_cstr(name), WORD_MAX);
+}
+
 static void put_upper(struct mt_buf *b, const char *word)
 {
     for (; *word != '\0'; word++)
@@ -95,15 +101,26 @@ static void put_address(struct mt_buf *b, const char *name, const struct mt_ip *
     }
 }
 
+static const char *const levels[] = {"informational", "low", "medium", "high", "critical"};
+
+static const char *level_name(const char *name)
+{
+    for (size_t i = 0; name != NULL && i < MT_ARRAY_COUNT(levels); i++) {
+        if (strcmp(levels[i], name) == 0)
+            return name;
+    }
+    return "alert";
+}
+
 static void put_head(struct mt_buf *b, const struct mt_record_alert *alert)
 {
     mt_buf_put_byte(b, '[');
-    put_upper(b, alert->rule_level != NULL ? alert->rule_level : "alert");
+    put_upper(b, level_name(alert->rule_level));
     mt_buf_put_cstr(b, "] ");
     if (alert->message.ptr != NULL)
         put_words(b, alert->message, MESSAGE_MAX);
     else
-        mt_buf_put_cstr(b, alert->rule_description != NULL ? alert->rule_description : "alert");
+        put_name(b, alert->rule_description != NULL ? alert->rule_description : "alert");
     mt_buf_put_byte(b, '\n');
 }
 
@@ -130,12 +147,12 @@ static void put_circumstances(struct mt_buf *b, const struct mt_record_alert *al
             put_address(b, "server", &alert->destination_ip, alert->destination_port);
     }
     mt_buf_put_cstr(b, "\nWhat:  ");
-    mt_buf_put_cstr(b, alert->rule_description != NULL ? alert->rule_description : "a rule matched");
+    put_name(b, alert->rule_description != NULL ? alert->rule_description : "a rule matched");
     mt_buf_put_cstr(b, " (rule ");
-    mt_buf_put_cstr(b, alert->rule_name != NULL ? alert->rule_name : "without a name");
+    put_name(b, alert->rule_name != NULL ? alert->rule_name : "without a name");
     if (alert->confidence != NULL) {
         mt_buf_put_cstr(b, ", confidence ");
-        mt_buf_put_cstr(b, alert->confidence);
+        put_name(b, alert->confidence);
     }
     mt_buf_put_cstr(b, ")\n");
 }
@@ -180,8 +197,6 @@ static void put_lines(struct mt_buf *b, const struct mt_record_alert *alert)
 
 static void put_sum_lines(struct mt_buf *b, const struct mt_notice_sum *sum)
 {
-    static const char *const levels[] = {"informational", "low", "medium", "high", "critical"};
-
     mt_buf_put_byte(b, '[');
     put_upper(b, levels[mt_min_u64(sum->level, 4)]);
     mt_buf_put_cstr(b, "] ");

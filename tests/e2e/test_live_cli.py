@@ -302,6 +302,24 @@ def sighup_without_files_says_so(bench):
         yield from unless(run.wait() == 0, f"exit code {run.child.returncode}")
 
 
+def sigusr2_puts_files_aside(bench):
+    with Live(bench, "nousr2", NULL) as run:
+        run.wait_until_told("READY=1")
+        run.signal(signal.SIGUSR2)
+        run.wait_for_line("SIGUSR2: there are no outputs")
+        run.signal(signal.SIGTERM)
+        yield from unless(run.wait() == 0, f"exit code {run.child.returncode}")
+    folder = bench.path("logs")
+    with Live(bench, "usr2", [*NULL, "--output", f"zeek:dir:{folder}"]) as run:
+        run.wait_until_told("READY=1")
+        run.signal(signal.SIGHUP)
+        run.wait_for_line("SIGHUP: outputs open their files anew and read secrets and certificates again")
+        run.signal(signal.SIGUSR2)
+        run.wait_for_line("SIGUSR2: outputs put their files aside")
+        run.signal(signal.SIGTERM)
+        yield from unless(run.wait() == 0, f"exit code {run.child.returncode}")
+
+
 def sigusr1_prints_statistics(bench):
     with Live(bench, "usr1", NULL) as run:
         run.wait_until_told("WATCHDOG=1")
@@ -404,6 +422,7 @@ def main():
             ("the service manager is told of the start, of life, of reloading and of the end",
              the_service_manager_is_told),
             ("SIGHUP reads the site file again, or keeps the old one and says why", sighup_reads_again_or_keeps),
+            ("SIGUSR2 puts the outputs' files aside", sigusr2_puts_files_aside),
             ("SIGHUP without anything to read says so", sighup_without_files_says_so),
             ("SIGUSR1 prints statistics", sigusr1_prints_statistics),
             ("a target that takes nothing is given up at the end, and that is said",

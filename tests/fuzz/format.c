@@ -5,7 +5,10 @@
 #include "record_pieces.h"
 
 #include "../unit/export/format_check.h"
+#include "../unit/export/json_check.h"
 #include "base/check.h"
+#include "base/codec.h"
+#include "export/notice_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +143,38 @@ static void check_alert(struct check *check, struct mt_format *format, const str
     MT_BUG_ON(!check->ops->alert(format, alert, check_text, check));
 }
 
+/* A message for people: JSON, or a few lines without controls, whatever strangers wrote. */
+static void check_notice(void *ctx, const struct mt_format_text *text)
+{
+    const struct mt_format_ops *ops = ctx;
+    unsigned lines = 1;
+    size_t off;
+
+    MT_BUG_ON(!mt_utf8_valid(text->text));
+    for (size_t i = 0; i < text->text.size; i++) {
+        uint8_t c = text->text.ptr[i];
+        lines += c == '\n';
+        MT_BUG_ON((c < 0x20 && (c != '\n' || ops->is_json)) || c == 0x7f);
+    }
+    MT_BUG_ON(lines > 10);
+    MT_BUG_ON(ops->is_json && !json_check(text->text, NULL, NULL, &off));
+}
+
+static void check_notices(const struct mt_record_alert *alert)
+{
+    static struct mt_format *formats[8];
+    const struct mt_format_options options = {.field_count = 0};
+    const struct mt_format_ops *ops;
+    char reason[128];
+
+    for (size_t i = 0; (ops = mt_notice_at(i)) != NULL; i++) {
+        MT_BUG_ON(i >= MT_ARRAY_COUNT(formats));
+        if (formats[i] == NULL)
+            MT_BUG_ON(ops->create(&options, reason, sizeof(reason), &formats[i]) != 0);
+        MT_BUG_ON(!ops->alert(formats[i], alert, check_notice, (void *)(uintptr_t)ops));
+    }
+}
+
 /* Made once: each has a megabyte. */
 static struct mt_format *format_at(size_t index)
 {
@@ -173,6 +208,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else
             check_session(&check, format_at(i), &session);
     }
+    if (is_alert)
+        check_notices(&alert);
     record_pieces_fini(&source);
     return 0;
 }
