@@ -336,7 +336,8 @@ static bool give(const struct visit *visit, const struct mt_sigma_field *field, 
 static bool walk(const struct visit *visit, const struct mt_sigma_field *field, unsigned step,
                  const uint8_t *at)
 {
-    if (step == field->step_count)
+    /* the bound is for the compiler, which unrolls this */
+    if (step == field->step_count || step >= MT_SIGMA_STEPS_MAX)
         return give(visit, field, at + field->off);
     const struct mt_texts *list = (const void *)(at + field->steps[step].off);
     const uint8_t *item = (const void *)list->items;
