@@ -11,6 +11,17 @@ enum {
     LIVE = MT_VERB_BIT_LIVE,
 };
 
+static int take_message(struct mt_options *options, const char *text)
+{
+    if (strcmp(text, "headers") == 0)
+        options->pipeline.limits.message_level = MT_MESSAGE_HEADERS;
+    else if (strcmp(text, "full") == 0)
+        options->pipeline.limits.message_level = MT_MESSAGE_FULL;
+    else
+        return mt_options_error("--message: '%s' is neither headers nor full", text);
+    return -1;
+}
+
 static int take_ports(struct mt_options *options, const char *text)
 {
     char copy[1024];
@@ -170,6 +181,7 @@ const struct mt_option mt_options_shared[] = {
     {"fail-on", READ | LIVE, true, take_fail_on},
     {"quiet", READ | LIVE, false, take_quiet},
     {"config", READ | DIALOGUE | LIVE, true, take_config},
+    {"message", READ | LIVE, true, take_message},
     {"ports", READ | DIALOGUE | LIVE, true, take_ports},
     {"filter", READ | DIALOGUE | LIVE, true, take_filter},
     {"overlap", READ | DIALOGUE | LIVE, true, take_overlap},

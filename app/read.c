@@ -31,6 +31,8 @@ static const char help[] =
     "  --site FILE        home networks, local domains, mail servers, thresholds (YAML)\n"
     "  --config FILE      options from a YAML file; the command line wins\n"
     "  --ports LIST       TCP ports that carry mail (25,465,587,2525)\n"
+    "  --message LEVEL    headers: of a message only its header; full (default): the tree\n"
+    "                     of its parts too\n"
     "  --filter BPF       only frames that match, in tcpdump's language\n"
     "  --workers N        threads that parse (1); the results are the same for any N\n"
     "  --overlap POLICY   which bytes count where segments overlap: first (default), last\n"

@@ -5,7 +5,9 @@
  * hold no branch on it. */
 enum question {
     QUESTION_BYTE,
-    QUESTION_EOL_DOT, /* asks about two bytes: one offset fewer than bytes */
+    QUESTION_EOL_DOT,  /* asks about two bytes: one offset fewer than bytes */
+    QUESTION_EOL_DASH, /* likewise */
+    QUESTION_EOL_MARK, /* likewise: a dot or a dash */
     QUESTION_JSON,
 };
 
@@ -18,6 +20,10 @@ ALWAYS_INLINE bool matches(const uint8_t *p, enum question q, uint8_t byte)
         return *p == byte;
     case QUESTION_EOL_DOT:
         return (p[0] == '\n' || p[0] == '\r') && p[1] == '.';
+    case QUESTION_EOL_DASH:
+        return (p[0] == '\n' || p[0] == '\r') && p[1] == '-';
+    case QUESTION_EOL_MARK:
+        return (p[0] == '\n' || p[0] == '\r') && (p[1] == '.' || p[1] == '-');
     case QUESTION_JSON:
     default:
         return *p < 0x20 || *p >= 0x7f || *p == '"' || *p == '\\';
@@ -60,10 +66,16 @@ ALWAYS_INLINE uint32_t mask_sse2(const uint8_t *p, unsigned width, enum question
 
     if (q == QUESTION_BYTE) {
         m = _mm_cmpeq_epi8(v, _mm_set1_epi8((char)byte));
-    } else if (q == QUESTION_EOL_DOT) {
+    } else if (q != QUESTION_JSON) {
         __m128i eol =
             _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\n')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\r')));
-        m = _mm_and_si128(eol, _mm_cmpeq_epi8(load_low(p + 1, width), _mm_set1_epi8('.')));
+        __m128i next = load_low(p + 1, width);
+        __m128i is_dot = _mm_cmpeq_epi8(next, _mm_set1_epi8('.'));
+        __m128i is_dash = _mm_cmpeq_epi8(next, _mm_set1_epi8('-'));
+        __m128i is_mark = q == QUESTION_EOL_DOT    ? is_dot
+                          : q == QUESTION_EOL_DASH ? is_dash
+                                                   : _mm_or_si128(is_dot, is_dash);
+        m = _mm_and_si128(eol, is_mark);
     } else {
         m = _mm_or_si128(
             _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)), _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))),
@@ -108,11 +120,17 @@ AVX2 ALWAYS_INLINE __m256i match_avx2(const uint8_t *p, enum question q, uint8_t
 
     if (q == QUESTION_BYTE)
         return _mm256_cmpeq_epi8(v, _mm256_set1_epi8((char)byte));
-    if (q == QUESTION_EOL_DOT)
-        return _mm256_and_si256(
-            _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('\n')),
-                            _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\r'))),
-            _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + 1)), _mm256_set1_epi8('.')));
+    if (q != QUESTION_JSON) {
+        __m256i eol = _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('\n')),
+                                      _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\r')));
+        __m256i next = _mm256_loadu_si256((const __m256i *)(p + 1));
+        __m256i is_dot = _mm256_cmpeq_epi8(next, _mm256_set1_epi8('.'));
+        __m256i is_dash = _mm256_cmpeq_epi8(next, _mm256_set1_epi8('-'));
+        __m256i is_mark = q == QUESTION_EOL_DOT    ? is_dot
+                          : q == QUESTION_EOL_DASH ? is_dash
+                                                   : _mm256_or_si256(is_dot, is_dash);
+        return _mm256_and_si256(eol, is_mark);
+    }
     return _mm256_or_si256(_mm256_or_si256(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), v),
                                            _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f))),
                            _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('"')),
@@ -170,6 +188,16 @@ AVX2 static size_t eol_dot_avx2(const uint8_t *p, size_t count)
     return scan_avx2(p, count, QUESTION_EOL_DOT, 0);
 }
 
+AVX2 static size_t eol_dash_avx2(const uint8_t *p, size_t count)
+{
+    return scan_avx2(p, count, QUESTION_EOL_DASH, 0);
+}
+
+AVX2 static size_t eol_mark_avx2(const uint8_t *p, size_t count)
+{
+    return scan_avx2(p, count, QUESTION_EOL_MARK, 0);
+}
+
 AVX2 static size_t json_avx2(const uint8_t *p, size_t count)
 {
     return scan_avx2(p, count, QUESTION_JSON, 0);
@@ -191,6 +219,16 @@ static size_t search_eol_dot(const uint8_t *p, size_t count)
     return use_avx2(count) ? eol_dot_avx2(p, count) : scan_sse2(p, count, QUESTION_EOL_DOT, 0);
 }
 
+static size_t search_eol_dash(const uint8_t *p, size_t count)
+{
+    return use_avx2(count) ? eol_dash_avx2(p, count) : scan_sse2(p, count, QUESTION_EOL_DASH, 0);
+}
+
+static size_t search_eol_mark(const uint8_t *p, size_t count)
+{
+    return use_avx2(count) ? eol_mark_avx2(p, count) : scan_sse2(p, count, QUESTION_EOL_MARK, 0);
+}
+
 static size_t search_json(const uint8_t *p, size_t count)
 {
     return use_avx2(count) ? json_avx2(p, count) : scan_sse2(p, count, QUESTION_JSON, 0);
@@ -206,6 +244,16 @@ static size_t search_byte(const uint8_t *p, size_t count, uint8_t byte)
 static size_t search_eol_dot(const uint8_t *p, size_t count)
 {
     return scan_bytes(p, count, QUESTION_EOL_DOT, 0);
+}
+
+static size_t search_eol_dash(const uint8_t *p, size_t count)
+{
+    return scan_bytes(p, count, QUESTION_EOL_DASH, 0);
+}
+
+static size_t search_eol_mark(const uint8_t *p, size_t count)
+{
+    return scan_bytes(p, count, QUESTION_EOL_MARK, 0);
 }
 
 static size_t search_json(const uint8_t *p, size_t count)
@@ -227,6 +275,26 @@ size_t mt_scan_eol_dot(struct mt_span s)
 
     size_t count = s.size - 1;
     size_t off = search_eol_dot(s.ptr, count);
+    return off < count ? off : s.size;
+}
+
+size_t mt_scan_eol_dash(struct mt_span s)
+{
+    if (s.size < 2)
+        return s.size;
+
+    size_t count = s.size - 1;
+    size_t off = search_eol_dash(s.ptr, count);
+    return off < count ? off : s.size;
+}
+
+size_t mt_scan_eol_mark(struct mt_span s)
+{
+    if (s.size < 2)
+        return s.size;
+
+    size_t count = s.size - 1;
+    size_t off = search_eol_mark(s.ptr, count);
     return off < count ? off : s.size;
 }
 

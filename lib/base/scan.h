@@ -16,6 +16,11 @@ size_t mt_scan_byte(struct mt_span s, uint8_t byte);
  * its look-alike behind a CR alone, which ends content for some servers. */
 size_t mt_scan_eol_dot(struct mt_span s);
 
+/* The same for a dash, which may begin a boundary (RFC 2046 §5.1.1), and for either
+ * in one pass. */
+size_t mt_scan_eol_dash(struct mt_span s);
+size_t mt_scan_eol_mark(struct mt_span s);
+
 /* Offset of the first byte that JSON must escape or that is not ASCII: below
  * 0x20, '"', '\\', 0x7f and above; or s.size. */
 size_t mt_scan_json_special(struct mt_span s);

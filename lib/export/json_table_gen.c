@@ -5,10 +5,15 @@
 #include <stdlib.h>
 
 static const struct mt_field_group *const groups[MT_JSON_GROUP_COUNT] = {
-    [MT_JSON_GROUP_SESSION] = &mt_group_session, [MT_JSON_GROUP_ALERT] = &mt_group_alert,
-    [MT_JSON_GROUP_OUTER] = &mt_group_outer,     [MT_JSON_GROUP_AUTH] = &mt_group_auth,
-    [MT_JSON_GROUP_PROBE] = &mt_group_probe,     [MT_JSON_GROUP_RECIPIENT] = &mt_group_recipient,
-    [MT_JSON_GROUP_HOP] = &mt_group_hop,         [MT_JSON_GROUP_TRANSACTION] = &mt_group_transaction,
+    [MT_JSON_GROUP_SESSION] = &mt_group_session,
+    [MT_JSON_GROUP_ALERT] = &mt_group_alert,
+    [MT_JSON_GROUP_OUTER] = &mt_group_outer,
+    [MT_JSON_GROUP_AUTH] = &mt_group_auth,
+    [MT_JSON_GROUP_PROBE] = &mt_group_probe,
+    [MT_JSON_GROUP_RECIPIENT] = &mt_group_recipient,
+    [MT_JSON_GROUP_HOP] = &mt_group_hop,
+    [MT_JSON_GROUP_PART] = &mt_group_part,
+    [MT_JSON_GROUP_TRANSACTION] = &mt_group_transaction,
 };
 
 static void give_up(const struct mt_field *field, const char *why)

@@ -21,6 +21,7 @@ enum {
     HAS_FIELD = 1 << 0,  /* field[] holds one that may go on */
     IS_CUT = 1 << 1,     /* more than field[] can hold */
     PENDING_CR = 1 << 2, /* a CR that may belong to the line end */
+    IS_PART = 1 << 3,    /* a line that begins with '-' is a boundary */
 };
 
 static bool is_blank(uint8_t byte)
@@ -69,7 +70,7 @@ static bool give_gathered(struct mt_message_header *header, const struct mt_mess
     bool has_field = header->flags & HAS_FIELD;
     bool is_cut = header->flags & IS_CUT;
 
-    header->flags = 0;
+    header->flags &= IS_PART;
     return !has_field || give_field(mt_span(header->field, header->field_size), is_cut, events, ctx);
 }
 
@@ -112,8 +113,9 @@ static bool begin_line(struct mt_message_header *header, uint8_t byte, const str
 {
     if (is_blank(byte))
         return header->flags & HAS_FIELD;
+    bool is_boundary = byte == '-' && (header->flags & IS_PART);
     /* A CR begins the empty line, or else a line that is no field. */
-    return give_gathered(header, events, ctx) && byte != '\r' && byte != '\n';
+    return give_gathered(header, events, ctx) && byte != '\r' && byte != '\n' && !is_boundary;
 }
 
 /* Size of the field that lies whole, in one line, at the start of rest; 0 when
@@ -129,8 +131,18 @@ static size_t field_in_place(struct mt_span rest, struct mt_span *ret_field)
     return lf + 1;
 }
 
+/* Of the empty line that rest begins with; 0 when it begins with another. */
+static size_t empty_line_size(struct mt_span rest)
+{
+    if (rest.ptr[0] == '\n')
+        return 1;
+    if (rest.ptr[0] != '\r')
+        return 0;
+    return rest.size > 1 && rest.ptr[1] == '\n' ? 2 : 1;
+}
+
 static bool take(struct mt_message_header *header, struct mt_span bytes,
-                 const struct mt_message_events *events, void *ctx)
+                 const struct mt_message_events *events, void *ctx, size_t *ret_taken)
 {
     size_t at = 0;
 
@@ -139,15 +151,19 @@ static bool take(struct mt_message_header *header, struct mt_span bytes,
         struct mt_span field;
 
         if (header->state == LINE_START) {
-            if (!begin_line(header, rest.ptr[0], events, ctx))
+            if (!begin_line(header, rest.ptr[0], events, ctx)) {
+                *ret_taken = at + empty_line_size(rest);
                 return false;
+            }
             bool is_folded = header->flags & HAS_FIELD;
             size_t size = is_folded ? 0 : field_in_place(rest, &field);
             if (size > 0) {
                 bool is_cut = field.size > MT_MESSAGE_FIELD_MAX;
-                if (!give_field(mt_span_head(field, MT_MESSAGE_FIELD_MAX), is_cut, events, ctx))
-                    return false;
                 at += size;
+                if (!give_field(mt_span_head(field, MT_MESSAGE_FIELD_MAX), is_cut, events, ctx)) {
+                    *ret_taken = at;
+                    return false;
+                }
                 continue;
             }
             if (!is_folded)
@@ -157,17 +173,20 @@ static bool take(struct mt_message_header *header, struct mt_span bytes,
         }
         at += gather_line(header, rest);
     }
+    *ret_taken = at;
     return true;
 }
 
-bool mt_message_header_parse(struct mt_message_header *header, struct mt_span bytes,
-                             const struct mt_message_events *events, void *ctx)
+bool mt_message_header_parse_to(struct mt_message_header *header, struct mt_span bytes,
+                                const struct mt_message_events *events, void *ctx, size_t *ret_taken)
 {
-    if (header->state == ENDED)
+    if (header->state == ENDED) {
+        *ret_taken = 0;
         return false;
+    }
 
     struct mt_span allowed = mt_span_head(bytes, MT_MESSAGE_HEADER_MAX - header->bytes);
-    bool goes_on = take(header, allowed, events, ctx);
+    bool goes_on = take(header, allowed, events, ctx, ret_taken);
     header->bytes += (uint32_t)allowed.size;
     if (goes_on && header->bytes == MT_MESSAGE_HEADER_MAX) {
         header->flags |= IS_CUT;
@@ -177,6 +196,19 @@ bool mt_message_header_parse(struct mt_message_header *header, struct mt_span by
     if (!goes_on)
         header->state = ENDED;
     return goes_on;
+}
+
+bool mt_message_header_parse(struct mt_message_header *header, struct mt_span bytes,
+                             const struct mt_message_events *events, void *ctx)
+{
+    size_t taken;
+
+    return mt_message_header_parse_to(header, bytes, events, ctx, &taken);
+}
+
+void mt_message_header_is_part(struct mt_message_header *header)
+{
+    header->flags |= IS_PART;
 }
 
 void mt_message_header_finish(struct mt_message_header *header, const struct mt_message_events *events,

@@ -42,6 +42,16 @@ void mt_message_header_start(struct mt_message_header *header);
 bool mt_message_header_parse(struct mt_message_header *header, struct mt_span bytes,
                              const struct mt_message_events *events, void *ctx);
 
+/* The same, and how many of the bytes belong to the header, with the empty line
+ * and with a line that is no field. Of a CR that ends bytes it is not known
+ * whether it is the empty line's; it counts. */
+bool mt_message_header_parse_to(struct mt_message_header *header, struct mt_span bytes,
+                                const struct mt_message_events *events, void *ctx, size_t *ret_taken);
+
+/* Right behind start: the header is that of a part, which a line that begins with
+ * '-' ends too, because it is a boundary. */
+void mt_message_header_is_part(struct mt_message_header *header);
+
 /* The content ended: gives out the field in progress. */
 void mt_message_header_finish(struct mt_message_header *header, const struct mt_message_events *events,
                               void *ctx);

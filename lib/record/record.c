@@ -28,6 +28,11 @@ static const struct mt_field parameter_fields[] = {
 #include "record/fields.def"
 };
 
+static const struct mt_field part_fields[] = {
+#define MT_FIELD_PART(type, member, path, meaning) FIELD(part, type, member, path, meaning)
+#include "record/fields.def"
+};
+
 static const struct mt_field hop_fields[] = {
 #define MT_FIELD_HOP(type, member, path, meaning) FIELD(hop, type, member, path, meaning)
 #include "record/fields.def"
@@ -64,6 +69,7 @@ GROUP(probe);
 GROUP(parameter);
 GROUP(recipient);
 GROUP(hop);
+GROUP(part);
 GROUP(transaction);
 GROUP(groupby);
 GROUP(alert);
@@ -83,6 +89,8 @@ const struct mt_field_group *mt_field_items(enum mt_field_type type)
         return &mt_group_recipient;
     case MT_FIELD_TYPE_HOP:
         return &mt_group_hop;
+    case MT_FIELD_TYPE_PART:
+        return &mt_group_part;
     case MT_FIELD_TYPE_TRANSACTION:
         return &mt_group_transaction;
     case MT_FIELD_TYPE_GROUPBYS:

@@ -13,6 +13,9 @@ struct mt_build_slot {
     const struct mt_entry_mail *mail;
     uint32_t recipients_off;
     uint32_t recipients;
+    uint32_t parts_off;
+    uint32_t parts;
+    uint32_t attachments;
     uint32_t unanswered;     /* recipients without a reply */
     uint32_t received_total; /* when more than were kept */
     uint16_t seen;           /* bit n: enum mt_field_kind n */
@@ -23,6 +26,7 @@ struct mt_build_slot {
 
 /* Names in message.received_findings of one transaction. */
 #define MT_BUILD_FINDINGS_MAX 15u
+#define MT_BUILD_PART_FINDINGS_MAX 3u
 
 /* Scratch for one record. Sized at create, so that everything that a session
  * may keep finds room; what does not is cut and named. */
@@ -35,6 +39,8 @@ struct mt_build {
     struct mt_record_probe *probes[2]; /* VRFY, EXPN */
     struct mt_span *texts;
     struct mt_record_hop *hops;
+    struct mt_record_part *parts;
+    struct mt_record_part *attachments; /* those of them, at the same offsets */
     const char **names;
     uint8_t *text;
     size_t transactions_cap;
@@ -42,6 +48,7 @@ struct mt_build {
     size_t parameters_cap;
     size_t texts_cap;
     size_t hops_cap;
+    size_t parts_cap;
     size_t names_cap;
     size_t text_cap;
     size_t parameters_used;
@@ -65,6 +72,7 @@ struct mt_span mt_build_enhanced(struct mt_build *build, uint32_t reply);
 void mt_build_join(struct mt_build *build, struct mt_span *text, struct mt_span line);
 
 void mt_build_outer(struct mt_build *build, const struct mt_entry_outer *entry, struct mt_outers *ret_outers);
+void mt_build_part(struct mt_run *run, const struct mt_entry_part *entry, struct mt_build_slot *slot);
 void mt_build_received(struct mt_run *run, const struct mt_build_slot *slot,
                        struct mt_record_transaction *transaction);
 void mt_build_transactions(struct mt_run *run, enum mt_session_end end, struct mt_record_session *record);

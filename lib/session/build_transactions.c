@@ -31,6 +31,10 @@ static uint32_t count_lists(struct mt_run *run)
             slot = slot_back(build, mails, field->back);
             if (slot != NULL && field->kind < MT_HEADER_LISTS)
                 slot->texts[field->kind]++;
+        } else if (entry->tag == MT_TAG_PART) {
+            slot = slot_back(build, mails, ((const struct mt_entry_part *)entry)->back);
+            if (slot != NULL)
+                slot->parts++;
         }
     }
     return mails;
@@ -41,12 +45,16 @@ static void place_lists(struct mt_run *run, uint32_t mails)
 {
     struct mt_build *build = run->engine->build;
     uint32_t recipients = 0;
+    uint32_t parts = 0;
 
     for (uint32_t i = 0; i < mails; i++) {
         struct mt_build_slot *slot = &build->slots[i];
         slot->recipients_off = recipients;
         recipients += slot->recipients;
         slot->recipients = 0;
+        slot->parts_off = parts;
+        parts += slot->parts;
+        slot->parts = 0;
         for (unsigned list = 0; list < MT_HEADER_LISTS; list++) {
             slot->texts_off[list] = (uint32_t)build->texts_used;
             build->texts_used += slot->texts[list];
@@ -201,6 +209,9 @@ static void fill_field(struct mt_run *run, const struct mt_entry_field *field, s
     case MT_HEADER_MESSAGE_ID:
         transaction->message_id = text;
         break;
+    case MT_HEADER_CONTENT_TYPE:
+        transaction->message_content_type = text;
+        break;
     case MT_HEADER_IN_REPLY_TO:
         transaction->message_in_reply_to = text;
         break;
@@ -292,6 +303,10 @@ static void finish_transaction(struct mt_run *run, struct mt_build_slot *slot, e
         *lists[list] =
             (struct mt_texts){.items = &build->texts[slot->texts_off[list]], .count = slot->texts[list]};
     mt_build_received(run, slot, transaction);
+    transaction->message_parts =
+        (struct mt_parts){.items = &build->parts[slot->parts_off], .count = slot->parts};
+    transaction->message_attachments =
+        (struct mt_parts){.items = &build->attachments[slot->parts_off], .count = slot->attachments};
     transaction->outcome = outcome_of(slot, end);
     bool is_aborted = strcmp(transaction->outcome, "aborted") == 0;
     if (done != NULL) {
@@ -331,6 +346,10 @@ static void fill(struct mt_run *run)
             if (slot != NULL)
                 fill_field(run, (const struct mt_entry_field *)entry, slot,
                            &build->transactions[slot - build->slots]);
+        } else if (entry->tag == MT_TAG_PART) {
+            slot = slot_back(build, mails, ((const struct mt_entry_part *)entry)->back);
+            if (slot != NULL)
+                mt_build_part(run, (const struct mt_entry_part *)entry, slot);
         } else if (entry->tag == MT_TAG_TOTAL) {
             slot = slot_back(build, mails, ((const struct mt_entry_total *)entry)->back);
             if (slot != NULL)

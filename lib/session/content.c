@@ -84,8 +84,10 @@ static void take_field(void *ctx, struct mt_span name, struct mt_span value, boo
     enum mt_field_kind kind = kind_of(name);
     size_t max = run->engine->limits.text_max;
 
-    if (kind == MT_HEADER_COUNT)
+    if (kind == MT_HEADER_COUNT) {
+        mt_parts_field(run, name, value);
         return;
+    }
     /* RFC 5322 §3.6: all of these but Received once; the first counts. */
     if (kind != MT_HEADER_RECEIVED && (extra->header_seen & 1u << kind))
         return;
@@ -144,7 +146,7 @@ static void begin_header(struct mt_run *run)
     session->flags |= MT_S_HEADER;
 }
 
-void mt_content_drop_header(struct mt_run *run)
+static void free_header(struct mt_run *run)
 {
     struct mt_session *session = run->session;
     struct mt_extra *extra = session->extra;
@@ -163,27 +165,59 @@ void mt_content_drop_header(struct mt_run *run)
     extra->header = NULL;
 }
 
-static void finish_header(struct mt_run *run)
+void mt_content_drop_header(struct mt_run *run)
 {
-    if (!(run->session->flags & MT_S_HEADER))
-        return;
-    mt_message_header_finish(run->session->extra->header, &message_events, run);
-    mt_content_drop_header(run);
+    free_header(run);
+    mt_parts_drop(run);
 }
 
-static MT_NOINLINE void feed_header(struct mt_run *run, struct mt_span bytes)
+static void end_header(struct mt_run *run)
 {
-    if (!mt_message_header_parse(run->session->extra->header, bytes, &message_events, run))
-        mt_content_drop_header(run);
+    struct mt_session *session = run->session;
+
+    free_header(run);
+    mt_parts_begin(run);
+    if (session->flags & MT_S_MIME)
+        keep_field(run, MT_HEADER_CONTENT_TYPE, mt_mime_type(session->extra->mime));
 }
 
-/* Behind the header content is only counted, which the parser does. */
+/* The content has ended. */
+static void finish_message(struct mt_run *run)
+{
+    if (run->session->flags & MT_S_HEADER) {
+        mt_message_header_finish(run->session->extra->header, &message_events, run);
+        end_header(run);
+    }
+    mt_parts_end(run);
+}
+
+static MT_NOINLINE void feed_message(struct mt_run *run, struct mt_span bytes)
+{
+    struct mt_session *session = run->session;
+    bool is_split = mt_smtp_client_gives_marks(&session->client);
+
+    if (session->flags & MT_S_HEADER) {
+        size_t taken;
+        if (mt_message_header_parse_to(session->extra->header, bytes, &message_events, run, &taken))
+            return;
+        end_header(run);
+        if (taken > 0 && bytes.ptr[taken - 1] == '\r' && (session->flags & MT_S_MIME))
+            mt_mime_skip_lf(session->extra->mime);
+        bytes = mt_span_from(bytes, taken);
+        is_split = false;
+    }
+    if (bytes.size > 0 && (session->flags & MT_S_MIME))
+        mt_parts_take(run, bytes, is_split);
+}
+
+/* Behind the header content is only counted, which the parser does, unless the
+ * message says what its parts are. */
 void mt_content_take(void *ctx, struct mt_span bytes)
 {
     struct mt_run *run = ctx;
 
-    if (MT_UNLIKELY(run->session->flags & MT_S_HEADER))
-        feed_header(run, bytes);
+    if (MT_UNLIKELY(run->session->flags & (MT_S_HEADER | MT_S_MIME)))
+        feed_message(run, bytes);
 }
 
 /* --- begin ------------------------------------------------------------------ */
@@ -240,7 +274,7 @@ void mt_content_chunk_done(struct mt_run *run)
 {
     if (!(run->session->flags & MT_S_CHUNK_LAST))
         return;
-    finish_header(run);
+    finish_message(run);
     leave_content(run);
 }
 
@@ -249,7 +283,7 @@ static void data_done(struct mt_run *run)
     struct mt_session *session = run->session;
     bool is_refused = session->flags & MT_S_EARLY_REFUSAL;
 
-    finish_header(run);
+    finish_message(run);
     if (session->flags & MT_S_GUESS)
         mt_tx_anonymous(run);
     struct mt_entry_mail *tx = session->tx;

@@ -29,6 +29,7 @@ static struct mt_session_limits resolve(const struct mt_session_limits *given)
         .text_max = limit(given->text_max, 512, TEXT_MAX),
         .bytes_max = limit(given->bytes_max, 64 * 1024, BYTES_MAX),
         .helo_threshold = limit(given->helo_threshold, 5, UINT16_MAX),
+        .message_level = given->message_level == MT_MESSAGE_DEFAULT ? MT_MESSAGE_FULL : given->message_level,
     };
 }
 
@@ -43,7 +44,9 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->parameters_cap = limits->bytes_max / 2 + 1;
     build->texts_cap = limits->bytes_max;
     build->hops_cap = limits->bytes_max / 8 + 1;
-    build->names_cap = (size_t)limits->transactions_max * MT_BUILD_FINDINGS_MAX;
+    build->parts_cap = limits->bytes_max / sizeof(struct mt_entry_part) + 1;
+    build->names_cap = (size_t)limits->transactions_max * MT_BUILD_FINDINGS_MAX +
+                       build->parts_cap * MT_BUILD_PART_FINDINGS_MAX;
     build->text_cap = 8 * (size_t)limits->bytes_max;
     build->transactions = calloc(build->transactions_cap, sizeof(*build->transactions));
     build->slots = calloc(build->transactions_cap, sizeof(*build->slots));
@@ -54,10 +57,13 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->probes[1] = calloc(limits->probes_max, sizeof(*build->probes[1]));
     build->texts = calloc(build->texts_cap, sizeof(*build->texts));
     build->hops = calloc(build->hops_cap, sizeof(*build->hops));
+    build->parts = calloc(build->parts_cap, sizeof(*build->parts));
+    build->attachments = calloc(build->parts_cap, sizeof(*build->attachments));
     build->names = calloc(build->names_cap, sizeof(*build->names));
     build->text = calloc(build->text_cap, 1);
     return build->transactions && build->slots && build->recipients && build->parameters && build->auths &&
-           build->probes[0] && build->probes[1] && build->texts && build->hops && build->names && build->text;
+           build->probes[0] && build->probes[1] && build->texts && build->hops && build->parts &&
+           build->attachments && build->names && build->text;
 }
 
 void mt_build_destroy(struct mt_build *build)
@@ -73,6 +79,8 @@ void mt_build_destroy(struct mt_build *build)
     free(build->probes[1]);
     free(build->texts);
     free(build->hops);
+    free(build->parts);
+    free(build->attachments);
     free(build->names);
     free(build->text);
     free(build);

@@ -5,7 +5,8 @@
  *   gap.c          missing bytes
  *   commands.c     a command, what it may do (state_table.c), what it starts
  *   replies.c      a reply line, the command that it answers (expect.c)
- *   transaction.c  the envelope; content.c the message; auth.c; starttls.c; helo.c
+ *   transaction.c  the envelope; content.c the message; parts.c its
+ *                  parts; auth.c; starttls.c; helo.c
  *   relay.c        forms of relay attempts; observe.c facts for the collector
  *   store.c        entries in arena blocks; tally.c small counts
  *   build*.c       entries to the record (build_priv.h); build_received.c the hops
@@ -169,6 +170,20 @@ void mt_content_end(void *run, bool is_chunk);
 void mt_content_drop_header(struct mt_run *run);
 /* The content has ended although its end was not seen. */
 void mt_content_force_end(struct mt_run *run);
+
+/* --- parts.c ---------------------------------------------------------------- */
+
+/* A field of a message's header, if it is about its content. */
+void mt_parts_field(struct mt_run *run, struct mt_span name, struct mt_span value);
+/* The header has ended. */
+void mt_parts_begin(struct mt_run *run);
+/* Octets behind it, while MT_S_MIME is set. is_split: as mt_smtp_client_want_marks
+ * promises. */
+void mt_parts_take(struct mt_run *run, struct mt_span bytes, bool is_split);
+void mt_parts_end(struct mt_run *run);
+/* Octets are missing, or the content was broken off. */
+void mt_parts_drop(struct mt_run *run);
+void mt_parts_free(struct mt_session_engine *engine, struct mt_session *session);
 
 /* --- auth.c ----------------------------------------------------------------- */
 

@@ -19,11 +19,18 @@
 #include "base/outer.h"
 #include "base/site.h"
 #include "memory/arena.h"
-#include "message/message.h"
+#include "message/mime.h"
 #include "record/observation.h"
 #include "record/record.h"
 #include "smtp/smtp.h"
 #include "stats/stats.h"
+
+/* How much of a message is looked at. */
+enum mt_message_level {
+    MT_MESSAGE_DEFAULT,
+    MT_MESSAGE_HEADERS, /* its header */
+    MT_MESSAGE_FULL,    /* and the tree of its parts: the default */
+};
 
 struct mt_session_limits {
     uint32_t transactions_max; /* 0: 256 kept per session */
@@ -34,6 +41,7 @@ struct mt_session_limits {
     uint32_t text_max;         /* 0: 512 bytes kept of a reply or header text */
     uint32_t bytes_max;        /* 0: 64 KiB kept per session */
     uint32_t helo_threshold;   /* 0: 5 points: an observation is made from here on */
+    enum mt_message_level message_level;
 };
 
 enum mt_session_end {

@@ -75,6 +75,8 @@ enum mt_state {
 #define MT_S_AUTH_SEEN (UINT64_C(1) << 46)
 #define MT_S_MAY_BE_CONTENT (UINT64_C(1) << 47) /* what comes behind the gap */
 
+#define MT_S_MIME (UINT64_C(1) << 48) /* extra->mime is in use */
+
 #define MT_S_RESYNC (MT_S_LOST_CLIENT | MT_S_LOST_SERVER)
 
 /* What a reply is expected for, in FIFO order. */
@@ -131,6 +133,8 @@ MT_STATIC_ASSERT(MT_CUT_COUNT <= 32, "one bit each");
 struct mt_extra {
     struct mt_carry *carry[MT_SIDE_COUNT];
     struct mt_message_header *header;
+    struct mt_mime *mime;
+    struct mt_entry_part *part; /* that passes; NULL when it is not kept */
     struct mt_expect *ring;
     struct mt_count *counts;
     struct mt_entry_mail *outer; /* the transaction in which a nested MAIL was sent */
@@ -147,6 +151,7 @@ struct mt_extra {
     uint16_t header_seen; /* bit n: enum mt_field_kind n */
     uint8_t back;         /* as in RCPT, for the open transaction */
     uint8_t outer_back;
+    uint16_t parts;    /* of this message */
     uint16_t received; /* Received fields of this message */
     uint8_t auth_mechanism;
     uint8_t auth_flags;

@@ -198,6 +198,7 @@ static void free_extra(struct mt_session_engine *engine, struct mt_session *sess
     mt_carry_free(engine, session, MT_SERVER);
     if (extra->header != NULL)
         mt_arena_put(engine->arena, extra->header, sizeof(*extra->header));
+    mt_parts_free(engine, session);
     if (extra->ring != NULL)
         mt_arena_put(engine->arena, extra->ring, extra->ring_cap * sizeof(*extra->ring));
     if (extra->counts != NULL)

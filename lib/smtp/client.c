@@ -256,6 +256,19 @@ struct mt_parse_result mt_smtp_client_parse(struct mt_smtp_client *client, struc
 
 /* --- from outside ----------------------------------------------------------- */
 
+void mt_smtp_client_want_marks(struct mt_smtp_client *client, bool wants_marks)
+{
+    if (wants_marks)
+        client->flags |= MT_CLIENT_MARKS;
+    else
+        client->flags &= (uint8_t)~MT_CLIENT_MARKS;
+}
+
+bool mt_smtp_client_gives_marks(const struct mt_smtp_client *client)
+{
+    return client->mode == MT_SMTP_CONTENT && (client->flags & MT_CLIENT_MARKS);
+}
+
 void mt_smtp_client_set_mode(struct mt_smtp_client *client, enum mt_smtp_client_mode mode)
 {
     MT_CHECK_HOT(mode != MT_SMTP_CHUNK);

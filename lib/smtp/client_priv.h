@@ -24,6 +24,7 @@ enum mt_smtp_tail {
 enum {
     MT_CLIENT_LINE_CUT = 1 << 0,  /* the rest of a line is still to be skipped, in any mode */
     MT_CLIENT_LINE_LOST = 1 << 1, /* a gap: the next byte is no line start */
+    MT_CLIENT_MARKS = 1 << 2,     /* content is given out in pieces that begin at a dash behind LF */
 };
 
 /* Content of bytes, from its start to the end of content or of bytes; returns

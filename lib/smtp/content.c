@@ -64,6 +64,8 @@ static bool step(struct content *c, size_t at)
     uint8_t byte = c->bytes.ptr[at];
     bool is_line_end = byte == '\r' || byte == '\n';
 
+    if (byte == '-' && (client->flags & MT_CLIENT_MARKS))
+        give_to(c, at);
     switch (client->tail) {
     case MT_TAIL_CRLF:
         if (byte != '.')
@@ -106,7 +108,8 @@ static bool step(struct content *c, size_t at)
 static size_t skip_lines(struct content *c, size_t at)
 {
     struct mt_span rest = mt_span_from(c->bytes, at);
-    size_t found = mt_scan_eol_dot(rest);
+    bool wants_marks = c->client->flags & MT_CLIENT_MARKS;
+    size_t found = wants_marks ? mt_scan_eol_mark(rest) : mt_scan_eol_dot(rest);
     size_t last = found < rest.size ? found : rest.size - 1;
 
     enum mt_smtp_tail before = last > 0 && rest.ptr[last - 1] == '\r' ? MT_TAIL_CR : MT_TAIL_TEXT;

@@ -114,6 +114,13 @@ struct mt_smtp_client_events {
  * new content at the start of a line. */
 void mt_smtp_client_set_mode(struct mt_smtp_client *client, enum mt_smtp_client_mode mode);
 
+/* From the next span on, DATA content is given out in pieces in which a dash that
+ * stands behind a line end is always the first octet: who looks for boundaries
+ * of parts then need not search. Of BDAT the caller has to split octets itself. */
+void mt_smtp_client_want_marks(struct mt_smtp_client *client, bool wants_marks);
+/* Is the piece of content that is being given out cut so? */
+bool mt_smtp_client_gives_marks(const struct mt_smtp_client *client);
+
 /* is_forced: no more bytes will come and nothing may be left: a partial line is
  * given out as a line (were there more of it, it would be skipped), HOLD is not
  * honoured (bytes are dropped in silence: the caller decides on evidence before

@@ -133,11 +133,34 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           `params` Map(String, String)
         ),
         `message` Tuple(
+          `attachments` Array(Tuple(
+            `charset` String,
+            `content_type` String,
+            `disposition` LowCardinality(String),
+            `encoded_size` UInt64,
+            `encoding` LowCardinality(String),
+            `findings` Array(LowCardinality(String)),
+            `name` String,
+            `path` String,
+            `size` UInt64
+          )),
           `cc` Array(String),
+          `content_type` String,
           `date` String,
           `from` Array(String),
           `in_reply_to` String,
           `message_id` String,
+          `parts` Array(Tuple(
+            `charset` String,
+            `content_type` String,
+            `disposition` LowCardinality(String),
+            `encoded_size` UInt64,
+            `encoding` LowCardinality(String),
+            `findings` Array(LowCardinality(String)),
+            `name` String,
+            `path` String,
+            `size` UInt64
+          )),
           `received` Array(String),
           `received_findings` Array(LowCardinality(String)),
           `received_hops` Array(Tuple(

@@ -109,6 +109,7 @@ static void take_limit(struct reader *r, char *rest)
         {"text", &limits->text_max},
         {"bytes", &limits->bytes_max},
         {"helo_threshold", &limits->helo_threshold},
+        {"message", (uint32_t *)&limits->message_level}, /* 1: headers */
     };
     char *blank = strchr(rest, ' ');
 

@@ -4,7 +4,7 @@
  *   client 203.0.113.5 40000      who talks; server likewise
  *   midstream                     the start was not captured
  *   home 192.0.2.0/24             the site; also relay PREFIX, domain NAME
- *   limit recipients 2            also transactions probes auths outstanding text bytes
+ *   limit recipients 2            also transactions probes auths outstanding text bytes message
  *   secret TEXT                   must not appear in anything that comes out
  *   C: EHLO client.example        a line; \r \n \t \\ \0 \xNN; a last \ leaves the CRLF out
  *   S: 250 mx.example             lines of one side in a row go in one segment, unless

@@ -1,0 +1,61 @@
+/* Entries of parts to their records. */
+#include "message/mime.h"
+#include "session/build_priv.h"
+
+static void put_findings(struct mt_build *build, uint8_t flags, struct mt_names *ret_names)
+{
+    static const struct {
+        uint8_t flag;
+        const char *name;
+    } findings[] = {
+        {MT_MIME_TWO_NAMES, "two_names"},
+        {MT_MIME_DOUBLE_EXTENSION, "double_extension"},
+        {MT_MIME_NAME_CUT, "name_cut"},
+    };
+
+    MT_STATIC_ASSERT(MT_ARRAY_COUNT(findings) == MT_BUILD_PART_FINDINGS_MAX, "a part has room for all");
+    ret_names->items = &build->names[build->names_used];
+    for (size_t i = 0; i < MT_ARRAY_COUNT(findings); i++) {
+        if ((flags & findings[i].flag) && build->names_used < build->names_cap) {
+            build->names[build->names_used++] = findings[i].name;
+            ret_names->count++;
+        }
+    }
+}
+
+static struct mt_span take(struct mt_span *rest, size_t size)
+{
+    struct mt_span text = mt_span_head(*rest, size);
+
+    *rest = mt_span_from(*rest, size);
+    return text.size > 0 ? text : mt_span_none();
+}
+
+void mt_build_part(struct mt_run *run, const struct mt_entry_part *entry, struct mt_build_slot *slot)
+{
+    struct mt_build *build = run->engine->build;
+    struct mt_span rest = mt_entry_text(entry);
+    uint8_t flags = entry->flags;
+
+    if (slot->parts_off + slot->parts >= build->parts_cap) {
+        mt_cut(run, MT_CUT_PARTS);
+        return;
+    }
+    struct mt_record_part *part = &build->parts[slot->parts_off + slot->parts++];
+    *part = (struct mt_record_part){
+        .path = take(&rest, entry->path_size),
+        .content_type = take(&rest, entry->type_size),
+        .charset = take(&rest, entry->charset_size),
+        .encoding = entry->encoding != MT_MIME_7BIT
+                        ? mt_mime_encoding_name((enum mt_mime_encoding)entry->encoding)
+                        : NULL,
+        .size = entry->decoded,
+        .encoded_size = entry->encoded != entry->decoded ? entry->encoded : 0,
+    };
+    part->name = take(&rest, rest.size);
+    if (flags & MT_MIME_HAS_DISPOSITION)
+        part->disposition = flags & MT_MIME_IS_INLINE ? "inline" : "attachment";
+    put_findings(build, flags, &part->findings);
+    if (part->name.ptr != NULL || (flags & MT_MIME_IS_ATTACHMENT))
+        build->attachments[slot->parts_off + slot->attachments++] = *part;
+}

@@ -1,0 +1,188 @@
+/* The tree of a message's parts: from content octets to entries. Its state is an
+ * arena block that a session has while such a message passes; messages that say
+ * nothing of their content have none. */
+#include "base/scan.h"
+#include "session/parts_priv.h"
+
+/* Kept of one message; the others are counted. */
+#define PARTS_MAX 64u
+
+static struct mt_span joined(struct mt_buf *b, const struct mt_mime_part *part)
+{
+    for (unsigned i = 0; i < part->path_size; i++) {
+        if (i > 0)
+            mt_buf_put_byte(b, '.');
+        mt_buf_put_u64(b, part->path[i]);
+    }
+    size_t path_size = b->size;
+    mt_buf_put_span(b, part->type);
+    mt_buf_put_span(b, part->charset);
+    mt_buf_put_span(b, part->name);
+    return mt_span(b->ptr, path_size);
+}
+
+static void take_part(void *ctx, const struct mt_mime_part *part)
+{
+    struct mt_run *run = ctx;
+    struct mt_extra *extra = run->session->extra;
+    uint8_t storage[512];
+    struct mt_buf text = mt_buf(storage, sizeof(storage));
+
+    MT_STATIC_ASSERT(6 * MT_MIME_PATH_MAX + MT_MIME_TYPE_MAX + MT_MIME_CHARSET_MAX + MT_MIME_NAME_MAX <=
+                         sizeof(storage),
+                     "all texts of a part");
+    extra->part = NULL;
+    extra->parts++;
+    if (extra->parts > PARTS_MAX) {
+        mt_cut(run, MT_CUT_PARTS);
+        return;
+    }
+    struct mt_span path = joined(&text, part);
+    struct mt_entry_part *entry = mt_store_put(run, MT_TAG_PART, sizeof(*entry), mt_buf_span(&text), false);
+    if (entry == NULL) {
+        mt_cut(run, MT_CUT_PARTS);
+        return;
+    }
+    entry->back = extra->back;
+    entry->encoding = (uint8_t)part->encoding;
+    entry->flags = part->flags;
+    entry->path_size = (uint8_t)path.size;
+    entry->type_size = (uint8_t)part->type.size;
+    entry->charset_size = (uint8_t)part->charset.size;
+    extra->part = entry;
+}
+
+static void take_part_end(void *ctx, uint64_t encoded, uint64_t decoded)
+{
+    struct mt_run *run = ctx;
+    struct mt_entry_part *entry = run->session->extra->part;
+
+    if (entry == NULL)
+        return;
+    entry->encoded = encoded;
+    entry->decoded = decoded;
+    run->session->extra->part = NULL;
+}
+
+static void take_anomaly(void *ctx, enum mt_anomaly anomaly)
+{
+    mt_anomaly(ctx, anomaly);
+}
+
+static struct mt_message_header *get_header(void *ctx)
+{
+    struct mt_run *run = ctx;
+    struct mt_message_header *header = mt_arena_get(run->engine->arena, sizeof(*header));
+
+    if (header == NULL) {
+        mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
+        mt_cut(run, MT_CUT_PARTS);
+    }
+    return header;
+}
+
+static void put_header(void *ctx, struct mt_message_header *header)
+{
+    struct mt_run *run = ctx;
+
+    mt_arena_put(run->engine->arena, header, sizeof(*header));
+}
+
+static const struct mt_mime_events events = {
+    .part = take_part,
+    .part_end = take_part_end,
+    .anomaly = take_anomaly,
+    .header_get = get_header,
+    .header_put = put_header,
+};
+
+static void end(struct mt_run *run, bool is_whole)
+{
+    struct mt_session *session = run->session;
+    struct mt_extra *extra = session->extra;
+
+    mt_mime_finish(extra->mime, is_whole, &events, run);
+    mt_arena_put(run->engine->arena, extra->mime, sizeof(*extra->mime));
+    extra->mime = NULL;
+    extra->part = NULL;
+    session->flags &= ~MT_S_MIME;
+    mt_smtp_client_want_marks(&session->client, false);
+}
+
+void mt_parts_field(struct mt_run *run, struct mt_span name, struct mt_span value)
+{
+    struct mt_session *session = run->session;
+    struct mt_extra *extra = session->extra;
+
+    if (run->engine->limits.message_level < MT_MESSAGE_FULL || !mt_span_istarts(name, "Content-"))
+        return;
+    if (!(session->flags & MT_S_MIME)) {
+        extra->mime = mt_arena_get(run->engine->arena, sizeof(*extra->mime));
+        if (extra->mime == NULL) {
+            mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
+            mt_cut(run, MT_CUT_PARTS);
+            return;
+        }
+        mt_mime_start(extra->mime);
+        extra->parts = 0;
+        session->flags |= MT_S_MIME;
+    }
+    mt_mime_field(extra->mime, name, value, run->engine->convert, run->engine->convert_ctx);
+}
+
+void mt_parts_begin(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+
+    if (session->flags & MT_S_MIME)
+        mt_mime_header_end(session->extra->mime, &events, run);
+}
+
+static void feed(struct mt_run *run, struct mt_span bytes)
+{
+    mt_mime_body(run->session->extra->mime, bytes, run->engine->convert, run->engine->convert_ctx, &events,
+                 run);
+}
+
+void mt_parts_take(struct mt_run *run, struct mt_span bytes, bool is_split)
+{
+    struct mt_session *session = run->session;
+    struct mt_mime *mime = session->extra->mime;
+
+    /* chunks are not searched by their parser, nor is what follows the header in
+     * the same segment */
+    while (!is_split && mt_mime_wants_marks(mime)) {
+        size_t eol = mt_scan_eol_dash(bytes);
+        if (eol == bytes.size)
+            break;
+        feed(run, mt_span_head(bytes, eol + 1));
+        bytes = mt_span_from(bytes, eol + 1);
+    }
+    feed(run, bytes);
+    mt_smtp_client_want_marks(&session->client, mt_mime_wants_marks(mime));
+}
+
+void mt_parts_end(struct mt_run *run)
+{
+    if (run->session->flags & MT_S_MIME)
+        end(run, true);
+}
+
+void mt_parts_drop(struct mt_run *run)
+{
+    if (run->session->flags & MT_S_MIME)
+        end(run, false);
+}
+
+void mt_parts_free(struct mt_session_engine *engine, struct mt_session *session)
+{
+    struct mt_extra *extra = session->extra;
+
+    if (!(session->flags & MT_S_MIME))
+        return;
+    if (extra->mime->header != NULL)
+        mt_arena_put(engine->arena, extra->mime->header, sizeof(*extra->mime->header));
+    mt_arena_put(engine->arena, extra->mime, sizeof(*extra->mime));
+    extra->mime = NULL;
+    session->flags &= ~MT_S_MIME;
+}
