@@ -8,6 +8,7 @@ import datetime
 import glob
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -306,6 +307,27 @@ def check_certificates(tap, driver, certificates):
         tap.check(f"{name} is said in words, and taken only when nothing is verified", reasons)
 
 
+def check_renewed_authority(tap, driver, certificates, folder):
+    """The receiver's certificate is of an authority that the file does not have yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.path("server.pem"), certificates.path("server.key"))
+    receiver = receivers.TcpReceiver(context=context)
+    trusted = os.path.join(folder, "trusted.pem")
+    certificates.run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", os.path.join(folder, "other.key"),
+                     "-out", trusted, "-subj", "/CN=another authority", "-days", "2")
+    run = Feed(driver, [f"ecs:syslog+tls://localhost:{receiver.port}?ca={trusted}&backoff_max=20s"], count=100,
+               until_idle=20000)
+    is_refused = receivers.wait_for(lambda: receiver.connections > 1)
+    shutil.copy(certificates.path("ca.pem"), trusted)
+    run.process.send_signal(signal.SIGHUP)
+    run.wait()
+    receiver.close()
+    reasons = [*sums(run, sent=100), *([] if is_refused else ["it never connected"])]
+    if "is not accepted: " not in run.stderr or "secrets and certificates were read again" not in run.stderr:
+        reasons.append(f"said {run.stderr[-400:]}")
+    tap.check("an authority that was put into the file later is taken on SIGHUP", reasons)
+
+
 def check_names(tap, driver):
     run = feed(driver, "ecs:syslog+tcp://no-such-host.invalid:514?timeout=1s&backoff_max=100ms", count=5, grace=500)
     tap.check("a name that can't be looked up is said, and is no reason not to start",
@@ -353,6 +375,7 @@ def main():
         check_own(tap, driver)
         check_udp(tap, driver)
         check_certificates(tap, driver, certificates)
+        check_renewed_authority(tap, driver, certificates, folder)
         check_names(tap, driver)
         check_latency(tap, driver, folder)
         check_slow(tap, driver, folder)
