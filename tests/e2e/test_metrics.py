@@ -18,9 +18,11 @@ import urllib.request
 
 from harness import Run, Tap, crash_reasons
 from live import Live, Trouble, scratch_folder
+from test_bad_input import can_nobody_run
 
 NULL = ["--port", "net_null0,size=64", "--poll", "adaptive"]
 SCRAPE_SECONDS = 30
+NOBODY = 65534
 
 
 class Scrape:
@@ -122,6 +124,39 @@ def not_asked_for(bench):
         listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=False).stdout
         yield from unless(f"pid={run.child.pid}," not in listening, f"it listens: {listening}")
         yield from unless(run.end() == 0, f"it said {run.said()[-3:]}")
+
+
+def low_port_by_root(bench):
+    """Below 1024, and nobody answers there once devices are open."""
+    for port in range(700, 1000):
+        with socket.socket() as free:
+            try:
+                free.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            break
+    with Metrics(bench.mailtap, bench.folder, [*NULL, "--user", "nobody"], name="low",
+                 address=f"127.0.0.1:{port}") as run:
+        # the service manager's socket in this folder is root's: /ready says it too
+        ready = run.wait_for("/ready", lambda page: page.status == 200)
+        yield from unless(run.url() == f"http://127.0.0.1:{port}/metrics", run.url())
+        with open(f"/proc/{run.child.pid}/status", encoding="ascii") as status:
+            user = re.search(r"^Uid:\s+(\d+)", status.read(), re.M).group(1)
+        yield from unless(int(user) == NOBODY, f"it is user {user}, and says {ready.text}")
+        yield from unless(run.end() == 0, f"exit code {run.child.returncode}: {run.said()[-3:]}")
+
+
+def configuration(bench):
+    config = bench.path("metrics.yaml")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write("live:\n  port: net_null0,size=64\n  metrics: '127.0.0.1:0'\n")
+    run = Run(bench.mailtap, ["live", "--config", config, "--duration", "100ms"])
+    yield from crash_reasons(run, okay=(0,))
+    yield from unless(any("metrics at http://127.0.0.1:" in line for line in run.errors()), f"it says {run.errors()}")
+    with open(config, "a", encoding="utf-8") as file:
+        file.write("  poll: adaptive\n")
+    run = Run(bench.mailtap, ["live", "--config", config, "--metrics", "[::1]", "--duration", "100ms"])
+    yield from crash_reasons(run, okay=(2,))
 
 
 # --- pages -----------------------------------------------------------------------
@@ -240,6 +275,11 @@ def main():
         bench.check("an address that is in use stops the start", taken)
         bench.check("--metrics is an option of mailtap live", other_verbs)
         bench.check("nothing listens unless it is asked for", not_asked_for)
+        bench.check("the configuration file names it too, and the command line wins", configuration)
+        if os.geteuid() != 0 or not can_nobody_run(bench.mailtap):
+            tap.skipped("a port below 1024 is taken before root is given up", "needs root, and a path nobody can walk")
+        else:
+            bench.check("a port below 1024 is taken before root is given up", low_port_by_root)
         bench.check("a run answers with its counters, its health and whether it is ready", pages)
         bench.check("IPv6 is listened to alone", sixth_version)
         bench.check("docs/operations.md names every metric, and no other", documented)

@@ -110,6 +110,13 @@ static uint64_t counted(const struct scene *scene, enum mt_counter counter)
 }
 
 /* What a worker could not say was counted, also when only this machine was slow. */
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static void assert_all_said(const struct scene *scene)
 {
     uint64_t said = scene->lines->count + counted(scene, MT_COUNTER_EXPORT_SHED);
@@ -636,6 +643,51 @@ static void threads_answer_until_they_have_stopped(void **state)
     assert_answers_until_stopped(2, 1);
 }
 
+/* Times grow and never go back, nobody is busy for longer than it took, and a
+ * reader is named where there is one. */
+static void assert_load_is_told(uint32_t workers, size_t taps)
+{
+    struct scene scene;
+    struct mt_live_load before;
+    struct mt_live_load load;
+    uint64_t busy = 0;
+    wire_init(&scene.wire);
+    wire_mixed(&scene.wire, 300);
+    scene_init(&scene, workers, taps, true);
+    uint64_t start = now_ns();
+    scene_start(&scene);
+    mt_live_load(scene.live, &before);
+    assert_int_equal(before.has_reader, taps < workers);
+    assert_true(before.sessions_max >= 1u << 20);
+    assert_true(before.memory_max > 0);
+    WAIT_FOR(mt_live_is_done(scene.live));
+    mt_live_load(scene.live, &load);
+    scene_stop(&scene, 1000);
+    mt_live_load(scene.live, &load);
+    uint64_t took = now_ns() - start;
+    for (uint32_t i = 0; i < workers; i++) {
+        assert_true(load.worker_busy[i] >= before.worker_busy[i]);
+        assert_true(load.worker_busy[i] <= took + took / 8);
+        busy += load.worker_busy[i];
+    }
+    assert_true(busy > 0);
+    assert_true(load.collector_busy > 0);
+    assert_int_equal(load.reader_busy > 0, taps < workers);
+    before = load;
+    mt_live_load(scene.live, &load);
+    assert_memory_equal(&before, &load, sizeof(load));
+    scene_fini(&scene);
+    wire_fini(&scene.wire);
+}
+
+static void how_busy_threads_are_is_known_while_they_run_and_after(void **state)
+{
+    (void)state;
+    assert_load_is_told(1, 1);
+    assert_load_is_told(2, 2);
+    assert_load_is_told(2, 1);
+}
+
 static void a_number_of_sources_that_fits_nothing_is_refused(void **state)
 {
     (void)state;
@@ -672,6 +724,7 @@ int main(void)
         cmocka_unit_test(losses_and_a_one_sided_mirror_become_alerts),
         cmocka_unit_test(shares_of_workers_add_up),
         cmocka_unit_test(threads_answer_until_they_have_stopped),
+        cmocka_unit_test(how_busy_threads_are_is_known_while_they_run_and_after),
         cmocka_unit_test(a_number_of_sources_that_fits_nothing_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
