@@ -162,19 +162,102 @@ static bool put_smtp_event(struct mt_format *format, const struct mt_record_sess
 
 /* --- tls and flow ----------------------------------------------------------------- */
 
+static bool is_name(const char *name, const char *other)
+{
+    return name != NULL && strcmp(name, other) == 0;
+}
+
+/* As Suricata spells them. */
+static const char *tls_version(const char *version)
+{
+    static const char *const names[][2] = {{"1.3", "TLS 1.3"}, {"1.2", "TLS 1.2"}, {"1.1", "TLS 1.1"},
+                                           {"1.0", "TLSv1"},   {"3.0", "SSLv3"},   {"2.0", "SSLv2"}};
+
+    for (size_t i = 0; i < MT_ARRAY_COUNT(names); i++) {
+        if (is_name(version, names[i][0]))
+            return names[i][1];
+    }
+    return "UNDETERMINED";
+}
+
+/* "0A:1B" */
+static void put_serial(struct mt_pen *pen, struct mt_span digits)
+{
+    if (digits.ptr == NULL)
+        return;
+    mt_pen_open(pen, "serial", '"');
+    for (; digits.size > 2 && !pen->overflow; digits = mt_span_from(digits, 2)) {
+        mt_pen_json_part(pen, mt_span_head(digits, 2));
+        mt_pen_byte(pen, ':');
+    }
+    mt_pen_json_part(pen, digits);
+    mt_pen_literal(pen, "\",");
+}
+
+/* "2027-01-31T12:00:00" */
+static void put_date(struct mt_pen *pen, const char *key, uint64_t time)
+{
+    if (time == 0)
+        return;
+    mt_pen_key(pen, key);
+    mt_pen_byte(pen, '"');
+    mt_pen_time(pen, time);
+    pen->to -= sizeof(".123456789Z") - 1;
+    mt_pen_literal(pen, "\",");
+}
+
+static void put_print(struct mt_pen *pen, const char *key, struct mt_span hash)
+{
+    if (hash.ptr == NULL)
+        return;
+    mt_pen_open(pen, key, '{');
+    mt_pen_json_text(pen, "hash", hash);
+    mt_pen_close(pen, '}');
+}
+
+static void put_tls(struct mt_pen *pen, const struct mt_record_session *record)
+{
+    mt_pen_open(pen, "tls", '{');
+    mt_pen_json_text(pen, "subject", record->tls_subject_name);
+    mt_pen_json_text(pen, "issuerdn", record->tls_issuer_name);
+    put_serial(pen, record->tls_serial_number);
+    mt_pen_json_texts(pen, "subjectaltname", &record->tls_alternative_names);
+    if (is_name(record->starttls_outcome, "established"))
+        mt_pen_literal(pen, "\"from_proto\":\"smtp\",");
+    mt_pen_json_text(pen, "sni", record->tls_server_name);
+    if (record->tls_resumed == MT_FLAG_TRUE)
+        mt_pen_literal(pen, "\"session_resumed\":true,");
+    if (record->tls_version_protocol != NULL)
+        mt_pen_json_name(pen, "version", tls_version(record->tls_version));
+    put_date(pen, "notbefore", record->tls_not_before);
+    put_date(pen, "notafter", record->tls_not_after);
+    mt_pen_json_texts(pen, "client_alpns", &record->tls_client_protocols);
+    if (record->tls_next_protocol.ptr != NULL) {
+        mt_pen_open(pen, "server_alpns", '[');
+        mt_pen_json_value(pen, record->tls_next_protocol);
+        mt_pen_close(pen, ']');
+    }
+    put_print(pen, "ja3", record->tls_client_ja3);
+    put_print(pen, "ja3s", record->tls_server_ja3s);
+    mt_pen_json_text(pen, "ja4", record->tls_client_ja4);
+    mt_pen_close(pen, '}');
+}
+
 static bool put_tls_event(struct mt_format *format, const struct mt_record_session *record,
                           mt_format_emit *emit, void *ctx)
 {
     struct event event = event_of(record, record->event_end);
 
     begin_event(&format->pen, &event, "tls");
-    mt_pen_literal(&format->pen, "\"tls\":{\"from_proto\":\"smtp\"},");
+    put_tls(&format->pen, record);
     return end_event(format, emit, ctx);
 }
 
-static bool is_name(const char *name, const char *other)
+static const char *app_proto(const char *protocol)
 {
-    return name != NULL && strcmp(name, other) == 0;
+    if (is_name(protocol, "lmtp"))
+        return "smtp";
+    return is_name(protocol, "smtps") ? "tls" : protocol;
 }
 
 static bool is_closed(const struct mt_record_session *record)
@@ -216,8 +299,7 @@ static bool put_flow_event(struct mt_format *format, const struct mt_record_sess
     struct event event = event_of(record, record->event_end);
 
     begin_event(pen, &event, "flow");
-    if (record->network_protocol != NULL)
-        mt_pen_literal(pen, "\"app_proto\":\"smtp\",");
+    mt_pen_json_name(pen, "app_proto", app_proto(record->network_protocol));
     put_flow(pen, record);
     mt_pen_open(pen, "tcp", '{');
     mt_pen_json_name(pen, "state", is_closed(record) ? "closed" : "established");
@@ -239,7 +321,7 @@ static bool put_session(struct mt_format *format, const struct mt_record_session
         is_whole &= put_smtp_event(format, record, i, &record->transactions.items[i], emit, ctx);
     if (record->transactions.count == 0 && record->commands.count > 0)
         is_whole &= put_smtp_event(format, record, 0, NULL, emit, ctx);
-    if (is_name(record->starttls_outcome, "established"))
+    if (record->tls_version_protocol != NULL || is_name(record->starttls_outcome, "established"))
         is_whole &= put_tls_event(format, record, emit, ctx);
     is_whole &= put_flow_event(format, record, emit, ctx);
     return is_whole;

@@ -141,10 +141,17 @@ static struct mt_span conn_state(const struct mt_record_session *record)
     return mt_span("S1", 2);
 }
 
+/* What Zeek calls it. */
 static struct mt_span service(const struct mt_record_session *record)
 {
-    if (record->network_protocol == NULL)
+    const char *protocol = record->network_protocol;
+
+    if (protocol == NULL)
         return mt_span_none();
+    if (is_name(protocol, "smtps") || is_name(protocol, "tls"))
+        return mt_span("ssl", 3);
+    if (!is_name(protocol, "smtp") && !is_name(protocol, "lmtp"))
+        return mt_span_cstr(protocol);
     return is_tls(record) ? mt_span("smtp,ssl", 8) : mt_span("smtp", 4);
 }
 
@@ -279,15 +286,60 @@ static bool put_smtp(struct mt_zeek_row *row, struct mt_format *format,
     return is_whole;
 }
 
+static struct mt_span name_span(const char *name)
+{
+    return name != NULL ? mt_span_cstr(name) : mt_span_none();
+}
+
+static struct mt_span ssl_version(const char *version)
+{
+    static const char *const names[][2] = {{"1.3", "TLSv13"}, {"1.2", "TLSv12"}, {"1.1", "TLSv11"},
+                                           {"1.0", "TLSv10"}, {"3.0", "SSLv3"},  {"2.0", "SSLv2"}};
+
+    for (size_t i = 0; i < MT_ARRAY_COUNT(names); i++) {
+        if (is_name(version, names[i][0]))
+            return mt_span_cstr(names[i][1]);
+    }
+    return mt_span_none();
+}
+
+/* Of a session whose handshake was not seen whole, TLS records of both sides say it. */
+static bool is_established(const struct mt_record_session *record)
+{
+    return record->tls_established != MT_FLAG_ABSENT ? record->tls_established == MT_FLAG_TRUE
+                                                     : is_tls(record);
+}
+
+/* Zeek writes its digits small. */
+static void put_fingerprint(struct mt_zeek_row *row, struct mt_span digits)
+{
+    uint8_t small[64];
+    struct mt_span text = mt_span_head(digits, sizeof(small));
+    const struct mt_texts texts = {.items = &text, .count = digits.ptr != NULL};
+
+    for (size_t i = 0; i < text.size; i++)
+        small[i] = mt_ascii_lower(text.ptr[i]);
+    text.ptr = small;
+    mt_zeek_set(row, "cert_chain_fps", &texts);
+}
+
 static bool put_ssl(struct mt_zeek_row *row, struct mt_format *format, const struct mt_record_session *record,
                     mt_format_emit *emit, void *ctx)
 {
     struct connection connection = connection_of(record);
 
     begin_row(row, record->timestamp, &connection);
-    mt_zeek_unset_many(row, 7); /* version to next_protocol */
-    mt_zeek_bool(row, "established", true);
-    mt_zeek_unset_many(row, 4); /* ssl_history to sni_matches_cert */
+    mt_zeek_string(row, "version", ssl_version(record->tls_version));
+    mt_zeek_string(row, "cipher", record->tls_cipher);
+    mt_zeek_unset(row); /* curve */
+    mt_zeek_string(row, "server_name", record->tls_server_name);
+    mt_zeek_bool(row, "resumed", record->tls_resumed == MT_FLAG_TRUE);
+    mt_zeek_string(row, "last_alert", name_span(record->tls_alert_description));
+    mt_zeek_string(row, "next_protocol", record->tls_next_protocol);
+    mt_zeek_bool(row, "established", is_established(record));
+    mt_zeek_unset(row); /* ssl_history */
+    put_fingerprint(row, record->tls_server_sha256);
+    mt_zeek_unset_many(row, 2); /* client_cert_chain_fps, sni_matches_cert */
     return end_row(row, format, STREAM_SSL, emit, ctx);
 }
 
@@ -297,7 +349,7 @@ static bool put_session(struct mt_zeek_row *row, struct mt_format *format,
     bool is_whole = put_conn(row, format, record, emit, ctx);
 
     is_whole &= put_smtp(row, format, record, emit, ctx);
-    if (is_tls(record))
+    if (is_tls(record) || record->tls_version_protocol != NULL)
         is_whole &= put_ssl(row, format, record, emit, ctx);
     return is_whole;
 }

@@ -256,10 +256,23 @@ static void build_entries(struct mt_run *run, struct mt_record_session *record)
         case MT_TAG_PROBE:
             build_probe(run, (const struct mt_entry_probe *)entry, record);
             break;
+        case MT_TAG_TLS_CLIENT:
+            mt_build_tls_client(run, (const struct mt_entry_tls_client *)entry, record);
+            break;
+        case MT_TAG_TLS_SERVER:
+            mt_build_tls_server(run, (const struct mt_entry_tls_server *)entry, record);
+            break;
+        case MT_TAG_TLS_CERTIFICATE:
+            mt_build_tls_certificate(run, (const struct mt_entry_tls_certificate *)entry, record);
+            break;
+        case MT_TAG_TLS_ALERT:
+            mt_build_tls_alert((const struct mt_entry_tls_alert *)entry, record);
+            break;
         default:
             break;
         }
     }
+    mt_build_tls(run, record);
     build_helo(run, helo, record);
 }
 
@@ -330,6 +343,8 @@ static void judge_protocol(struct mt_run *run, const struct verb_sums *sums, str
         record->network_protocol = "lmtp";
     else if (sums->known > 0 || (has_banner && sums->unknown == 0))
         record->network_protocol = "smtp";
+    else if (session->flags & MT_S_TLS_FIRST)
+        record->network_protocol = session->port[MT_SERVER] == MT_SMTPS_PORT ? "smtps" : "tls";
     bool is_known = !(session->flags & MT_S_MIDSTREAM) && !mt_has_anomaly(session, MT_ANOMALY_GAP);
     if (sums->known == 0 && !has_banner && is_odd && is_known)
         mt_anomaly(run, MT_ANOMALY_NOT_SMTP);

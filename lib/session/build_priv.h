@@ -75,6 +75,16 @@ void mt_build_outer(struct mt_build *build, const struct mt_entry_outer *entry, 
 void mt_build_part(struct mt_run *run, const struct mt_entry_part *entry, struct mt_build_slot *slot);
 void mt_build_received(struct mt_run *run, const struct mt_build_slot *slot,
                        struct mt_record_transaction *transaction);
+/* build_tls.c */
+void mt_build_tls_client(struct mt_run *run, const struct mt_entry_tls_client *entry,
+                         struct mt_record_session *record);
+void mt_build_tls_server(struct mt_run *run, const struct mt_entry_tls_server *entry,
+                         struct mt_record_session *record);
+void mt_build_tls_certificate(struct mt_run *run, const struct mt_entry_tls_certificate *entry,
+                              struct mt_record_session *record);
+void mt_build_tls_alert(const struct mt_entry_tls_alert *entry, struct mt_record_session *record);
+/* Behind the others. */
+void mt_build_tls(struct mt_run *run, struct mt_record_session *record);
 void mt_build_transactions(struct mt_run *run, enum mt_session_end end, struct mt_record_session *record);
 /* create.c */
 int mt_build_create(const struct mt_session_limits *limits, struct mt_build **ret_build);

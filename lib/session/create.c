@@ -118,7 +118,9 @@ int mt_session_engine_create(const struct mt_session_config *config, struct mt_a
     engine->observer_version = config->observer_version;
     engine->convert = config->convert;
     engine->convert_ctx = config->convert_ctx;
-    int rc = mt_pool_create(sizeof(struct mt_session),
+    int rc = mt_tls_memory_create(&engine->tls);
+    if (rc == 0)
+        rc = mt_pool_create(sizeof(struct mt_session),
                             config->sessions_max ? config->sessions_max : SESSIONS_MAX, &engine->pool);
     if (rc == 0)
         rc = mt_build_create(&engine->limits, &engine->build);
@@ -143,5 +145,6 @@ void mt_session_engine_destroy(struct mt_session_engine *engine)
         return;
     mt_build_destroy(engine->build);
     mt_pool_destroy(engine->pool);
+    mt_tls_memory_destroy(engine->tls);
     free(engine);
 }

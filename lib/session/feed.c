@@ -5,6 +5,7 @@
  * first of them are looked at before it gets them. What is decided depends on
  * the bytes, never on how segments cut them: at most LOOK_MAX bytes are looked
  * at, and while fewer are there they wait in the carry. */
+#include "base/endian.h"
 #include "base/scan.h"
 #include "session/parts_priv.h"
 
@@ -231,6 +232,28 @@ static enum answer is_tls(struct mt_span bytes, bool is_begun)
     return bytes.ptr[1] == 0x03 ? ANSWER_YES : ANSWER_NO;
 }
 
+/* A client hello in the form of SSL 2 (RFC 5246 §E.2), which only begins a
+ * connection or follows a 220 to STARTTLS. */
+static enum answer is_ssl2(struct mt_span bytes)
+{
+    uint16_t version;
+
+    if (!(bytes.ptr[0] & 0x80))
+        return ANSWER_NO;
+    if (bytes.size < 5)
+        return ANSWER_MORE;
+    return mt_tls_is_ssl2_hello(bytes, &version) ? ANSWER_YES : ANSWER_NO;
+}
+
+static bool may_be_ssl2(const struct mt_run *run, struct mt_span seen)
+{
+    const struct mt_session *session = run->session;
+
+    if (!(seen.ptr[0] & 0x80) || (session->flags & MT_S_GAP_CLIENT))
+        return false;
+    return session->state == MT_STATE_CONNECTED || (session->flags & MT_S_TLS_WAIT);
+}
+
 static bool is_verb_byte(uint8_t byte)
 {
     return mt_ascii_is_alpha(byte) || mt_ascii_is_digit(byte) || byte == '-';
@@ -317,13 +340,20 @@ static size_t look_at_client(struct mt_run *run, struct mt_span rest)
     bool is_behind_gap = session->flags & MT_S_GAP_CLIENT;
 
     enum answer tls = is_tls(seen, is_behind_gap);
-    if (tls == ANSWER_MORE && !run->is_forced)
+    enum answer ssl2 = may_be_ssl2(run, seen) ? is_ssl2(seen) : ANSWER_NO;
+    if ((tls == ANSWER_MORE || ssl2 == ANSWER_MORE) && !run->is_forced)
         return put_aside(run, rest);
     enum answer command = is_behind_gap && tls != ANSWER_YES ? is_command(seen) : ANSWER_NO;
     if (command == ANSWER_MORE && !run->is_forced)
         return put_aside(run, rest);
 
     session->flags &= ~(MT_S_LOOK_CLIENT | MT_S_GAP_CLIENT);
+    if (ssl2 == ANSWER_YES) {
+        uint16_t version = mt_load_be16(seen.ptr + 3);
+        mt_tls_begin(run, false);
+        mt_tls_watch_ssl2(run, version);
+        return 0;
+    }
     if (tls == ANSWER_YES || is_inside_tls(session, is_behind_gap, command)) {
         mt_tls_begin(run, tls == ANSWER_YES && seen.ptr[0] == TLS_HANDSHAKE);
         return 0;
@@ -340,7 +370,7 @@ static size_t look_at_server(struct mt_run *run, struct mt_span rest)
     uint8_t buffer[LOOK_MAX];
     struct mt_span seen = gather(run, rest, buffer);
     bool is_behind_gap = session->flags & MT_S_GAP_SERVER;
-    bool may_be_alert = is_behind_gap || (session->flags & MT_S_TLS_WAIT);
+    bool may_be_alert = is_behind_gap || (session->flags & (MT_S_TLS_WAIT | MT_S_TLS_FIRST));
 
     enum answer tls = is_tls(seen, may_be_alert);
     if (tls == ANSWER_MORE && !run->is_forced)
@@ -448,8 +478,11 @@ size_t mt_feed_client(struct mt_run *run, struct mt_span bytes)
     session->flags &= ~MT_S_CLIENT_WAITS;
     while (at < bytes.size) {
         struct mt_span rest = mt_span_from(bytes, at);
-        if (session->client.mode == MT_SMTP_OPAQUE)
+        if (session->client.mode == MT_SMTP_OPAQUE) {
+            if (session->flags & MT_S_TLS_WATCH)
+                mt_tls_watch_take(run, rest);
             return bytes.size;
+        }
         if (session->client.mode == MT_SMTP_HOLD) {
             if (!run->is_forced && !mt_is_server_silent(session)) {
                 judge_haste(run, rest);
@@ -473,8 +506,11 @@ size_t mt_feed_server(struct mt_run *run, struct mt_span bytes)
 
     while (at < bytes.size) {
         struct mt_span rest = mt_span_from(bytes, at);
-        if (session->server.opaque)
+        if (session->server.opaque) {
+            if (session->flags & MT_S_TLS_WATCH)
+                mt_tls_watch_take(run, rest);
             return bytes.size;
+        }
         at += session->flags & MT_S_LOOK_SERVER ? look_at_server(run, rest) : feed_some(run, rest);
         /* That was the reply: what the client has sent meanwhile comes first. */
         bool is_client_due = (session->flags & MT_S_CLIENT_WAITS) && session->client.mode != MT_SMTP_HOLD;

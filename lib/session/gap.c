@@ -118,6 +118,8 @@ void mt_session_gap(struct mt_session_engine *engine, struct mt_session *session
     session->flags &= side == MT_CLIENT ? ~MT_S_CLIENT_WAITS : ~UINT64_C(0);
     mt_anomaly(&run, MT_ANOMALY_GAP);
     mt_transcript(&run, MT_TRANSCRIPT_GAP, mt_span_none(), size);
+    if (session->flags & MT_S_TLS_WATCH)
+        mt_tls_watch_gap(&run);
     if (side == MT_CLIENT)
         client_gap(&run, size);
     else

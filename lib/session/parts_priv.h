@@ -7,6 +7,7 @@
  *   replies.c      a reply line, the command that it answers (expect.c)
  *   transaction.c  the envelope; content.c the message; parts.c its
  *                  parts; auth.c; starttls.c; helo.c
+ *   tls.c          what a TLS handshake shows, while it lasts
  *   relay.c        forms of relay attempts; observe.c facts for the collector
  *   store.c        entries in arena blocks; tally.c small counts
  *   build*.c       entries to the record (build_priv.h); build_received.c the hops
@@ -45,6 +46,8 @@ struct mt_entry *mt_store_next(struct mt_cursor *cursor);
 
 /* NULL when the arena is exhausted. */
 struct mt_extra *mt_extra(struct mt_run *run);
+/* Gives it back when nothing is in it. */
+void mt_extra_drop(struct mt_run *run);
 
 /* Everything back to the arena. */
 void mt_store_free(struct mt_session_engine *engine, struct mt_session *session);
@@ -207,6 +210,19 @@ void mt_starttls_early(struct mt_run *run, struct mt_span bytes);
 void mt_tls_begin(struct mt_run *run, bool is_handshake);
 /* Plain text of run's side where TLS was due. */
 void mt_tls_absent(struct mt_run *run);
+
+/* --- tls.c ------------------------------------------------------------------ */
+
+/* A handshake begins: whatever its sides say is looked at until it is over. */
+void mt_tls_watch_begin(struct mt_run *run);
+/* Bytes of run's side. */
+void mt_tls_watch_take(struct mt_run *run, struct mt_span bytes);
+void mt_tls_watch_gap(struct mt_run *run);
+/* An SSL 2 hello: all that there is to see. */
+void mt_tls_watch_ssl2(struct mt_run *run, uint16_t version);
+void mt_tls_free(struct mt_session_engine *engine, struct mt_session *session);
+/* The handshake, or the connection, is over. */
+void mt_tls_watch_end(struct mt_run *run);
 
 /* --- helo.c ----------------------------------------------------------------- */
 

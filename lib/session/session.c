@@ -170,6 +170,7 @@ void mt_session_close(struct mt_session_engine *engine, struct mt_session *sessi
 
     if (deserves_record(session)) {
         mt_feed_finish(&run);
+        mt_tls_watch_end(&run);
         if (session->flags & MT_S_RESET_PENDING)
             mt_reset_apply(&run);
         judge_outstanding(&run, end);

@@ -25,6 +25,8 @@ enum mt_state {
     MT_STATE_COUNT,
 };
 
+#define MT_SMTPS_PORT 465u /* RFC 8314 §3.3: TLS from the first byte on */
+
 /* mt_session.flags */
 #define MT_S_MIDSTREAM (UINT64_C(1) << 0)
 #define MT_S_PAYLOAD_CLIENT (UINT64_C(1) << 1)
@@ -76,6 +78,10 @@ enum mt_state {
 #define MT_S_MAY_BE_CONTENT (UINT64_C(1) << 47) /* what comes behind the gap */
 
 #define MT_S_MIME (UINT64_C(1) << 48) /* extra->mime is in use */
+#define MT_S_TLS_WATCH (UINT64_C(1) << 49) /* a handshake is under way: extra->tls */
+#define MT_S_TLS_ESTABLISHED (UINT64_C(1) << 50)
+#define MT_S_TLS_FAILED (UINT64_C(1) << 51) /* both sides were seen, and it did not come to its end */
+#define MT_S_TLS_FIRST (UINT64_C(1) << 52)  /* TLS from the first byte on */
 
 #define MT_S_RESYNC (MT_S_LOST_CLIENT | MT_S_LOST_SERVER)
 
@@ -141,6 +147,7 @@ struct mt_extra {
     struct mt_entry_helo *helo;  /* the last, when there were several */
     struct mt_entry_auth *auth;  /* the exchange that is going on; NULL when none is kept */
     struct mt_entry_line *first; /* first line of the current reply, in a block of MT_FIRST_SIZE */
+    struct mt_tls *tls;          /* while the handshake lasts */
     uint64_t missing[MT_SIDE_COUNT];
     uint64_t anomalies[3];
     uint32_t cuts; /* bit n: enum mt_cut n */
@@ -243,6 +250,7 @@ struct mt_session_engine {
     void *convert_ctx;
     struct mt_build *build;
     struct mt_observation observation;
+    struct mt_tls_memory *tls;
     const struct mt_session *named; /* whose id event_id is; NULL: nobody's */
     uint8_t event_id[MT_EVENT_ID_SIZE];
     uint8_t scratch[MT_SCRATCH_SIZE];

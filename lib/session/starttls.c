@@ -3,8 +3,6 @@
  * side nothing of that side is parsed. */
 #include "session/parts_priv.h"
 
-#define SMTPS_PORT 465u
-
 void mt_starttls_command(struct mt_run *run, const struct mt_smtp_command *command)
 {
     struct mt_session *session = run->session;
@@ -64,6 +62,8 @@ void mt_tls_begin(struct mt_run *run, bool is_handshake)
     bool is_negotiated = session->flags & (MT_S_TLS_WAIT | MT_S_STARTTLS);
     bool is_start = session->state == MT_STATE_CONNECTED;
 
+    if (is_handshake || (session->flags & MT_S_TLS_WATCH))
+        mt_tls_watch_begin(run);
     go_opaque(run, run->side);
     mt_transcript(run, MT_TRANSCRIPT_OPAQUE, mt_span_none(), 0);
     if (is_handshake)
@@ -76,8 +76,12 @@ void mt_tls_begin(struct mt_run *run, bool is_handshake)
     }
     /* TLS that nobody asked for in clear: from the start of the connection, or
      * from a gap or the start of the capture on. */
-    go_opaque(run, mt_side_other(run->side));
-    if (is_start && session->port[MT_SERVER] != SMTPS_PORT)
+    bool is_unanswered = is_start && run->side == MT_CLIENT && !(session->flags & MT_S_PAYLOAD_SERVER);
+    if (!is_unanswered) /* else the server may answer in clear: it is looked at when it does */
+        go_opaque(run, mt_side_other(run->side));
+    if (is_start || session->port[MT_SERVER] == MT_SMTPS_PORT)
+        session->flags |= MT_S_TLS_FIRST;
+    if (is_start && session->port[MT_SERVER] != MT_SMTPS_PORT)
         mt_anomaly(run, MT_ANOMALY_NOT_SMTP);
 }
 

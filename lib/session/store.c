@@ -205,8 +205,19 @@ static void free_extra(struct mt_session_engine *engine, struct mt_session *sess
         mt_arena_put(engine->arena, extra->counts, extra->counts_cap * sizeof(*extra->counts));
     if (extra->first != NULL)
         mt_arena_put(engine->arena, extra->first, MT_FIRST_SIZE);
+    mt_tls_free(engine, session);
     mt_arena_put(engine->arena, extra, sizeof(*extra));
     session->extra = NULL;
+}
+
+void mt_extra_drop(struct mt_run *run)
+{
+    static const struct mt_extra blank;
+
+    if (run->session->extra == NULL || memcmp(run->session->extra, &blank, sizeof(blank)) != 0)
+        return;
+    mt_arena_put(run->engine->arena, run->session->extra, sizeof(blank));
+    run->session->extra = NULL;
 }
 
 void mt_store_free(struct mt_session_engine *engine, struct mt_session *session)

@@ -30,6 +30,7 @@ static const struct {
     {"smtp.direction", {"both", "client_only", "server_only"}},
     {"smtp.starttls.outcome", {"established", "refused", "no_tls"}},
     {"network.protocol", {"smtp", "lmtp", "other"}},
+    {"tls.version", {"1.3", "1.2", "1.0"}},
     {"smtp.transactions[].outcome", {"delivered", "rejected", "aborted"}},
     {"smtp.transactions[].mode", {"data", "bdat", "other"}},
     {"rule.level", {"medium", "high", "low"}},

@@ -138,7 +138,24 @@ static const struct rule eve_smtp[] = {
 };
 
 static const struct rule eve_tls[] = {
-    EVENT("tls"), {"tls.from_proto", "s \"smtp\" ", true}, {NULL, NULL, false}};
+    EVENT("tls"),
+    {"tls.subject", "s", false},
+    {"tls.issuerdn", "s", false},
+    {"tls.serial", "s", false},
+    {"tls.subjectaltname[]", "s", false},
+    {"tls.from_proto", "s \"smtp\" ", false},
+    {"tls.sni", "s", false},
+    {"tls.session_resumed", "b", false},
+    {"tls.version", "s", false},
+    {"tls.notbefore", "s", false},
+    {"tls.notafter", "s", false},
+    {"tls.client_alpns[]", "s", false},
+    {"tls.server_alpns[]", "s", false},
+    {"tls.ja3.hash", "s", false},
+    {"tls.ja3s.hash", "s", false},
+    {"tls.ja4", "s", false},
+    {NULL, NULL, false},
+};
 
 static const struct rule eve_flow[] = {
     EVENT("flow"),
@@ -381,8 +398,8 @@ static void a_schema_refuses_what_it_does_not_know(void **state)
 {
     struct look look = {.rules = eve_tls};
     (void)state;
-    look_at(&look, "tls.sni", mt_span("\"a\"", 3));
-    assert_string_equal(look.wrong, "tls.sni is no attribute");
+    look_at(&look, "tls.curve", mt_span("\"a\"", 3));
+    assert_string_equal(look.wrong, "tls.curve is no attribute");
     look_at(&look, "tls.from_proto", mt_span("\"http\"", 6));
     assert_non_null(strstr(look.wrong, "the schema says"));
     assert_false(is_of_type(mt_span("4", 1), "s"));
