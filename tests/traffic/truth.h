@@ -163,6 +163,9 @@ struct mt_truth {
     bool is_starttls_offered, is_starttls_requested;
     uint16_t starttls_code;
     const char *starttls_outcome;
+    const char *tls_version; /* NULL: no TLS */
+    const char *tls_cipher;
+    struct mt_text tls_server_name;
     struct mt_truth_auth auth[2];
     uint32_t auth_count;
     uint32_t said[MT_SAID_COUNT];

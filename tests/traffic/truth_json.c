@@ -533,9 +533,34 @@ static void smtp(struct out *out, const struct mt_truth *truth, const struct mt_
     close_with(out, "}");
 }
 
+/* Of a handshake that was seen whole. */
+static bool is_tls_open(const struct mt_truth *truth)
+{
+    return truth->tls_version &&
+           (truth->is_midstream || truth->is_side_unseen[0] || truth->is_side_unseen[1]);
+}
+
+static void tls(struct out *out, const struct mt_truth *truth)
+{
+    if (!truth->tls_version || is_tls_open(truth))
+        return;
+    open_with(out, "tls", "{");
+    name_of(out, "cipher", truth->tls_cipher);
+    open_with(out, "client", "{");
+    text(out, "server_name", truth->tls_server_name);
+    name_of(out, "version", "1.3");
+    close_with(out, "}");
+    flag(out, "established", true);
+    name_of(out, "version", truth->tls_version);
+    name_of(out, "version_protocol", "tls");
+    close_with(out, "}");
+}
+
 /* Paths about which nothing is said. */
 static void open_paths(struct out *out, const struct mt_truth *truth)
 {
+    static const char *const of_tls[] = {"tls.client.ja3", "tls.client.ja4", "tls.client.supported_ciphers",
+                                         "tls.resumed", "tls.server"};
     static const char *const in_fragments[] = {"source.packets",    "source.bytes",  "destination.packets",
                                                "destination.bytes", "network.bytes", "network.packets"};
     char path[64];
@@ -545,6 +570,10 @@ static void open_paths(struct out *out, const struct mt_truth *truth)
         name_of(out, NULL, truth->open[i]);
     for (uint32_t i = 0; truth->is_in_fragments && i < sizeof(in_fragments) / sizeof(in_fragments[0]); i++)
         name_of(out, NULL, in_fragments[i]);
+    if (is_tls_open(truth))
+        name_of(out, NULL, "tls");
+    for (uint32_t i = 0; truth->tls_version && i < sizeof(of_tls) / sizeof(of_tls[0]); i++)
+        name_of(out, NULL, of_tls[i]);
     if (truth->findings_loose == MT_LOOSE_OPEN)
         name_of(out, NULL, "smtp.helo.findings");
     if (truth->findings_loose != MT_LOOSE_NO)
@@ -592,6 +621,7 @@ size_t mt_truth_line(const struct mt_truth *truth, const struct mt_plan *plan, b
     endpoint(&out, "destination", plan, &tally, MT_PLAN_SERVER);
     network(&out, truth, plan);
     smtp(&out, truth, plan, has_site);
+    tls(&out, truth);
     close_with(&out, "}");
     open_paths(&out, truth);
     close_with(&out, "}");
