@@ -9,7 +9,6 @@
 #define MT_SESSION_ENTRIES_PRIV_H
 
 #include "base/net.h"
-#include "dpi/tls.h"
 #include "smtp/smtp.h"
 
 #define MT_PACKED __attribute__((packed))
@@ -223,47 +222,6 @@ struct mt_entry_line {
     const void *of; /* that entry */
     uint64_t time;
     uint8_t text[];
-} MT_PACKED;
-
-/* What a handshake showed (dpi/tls.h), one entry each: the hellos, the server's
- * certificate, the alert that counts. */
-struct mt_entry_tls_client {
-    struct mt_entry head;
-    uint16_t version;
-    uint8_t has_prints;
-    uint8_t sni_size;
-    uint16_t alpn_size;
-    uint8_t ja3[MT_TLS_JA3_SIZE];
-    uint8_t ja4[MT_TLS_JA4_SIZE];
-    uint8_t text[]; /* server name, ALPN, ciphers */
-} MT_PACKED;
-
-struct mt_entry_tls_server {
-    struct mt_entry head;
-    uint16_t version;
-    uint16_t cipher;
-    uint8_t has_print;
-    uint8_t is_resumed;
-    uint8_t ja3s[MT_TLS_JA3_SIZE];
-    uint8_t text[]; /* the chosen protocol */
-} MT_PACKED;
-
-struct mt_entry_tls_certificate {
-    struct mt_entry head;
-    uint8_t sha256[32];
-    uint64_t not_before;
-    uint64_t not_after;
-    uint8_t serial_size;
-    uint16_t subject_size;
-    uint16_t issuer_size;
-    uint8_t text[]; /* in this order; then the alternative names, each behind its size */
-} MT_PACKED;
-
-struct mt_entry_tls_alert {
-    struct mt_entry head;
-    uint8_t side;
-    uint8_t level;
-    uint8_t description;
 } MT_PACKED;
 
 #define mt_entry_text(entry) \

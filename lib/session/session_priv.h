@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "memory/pool.h"
-#include "session/entries_priv.h"
+#include "session/entries_tls_priv.h"
 #include "session/session.h"
 
 enum mt_state {

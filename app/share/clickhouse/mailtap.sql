@@ -215,6 +215,42 @@ CREATE TABLE IF NOT EXISTS mailtap.events
       `technique` Tuple(
         `id` Array(LowCardinality(String))
       )
+    ),
+    `tls` Tuple(
+      `alert` Tuple(
+        `code` UInt16,
+        `description` LowCardinality(String),
+        `level` LowCardinality(String),
+        `sender` LowCardinality(String)
+      ),
+      `cipher` String,
+      `client` Tuple(
+        `ja3` String,
+        `ja4` String,
+        `server_name` String,
+        `supported_ciphers` Array(String),
+        `supported_protocols` Array(String),
+        `version` LowCardinality(String)
+      ),
+      `established` Nullable(Bool),
+      `next_protocol` String,
+      `resumed` Nullable(Bool),
+      `server` Tuple(
+        `hash` Tuple(
+          `sha256` String
+        ),
+        `issuer` String,
+        `ja3s` String,
+        `subject` String,
+        `x509` Tuple(
+          `alternative_names` Array(String),
+          `not_after` DateTime64(9, 'UTC'),
+          `not_before` DateTime64(9, 'UTC'),
+          `serial_number` String
+        )
+      ),
+      `version` LowCardinality(String),
+      `version_protocol` LowCardinality(String)
     )
 )
 ENGINE = ReplacingMergeTree
