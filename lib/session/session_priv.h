@@ -77,7 +77,7 @@ enum mt_state {
 #define MT_S_AUTH_SEEN (UINT64_C(1) << 46)
 #define MT_S_MAY_BE_CONTENT (UINT64_C(1) << 47) /* what comes behind the gap */
 
-#define MT_S_MIME (UINT64_C(1) << 48) /* extra->mime is in use */
+#define MT_S_MIME (UINT64_C(1) << 48)      /* extra->mime is in use */
 #define MT_S_TLS_WATCH (UINT64_C(1) << 49) /* a handshake is under way: extra->tls */
 #define MT_S_TLS_ESTABLISHED (UINT64_C(1) << 50)
 #define MT_S_TLS_FAILED (UINT64_C(1) << 51) /* both sides were seen, and it did not come to its end */
