@@ -42,6 +42,7 @@ struct mt_flow_config {
     uint32_t flows_max;   /* 0: 1 Mi */
     uint32_t embryos_max; /* 0: 128 Ki; rounded up to a power of two, at least 8 */
     uint64_t seed;        /* for the hash; 0: from the kernel */
+    bool prefers_large_pages;
 };
 
 int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *stats,
@@ -113,15 +114,21 @@ MT_STATIC_ASSERT(sizeof(struct mt_embryo) == 48, "a full table of embryos is 14 
 
 /* The embryo of this key, made when absent (ret_new true): zeroed but for
  * fingerprint and time. An expired one (5 s after .time) counts as absent, and
- * in EMBRYOS_EXPIRED once its slot is looked at again. Never fails: the older
- * of two slots gives way, counted in EMBRYOS_EVICTED. */
+ * in EMBRYOS_EXPIRED once its slot is looked at again. Never fails: the oldest
+ * (by 17 ms) of eight gives way, one that was answered only when all were; counted
+ * in EMBRYOS_EVICTED. */
 struct mt_embryo *mt_embryo_add(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash,
                                 uint64_t now, bool *ret_new);
 struct mt_embryo *mt_embryo_find(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash,
                                  uint64_t now);
+/* The server has answered it: others give way first. */
+void mt_embryo_answered(struct mt_flow_table *table, const struct mt_embryo *embryo);
 void mt_embryo_remove(struct mt_flow_table *table, struct mt_embryo *embryo);
 
 /* For a packet without a flow, ahead of the functions above. */
 void mt_embryo_prefetch(struct mt_flow_table *table, uint64_t hash);
+
+/* A little later, for a SYN: the slot that it will probably take. */
+void mt_embryo_prefetch_slot(struct mt_flow_table *table, uint64_t hash, uint64_t now);
 
 #endif

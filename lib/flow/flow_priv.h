@@ -42,7 +42,7 @@ MT_STATIC_ASSERT(sizeof(struct mt_flow_bucket) == MT_CACHE_LINE, "a look-up read
 
 #define MT_EMBRYO_WAYS 8
 
-/* Fingerprints of a set of embryos; 0: free. */
+/* What there is to know of a set of embryos (embryo.c); 0: free. */
 struct mt_embryo_prints {
     _Alignas(MT_CACHE_LINE) uint64_t print[MT_EMBRYO_WAYS];
 };

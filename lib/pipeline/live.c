@@ -168,6 +168,7 @@ int mt_live_start(const struct mt_live_config *config, struct mt_capture *const 
                   struct mt_live **ret_live)
 {
     struct mt_pipeline_config filled = mt_pipeline_filled(&config->pipeline);
+    filled.is_long_run = true;
     const char *fault = check(&filled, source_count, sink);
     if (fault)
         return refuse(ret_reason, reason_size, -EINVAL, fault);

@@ -58,6 +58,7 @@ struct mt_pipeline_config {
     struct mt_redact_config redact;               /* of all that a sink is given */
     const struct mt_pipeline_encoding *encodings; /* what sink.document is called with */
     uint32_t encoding_count;
+    bool is_long_run;         /* memory/pages.h; set for live runs */
     const _Atomic bool *stop; /* when it turns true the run ends as at the end of the capture; may be NULL */
 };
 

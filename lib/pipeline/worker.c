@@ -279,8 +279,10 @@ static void on_handshake(struct mt_worker *worker, const struct opening *o)
     if (packet->payload_size > 0)
         embryo->flags |= EMBRYO_DATA;
     embryo->isn[side] = packet->seq;
-    if (side == MT_SERVER)
+    if (side == MT_SERVER) {
         embryo->isn[MT_CLIENT] = packet->ack - 1;
+        mt_embryo_answered(worker->flows, embryo);
+    }
     embryo->flags |= side == MT_CLIENT ? EMBRYO_SYN : EMBRYO_SYNACK;
     embryo_count(embryo, side, packet);
 }
@@ -468,8 +470,11 @@ void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, 
             mt_embryo_prefetch(worker->flows, hashes[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        if (i + AHEAD_KEPT < count && hints[i + AHEAD_KEPT])
-            hint_prefetch(&keys[i + AHEAD_KEPT], hints[i + AHEAD_KEPT]);
+        size_t ahead = i + AHEAD_KEPT;
+        if (ahead < count && hints[ahead])
+            hint_prefetch(&keys[ahead], hints[ahead]);
+        else if (ahead < count && packets[ahead].tcp_flags & MT_TCP_SYN)
+            mt_embryo_prefetch_slot(worker->flows, hashes[ahead], packets[ahead].mark.time);
         worker_packet(worker, &packets[i], &keys[i], hashes[i], swapped[i], hints[i]);
     }
     if (count > 0)

@@ -99,6 +99,32 @@ static void the_oldest_of_a_set_gives_way(void **state)
     mt_flow_table_destroy(table);
 }
 
+static void an_answered_handshake_outlives_a_flood_of_unanswered_ones(void **state)
+{
+    (void)state;
+    enum { WAYS = 8, FLOOD = 1000 };
+    struct mt_flow_table *table = table_make(0, WAYS, &stats);
+    bool is_new = false;
+
+    mt_embryo_answered(table, embryo_add(table, 1, MT_SEC, &is_new));
+    for (uint32_t n = 0; n < FLOOD; n++)
+        embryo_add(table, 100 + n, MT_SEC + n * MT_MSEC, &is_new);
+    assert_int_equal(evicted(), FLOOD + 1 - WAYS);
+    assert_non_null(embryo_find(table, 1, 2 * MT_SEC));
+
+    /* its time over, it is the first to go */
+    embryo_add(table, 2, 6100 * MT_MSEC, &is_new);
+    assert_null(embryo_find(table, 1, 6100 * MT_MSEC));
+
+    /* of answered ones alone the oldest goes */
+    for (uint32_t n = 0; n < WAYS; n++)
+        mt_embryo_answered(table, embryo_add(table, 5000 + n, (20 + n) * MT_SEC / 2, &is_new));
+    embryo_add(table, 6000, 14 * MT_SEC, &is_new);
+    assert_null(embryo_find(table, 5000, 14 * MT_SEC));
+    assert_non_null(embryo_find(table, 5001, 14 * MT_SEC));
+    mt_flow_table_destroy(table);
+}
+
 static void a_table_at_a_tenth_of_its_load_forgets_no_handshake(void **state)
 {
     (void)state;
@@ -166,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_syn_is_remembered_for_five_seconds, reset_stats),
+        cmocka_unit_test_setup(an_answered_handshake_outlives_a_flood_of_unanswered_ones, reset_stats),
         cmocka_unit_test_setup(a_removed_embryo_is_absent_and_not_counted, reset_stats),
         cmocka_unit_test_setup(the_oldest_of_a_set_gives_way, reset_stats),
         cmocka_unit_test_setup(a_table_at_a_tenth_of_its_load_forgets_no_handshake, reset_stats),
