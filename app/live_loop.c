@@ -2,6 +2,7 @@
 
 #include "app.h"
 #include "notify.h"
+#include "rule_set.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -38,6 +39,27 @@ void mt_live_loop_look(struct mt_live_run *run, const struct mt_stats *stats)
 
 /* --- signals -------------------------------------------------------------------- */
 
+/* Rules with an error leave those in force that were. */
+static int reload_with_rules(struct mt_live_run *run, const struct mt_config *config, char *ret_error,
+                             size_t error_size)
+{
+    const struct mt_options *options = run->options;
+    struct mt_sigma *sigma;
+    int rc = mt_rule_set_load(options, &config->site, options->pipeline.workers, &sigma);
+    if (rc == 0 && sigma && mt_sigma_error_count(sigma) > 0) {
+        mt_sigma_destroy(sigma);
+        rc = -EINVAL;
+    }
+    snprintf(ret_error, error_size, "the rules have errors");
+    if (rc != 0)
+        return rc;
+    rc = mt_live_reload(run->live, &config->site, &config->detect, sigma);
+    if (rc != 0)
+        mt_sigma_destroy(sigma);
+    snprintf(ret_error, error_size, "out of memory");
+    return rc;
+}
+
 static void reload(struct mt_live_run *run)
 {
     const struct mt_options *options = run->options;
@@ -46,7 +68,7 @@ static void reload(struct mt_live_run *run)
     char error[512];
 
     mt_writers_reopen(run->writers);
-    if (!options->site_path && options->config_count == 0) {
+    if (!options->site_path && options->config_count == 0 && options->rules_count == 0) {
         say(run,
             mt_writers_has_outputs(run->writers)
                 ? "SIGHUP: outputs open their files anew and read secrets and certificates again; neither "
@@ -57,8 +79,7 @@ static void reload(struct mt_live_run *run)
     mt_notify_reloading();
     int rc = mt_options_read_site(options, &config, error, sizeof(error));
     if (rc == 0) {
-        rc = mt_live_reload(run->live, &config.site, &config.detect);
-        snprintf(error, sizeof(error), "out of memory");
+        rc = reload_with_rules(run, &config, error, sizeof(error));
         mt_config_destroy(&config);
     }
     if (rc == 0)

@@ -16,6 +16,7 @@ static const char usage[] =
     "  mailtap dialogue FILE|DIR|- ...   the conversation of each session\n"
     "  mailtap devices                   what can be captured from here, and what is missing\n"
     "  mailtap fields                    the fields of the records\n"
+    "  mailtap rules ...                 Sigma rules: check, list, explain, test\n"
     "\n"
     "'mailtap VERB --help' tells the options of a verb.\n";
 
@@ -32,7 +33,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } verbs[] = {
     {"read", mt_app_read},       {"live", mt_app_live},     {"dialogue", mt_app_dialogue},
-    {"devices", mt_app_devices}, {"fields", mt_app_fields},
+    {"devices", mt_app_devices}, {"fields", mt_app_fields}, {"rules", mt_app_rules},
 };
 
 int main(int argc, char **argv)

@@ -2,6 +2,7 @@
 
 #include "app.h"
 #include "options_list.h"
+#include "rule_set.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -212,6 +213,9 @@ int mt_options_parse(struct mt_options *options, int argc, char **argv, const ch
     if (code >= 0)
         return code;
     fill_pipeline(options);
+    if (mt_rule_set_load(options, &options->config.site, options->pipeline.workers, &options->sigma) != 0)
+        return MT_EXIT_USAGE;
+    options->pipeline.sigma = options->sigma;
     return -1;
 }
 
@@ -232,5 +236,6 @@ int mt_options_read_site(const struct mt_options *options, struct mt_config *ret
 
 void mt_options_fini(struct mt_options *options)
 {
+    mt_sigma_destroy(options->sigma);
     mt_config_destroy(&options->config);
 }

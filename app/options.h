@@ -11,8 +11,10 @@
 #include "config/config.h"
 #include "export/outputs.h"
 #include "pipeline/pipeline.h"
+#include "sigma/sigma.h"
 
 #define MT_OPTIONS_CONFIGS_MAX 8u
+#define MT_OPTIONS_RULES_MAX 32u
 
 enum mt_verb_bit {
     MT_VERB_BIT_READ = 1 << 0,
@@ -61,6 +63,10 @@ struct mt_options {
     const char *notices[MT_OUTPUTS_MAX]; /* FORM:TARGET, as given */
     size_t notice_count;
     const char *site_path;
+    const char *rules[MT_OPTIONS_RULES_MAX]; /* files and folders of rules */
+    size_t rules_count;
+    struct mt_sigma *sigma; /* what they say; NULL: none */
+    bool is_strict;         /* no run with rules that have errors */
     const char *observer;
     const char *session_id; /* dialogue: only this one */
     bool is_json;           /* sessions and alerts on standard output, no summary */

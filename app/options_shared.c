@@ -134,6 +134,21 @@ static int take_site(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_rules(struct mt_options *options, const char *text)
+{
+    if (options->rules_count == MT_OPTIONS_RULES_MAX)
+        return mt_options_error("--rules: more than %u files and folders: %s", MT_OPTIONS_RULES_MAX, text);
+    options->rules[options->rules_count++] = text;
+    return -1;
+}
+
+static int take_strict(struct mt_options *options, const char *text)
+{
+    (void)text;
+    options->is_strict = true;
+    return -1;
+}
+
 static int take_observer(struct mt_options *options, const char *text)
 {
     options->observer = text;
@@ -177,6 +192,8 @@ const struct mt_option mt_options_shared[] = {
     {"require-outputs", READ | LIVE, false, take_require_outputs},
     {"workers", READ | LIVE, true, take_workers},
     {"site", READ | LIVE, true, take_site},
+    {"rules", READ | LIVE, true, take_rules},
+    {"strict", READ | LIVE, false, take_strict},
     {"observer", READ | LIVE, true, take_observer},
     {"fail-on", READ | LIVE, true, take_fail_on},
     {"quiet", READ | LIVE, false, take_quiet},

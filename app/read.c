@@ -29,6 +29,8 @@ static const char help[] =
     "                     (docs/outputs.md); may be given several times\n"
     "  --require-outputs  do not start when one of them can't be reached\n"
     "  --site FILE        home networks, local domains, mail servers, thresholds (YAML)\n"
+    "  --rules PATH       Sigma rules, a file or a folder (docs/rules.md); several times\n"
+    "  --strict           do not run with rules that have errors\n"
     "  --config FILE      options from a YAML file; the command line wins\n"
     "  --ports LIST       TCP ports that carry mail (25,465,587,2525)\n"
     "  --message LEVEL    headers: of a message only its header; full (default): the tree\n"
@@ -87,6 +89,7 @@ static int run_capture(struct mt_writers *writers, struct mt_options *options, s
         return MT_EXIT_START;
     }
     bool is_incomplete = report_damage(capture);
+    is_incomplete |= options->sigma && mt_sigma_error_count(options->sigma) > 0;
     if (atomic_load(&stop_wanted)) {
         fputs("mailtap: stopped by a signal before the end of the capture\n", stderr);
         is_incomplete = true;

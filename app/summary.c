@@ -7,10 +7,29 @@
 
 #define TOP_HOSTS 5
 
+static struct mt_alert_note *loaded_note(struct mt_alert_notes *notes, const struct mt_record_alert *alert)
+{
+    char name[MT_LOADED_NAME_MAX];
+    struct mt_buf b = mt_buf(name, sizeof(name) - 1);
+    mt_buf_put_escaped(&b, mt_span_cstr(alert->rule_name ? alert->rule_name : "?"));
+    name[b.size] = '\0';
+    for (uint32_t i = 0; i < notes->loaded_count; i++) {
+        if (strcmp(notes->loaded[i].name, name) == 0)
+            return &notes->loaded[i].note;
+    }
+    struct mt_loaded_note *loaded = &notes->loaded[MT_LOADED_NOTES_MAX - 1];
+    if (notes->loaded_count < MT_LOADED_NOTES_MAX)
+        loaded = &notes->loaded[notes->loaded_count++];
+    else
+        memcpy(name, "(further rules)", sizeof("(further rules)"));
+    memcpy(loaded->name, name, sizeof(name));
+    return &loaded->note;
+}
+
 void mt_notes_add(struct mt_alert_notes *notes, const struct mt_record_alert *alert, enum mt_rule rule,
                   enum mt_level level)
 {
-    struct mt_alert_note *note = &notes->rules[rule];
+    struct mt_alert_note *note = rule == MT_RULE_LOADED ? loaded_note(notes, alert) : &notes->rules[rule];
     note->count[level]++;
     if (notes->total++ == 0 || level > notes->worst)
         notes->worst = level;
@@ -101,20 +120,26 @@ static void print_hosts(const char *title, const struct mt_tally_hosts *hosts)
         printf("  and %" PRIu32 " more\n", hosts->count - (uint32_t)count);
 }
 
+static void print_note(const struct mt_alert_note *note, int level, const char *name)
+{
+    char a[MT_TEXT_SIZE];
+    if (note->count[level] == 0)
+        return;
+    printf("  %-13s %8s  %s\n", mt_level_name((enum mt_level)level), mt_text_number(note->count[level], a),
+           name);
+    if (note->is_set && (int)note->level == level)
+        printf("  %24s %s\n", "", note->message);
+}
+
 static void print_alerts(const struct mt_alert_notes *notes)
 {
     char a[MT_TEXT_SIZE];
     printf("\nAlerts       %s\n", mt_text_number(notes->total, a));
     for (int level = MT_LEVEL_CRITICAL; level >= 0; level--) {
-        for (int rule = 0; rule < MT_RULE_COUNT; rule++) {
-            const struct mt_alert_note *note = &notes->rules[rule];
-            if (note->count[level] == 0)
-                continue;
-            printf("  %-13s %8s  %s\n", mt_level_name((enum mt_level)level),
-                   mt_text_number(note->count[level], a), mt_rule_name((enum mt_rule)rule));
-            if (note->is_set && (int)note->level == level)
-                printf("  %24s %s\n", "", note->message);
-        }
+        for (int rule = 0; rule < MT_RULE_COUNT; rule++)
+            print_note(&notes->rules[rule], level, mt_rule_name((enum mt_rule)rule));
+        for (uint32_t i = 0; i < notes->loaded_count; i++)
+            print_note(&notes->loaded[i].note, level, notes->loaded[i].name);
     }
 }
 

@@ -1,7 +1,8 @@
 /* The summary that `mailtap read` and `mailtap live` print for a person.
  *
  * Ownership: borrows all. Thread: main (alerts are noted from the collector's
- * thread while it runs, printed after it ended). Limits: MT_RULE_COUNT rules.
+ * thread while it runs, printed after it ended). Limits: MT_RULE_COUNT
+ * rules and MT_LOADED_NOTES_MAX of --rules.
  */
 #ifndef MT_APP_SUMMARY_H
 #define MT_APP_SUMMARY_H
@@ -19,8 +20,18 @@ struct mt_alert_note {
     bool is_set;
 };
 
+/* Of a rule of --rules. */
+#define MT_LOADED_NOTES_MAX 256u
+#define MT_LOADED_NAME_MAX 80u
+struct mt_loaded_note {
+    char name[MT_LOADED_NAME_MAX]; /* escaped */
+    struct mt_alert_note note;
+};
+
 struct mt_alert_notes {
     struct mt_alert_note rules[MT_RULE_COUNT];
+    struct mt_loaded_note loaded[MT_LOADED_NOTES_MAX]; /* the last one: of all further rules */
+    uint32_t loaded_count;
     uint64_t total;
     enum mt_level worst;
 };

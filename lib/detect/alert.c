@@ -193,17 +193,6 @@ static struct mt_texts put_evidence(struct mt_alert_scratch *scratch, const stru
     return (struct mt_texts){.items = scratch->evidence, .count = count};
 }
 
-/* ECS leaves the scale open; ours puts the five levels where Sigma's common
- * converters put them. */
-static uint64_t severity_of(enum mt_level level)
-{
-    static const uint8_t severities[] = {
-        [MT_LEVEL_INFORMATIONAL] = 10, [MT_LEVEL_LOW] = 25,       [MT_LEVEL_MEDIUM] = 50,
-        [MT_LEVEL_HIGH] = 75,          [MT_LEVEL_CRITICAL] = 100,
-    };
-    return severities[level];
-}
-
 void mt_detect_raise(struct mt_detect *detect, const struct mt_observation *o, const struct mt_draft *draft)
 {
     static const char *const categories[] = {"email", "network"};
@@ -216,7 +205,7 @@ void mt_detect_raise(struct mt_detect *detect, const struct mt_observation *o, c
         .event_dataset = "mailtap.alert",
         .event_id = o->event_id[0] ? mt_span(o->event_id, sizeof(o->event_id)) : mt_span_none(),
         .event_kind = "alert",
-        .event_severity = severity_of(draft->level),
+        .event_severity = mt_level_severity(draft->level),
         .observer_name = detect->observer_name,
         .observer_type = "sensor",
         .observer_version = detect->observer_version,

@@ -29,9 +29,11 @@ enum mt_rule {
 #include "detect/rules.def"
 #undef MT_RULE
     MT_RULE_COUNT,
+    MT_RULE_LOADED = MT_RULE_COUNT, /* none of these: one of --rules, alert->rule_name says which */
 };
 
-const char *mt_level_name(enum mt_level level); /* "medium" */
+const char *mt_level_name(enum mt_level level);  /* "medium" */
+uint64_t mt_level_severity(enum mt_level level); /* event.severity */
 bool mt_level_parse(struct mt_span text, enum mt_level *ret_level);
 const char *mt_rule_name(enum mt_rule rule);
 const char *mt_rule_description(enum mt_rule rule);

@@ -31,6 +31,17 @@ const char *mt_level_name(enum mt_level level)
     return level_names[level];
 }
 
+/* ECS leaves the scale open; ours puts the five levels where Sigma's common
+ * converters put them. */
+uint64_t mt_level_severity(enum mt_level level)
+{
+    static const uint8_t severities[] = {
+        [MT_LEVEL_INFORMATIONAL] = 10, [MT_LEVEL_LOW] = 25,       [MT_LEVEL_MEDIUM] = 50,
+        [MT_LEVEL_HIGH] = 75,          [MT_LEVEL_CRITICAL] = 100,
+    };
+    return severities[level];
+}
+
 bool mt_level_parse(struct mt_span text, enum mt_level *ret_level)
 {
     for (size_t i = 0; i < MT_ARRAY_COUNT(level_names); i++) {

@@ -110,6 +110,8 @@ int mt_collector_create(const struct mt_pipeline_config *config, const struct mt
     memset(collector, 0, sizeof(*collector));
     collector->sink = sink;
     collector->sink_ctx = sink_ctx;
+    collector->observer_name = config->observer_name;
+    collector->observer_version = config->observer_version;
     collector->lines_cap = LINES_CAP;
     collector->lines = malloc(LINES_CAP);
     static const struct mt_detect_events events = {.alert = on_alert};
@@ -188,6 +190,14 @@ void mt_collector_document(struct mt_collector *collector, struct mt_span packed
         return;
     collector->sink->document(collector->sink_ctx, &collector->unpacked.document);
     sink_leave(collector);
+}
+
+void mt_collector_match(struct mt_collector *collector, struct mt_span packed)
+{
+    struct mt_match_alert *match = &collector->match;
+    mt_match_unpack(packed, collector->observer_name, collector->observer_version, match);
+    mt_stats_add(&collector->stats, MT_COUNTER_ALERTS, 1);
+    on_alert(collector, &match->alert, MT_RULE_LOADED, match->level);
 }
 
 void mt_collector_observe(struct mt_collector *collector, const struct mt_observation *observation)

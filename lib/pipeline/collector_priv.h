@@ -11,6 +11,7 @@
 #ifndef MT_PIPELINE_COLLECTOR_PRIV_H
 #define MT_PIPELINE_COLLECTOR_PRIV_H
 
+#include "pipeline/match_priv.h"
 #include "pipeline/worker_priv.h"
 
 struct mt_collector {
@@ -29,6 +30,9 @@ struct mt_collector {
     _Atomic bool sheds;          /* nothing goes to the sink any more; it is counted */
     uint64_t in_sink;            /* lines or alerts that the call in hand is about */
     struct mt_unpacked unpacked;
+    struct mt_match_alert match; /* an alert in the sink's hands points to it */
+    struct mt_span observer_name;
+    const char *observer_version;
     struct mt_observation observation; /* as it is unpacked; an alert in the sink's hands points to it */
 };
 
@@ -38,6 +42,7 @@ void mt_collector_destroy(struct mt_collector *collector);
 
 void mt_collector_line(struct mt_collector *collector, struct mt_span line);
 void mt_collector_document(struct mt_collector *collector, struct mt_span packed);
+void mt_collector_match(struct mt_collector *collector, struct mt_span packed);
 void mt_collector_observe(struct mt_collector *collector, const struct mt_observation *observation);
 
 /* Hands gathered lines to the sink. */

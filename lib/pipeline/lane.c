@@ -108,6 +108,7 @@ void mt_lane_take_rules(struct mt_lane *lane)
     if (MT_LIKELY(rules == NULL))
         return;
     mt_worker_reload(lane->worker, &rules->site, &rules->detect);
+    mt_worker_use_rules(lane->worker, rules->sigma, (uint32_t)lane->index);
     mt_rules_taken(&lane->rules, rules);
 }
 
@@ -381,6 +382,7 @@ int mt_lane_create(const struct mt_lane_config *config, struct mt_lane **ret_lan
         mt_lane_destroy(lane);
         return rc;
     }
+    mt_worker_use_rules(lane->worker, config->pipeline->sigma, config->index);
     mt_results_init(&lane->results, &lane->worker->stats, &lane->worker->now);
     *ret_lane = lane;
     return 0;

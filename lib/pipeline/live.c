@@ -102,7 +102,7 @@ static int rooms_create(struct mt_live *live, struct mt_capture *const *sources,
     live->strays = live->poller_count > 1 ? mt_strays_create(live->poller_count) : NULL;
     if (live->poller_count > 1 && !live->strays)
         return -ENOMEM;
-    int rc = mt_rules_publish(&live->rules, live->config.site, &live->config.detect);
+    int rc = mt_rules_publish(&live->rules, live->config.site, &live->config.detect, NULL);
     if (rc != 0)
         return rc;
     live->config.site = &live->rules.newest->site;
@@ -323,9 +323,10 @@ static bool is_reloaded(const struct mt_live *live)
     return mt_rules_is_current(&live->collector_rules) || mt_collector_is_in_sink(live->collector);
 }
 
-int mt_live_reload(struct mt_live *live, const struct mt_site *site, const struct mt_detect_config *detect)
+int mt_live_reload(struct mt_live *live, const struct mt_site *site, const struct mt_detect_config *detect,
+                   struct mt_sigma *sigma)
 {
-    int rc = mt_rules_publish(&live->rules, site ? site : &mt_site_default, detect);
+    int rc = mt_rules_publish(&live->rules, site ? site : &mt_site_default, detect, sigma);
     if (rc != 0)
         return rc;
     while (!live->is_stopped && !is_reloaded(live))

@@ -82,8 +82,10 @@ bool mt_live_answers(struct mt_live *live);
 /* Puts another site and other thresholds in force, between two bursts of each
  * thread. Returns when every worker has taken them, and the collector too, unless
  * it is in a sink: then it will when it comes out. Sessions that are open keep
- * what they have already judged. 0, or -ENOMEM: the old ones stay. */
-int mt_live_reload(struct mt_live *live, const struct mt_site *site, const struct mt_detect_config *detect);
+ * what they have already judged. sigma: the rules from here on, with an evaluator for each worker,
+ * taken over; NULL: none. 0, or -ENOMEM: the old ones stay. */
+int mt_live_reload(struct mt_live *live, const struct mt_site *site, const struct mt_detect_config *detect,
+                   struct mt_sigma *sigma);
 
 /* Judged by the collector: capture_loss, capture_one_sided. */
 void mt_live_health(struct mt_live *live, const struct mt_live_health *health);

@@ -55,10 +55,17 @@ static void direct_document(void *ctx, struct mt_span packed, uint64_t number)
     mt_collector_document(ctx, packed);
 }
 
+static void direct_match(void *ctx, struct mt_span packed, uint64_t number)
+{
+    (void)number;
+    mt_collector_match(ctx, packed);
+}
+
 static const struct mt_worker_output direct_output = {
     .line = direct_line,
     .observation = direct_observation,
     .document = direct_document,
+    .match = direct_match,
 };
 
 static int single_run(const struct mt_pipeline_config *config, struct mt_capture *capture,
@@ -70,6 +77,7 @@ static int single_run(const struct mt_pipeline_config *config, struct mt_capture
                               collector, &worker);
     if (rc != 0)
         return rc;
+    mt_worker_use_rules(worker, config->sigma, 0);
     struct mt_frame frames[MT_BURST_MAX];
     uint64_t last_number = 0;
     bool is_end = false;

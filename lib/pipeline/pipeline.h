@@ -19,6 +19,7 @@
 #include "pipeline/tally.h"
 #include "redact/redact.h"
 #include "session/session.h"
+#include "sigma/sigma.h"
 #include "stream/stream.h"
 
 #define MT_WORKERS_MAX 64u
@@ -58,7 +59,8 @@ struct mt_pipeline_config {
     struct mt_redact_config redact;               /* of all that a sink is given */
     const struct mt_pipeline_encoding *encodings; /* what sink.document is called with */
     uint32_t encoding_count;
-    bool is_long_run;         /* memory/pages.h; set for live runs */
+    bool is_long_run;             /* memory/pages.h; set for live runs */
+    const struct mt_sigma *sigma; /* rules, with an evaluator for each worker; NULL: none */
     const _Atomic bool *stop; /* when it turns true the run ends as at the end of the capture; may be NULL */
 };
 

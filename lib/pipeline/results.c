@@ -17,6 +17,7 @@ enum kind {
     KIND_LINE,
     KIND_OBSERVATION,
     KIND_DOCUMENT,
+    KIND_MATCH,
 };
 
 struct entry {
@@ -166,6 +167,16 @@ static void put_document(void *ctx, struct mt_span packed, uint64_t number)
     put_bytes(ctx, packed, number, KIND_DOCUMENT);
 }
 
+static void put_match(void *ctx, struct mt_span packed, uint64_t number)
+{
+    struct mt_results *results = ctx;
+    void *to = entry_add(results, number, packed.size, KIND_MATCH);
+    if (to)
+        memcpy(to, packed.ptr, packed.size);
+    else
+        mt_stats_add(results->stats, MT_COUNTER_ALERTS_SHED, 1);
+}
+
 static void put_observation(void *ctx, const struct mt_observation *observation)
 {
     struct mt_results *results = ctx;
@@ -180,6 +191,7 @@ const struct mt_worker_output mt_results_output = {
     .line = put_line,
     .observation = put_observation,
     .document = put_document,
+    .match = put_match,
 };
 
 void mt_results_say(struct mt_results *results, uint64_t watermark)
@@ -260,6 +272,8 @@ static void take(struct mt_merge *merge, struct mt_results *results)
         if (!mt_collector_is_shedding(merge->collector))
             mt_parcel_unpack(bytes, observation);
         mt_collector_observe(merge->collector, observation);
+    } else if (entry.kind == KIND_MATCH) {
+        mt_collector_match(merge->collector, mt_span(bytes, entry.size));
     } else if (entry.kind == KIND_DOCUMENT) {
         mt_collector_document(merge->collector, mt_span(bytes, entry.size));
     } else {

@@ -36,6 +36,7 @@ static bool domains_copy(const struct mt_span *from, size_t count, const struct 
 
 static void rules_free(struct mt_rules *rules)
 {
+    mt_sigma_destroy(rules->sigma);
     free((void *)(uintptr_t)rules->site.home_networks);
     free((void *)(uintptr_t)rules->site.mail_servers);
     free((void *)(uintptr_t)rules->site.allowed_relays);
@@ -67,11 +68,12 @@ static struct mt_rules *rules_copy(const struct mt_site *site, const struct mt_d
 }
 
 int mt_rules_publish(struct mt_rules_set *set, const struct mt_site *site,
-                     const struct mt_detect_config *detect)
+                     const struct mt_detect_config *detect, struct mt_sigma *sigma)
 {
     struct mt_rules *rules = rules_copy(site, detect);
     if (!rules)
         return -ENOMEM;
+    rules->sigma = sigma;
     rules->older = set->newest;
     set->newest = rules;
     atomic_store_explicit(&set->wanted, rules, memory_order_release);

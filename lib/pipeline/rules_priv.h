@@ -13,12 +13,14 @@
 #define MT_PIPELINE_RULES_PRIV_H
 
 #include "detect/detect.h"
+#include "sigma/sigma.h"
 
 #include <stdatomic.h>
 
 struct mt_rules {
     struct mt_site site;
     struct mt_detect_config detect;
+    struct mt_sigma *sigma; /* NULL: none; goes with the copy */
     struct mt_rules *older; /* in the set */
 };
 
@@ -33,9 +35,9 @@ struct mt_rules_user {
     _Atomic(const struct mt_rules *) taken;
 };
 
-/* A copy, made the newest. -ENOMEM: everything stays as it is. */
+/* A copy, made the newest; sigma is taken over. -ENOMEM: everything stays as it is. */
 int mt_rules_publish(struct mt_rules_set *set, const struct mt_site *site,
-                     const struct mt_detect_config *detect);
+                     const struct mt_detect_config *detect, struct mt_sigma *sigma);
 
 /* Frees copies that none of the users has; NULL among them is skipped. */
 void mt_rules_sweep(struct mt_rules_set *set, struct mt_rules_user *const *users, size_t user_count);

@@ -1,5 +1,6 @@
 #include "export/community_id.h"
 #include "export/json.h"
+#include "pipeline/match_priv.h"
 #include "pipeline/worker_priv.h"
 
 #include <errno.h>
@@ -60,6 +61,27 @@ static void put_redacted(struct mt_worker *worker, const struct mt_record_sessio
         mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_SHED, 1);
 }
 
+static void on_match(void *ctx, const struct mt_sigma_match *match)
+{
+    struct mt_worker *worker = ctx;
+    struct mt_buf packed = mt_buf(worker->line, mt_min_u64(worker->line_cap, MT_MATCH_MAX));
+    if (mt_match_pack(match, worker->redact != NULL, &packed))
+        worker->output->match(worker->output_ctx, mt_buf_span(&packed), worker->now.number);
+    else
+        mt_stats_add(&worker->stats, MT_COUNTER_ALERTS_SHED, 1);
+}
+
+/* Rules see the record as it is; what they say of it goes through the redactor. */
+static void judge_record(struct mt_worker *worker, const struct mt_record_session *record)
+{
+    const struct mt_sigma_counts *counts = mt_sigma_counts(worker->rules);
+    struct mt_sigma_counts before = *counts;
+    mt_sigma_evaluate(worker->rules, record, on_match, worker);
+    mt_stats_add(&worker->stats, MT_COUNTER_RULES_EVENTS, counts->events - before.events);
+    mt_stats_add(&worker->stats, MT_COUNTER_RULES_FILTERED, counts->filtered - before.filtered);
+    mt_stats_add(&worker->stats, MT_COUNTER_RULES_REGEX_CUTS, counts->regex_cuts - before.regex_cuts);
+}
+
 static void on_record(void *ctx, const struct mt_record_session *record)
 {
     struct mt_worker *worker = ctx;
@@ -71,7 +93,7 @@ static void on_record(void *ctx, const struct mt_record_session *record)
     mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS_TRUNCATED, record->truncated.count > 0);
     mt_tally_count_record(&worker->stats, record);
     mt_tally_add(worker->tally, record);
-    if (!worker->sink->sessions && !worker->sink->record && !worker->encoders)
+    if (!worker->sink->sessions && !worker->sink->record && !worker->encoders && !worker->rules)
         return;
     uint8_t community_id[MT_COMMUNITY_ID_SIZE];
     struct mt_record_session with_id = *record;
@@ -83,6 +105,8 @@ static void on_record(void *ctx, const struct mt_record_session *record)
     };
     mt_community_id(&tuple, community_id);
     with_id.network_community_id = mt_span(community_id, sizeof(community_id));
+    if (worker->rules)
+        judge_record(worker, &with_id);
     if (worker->redact)
         put_redacted(worker, &with_id);
     else
@@ -172,6 +196,12 @@ int mt_worker_create(const struct mt_pipeline_config *config, uint32_t share,
     }
     *ret_worker = worker;
     return 0;
+}
+
+void mt_worker_use_rules(struct mt_worker *worker, const struct mt_sigma *sigma, uint32_t index)
+{
+    bool has_any = sigma && mt_sigma_active_count(sigma) > 0;
+    worker->rules = has_any ? mt_sigma_evaluator(sigma, index) : NULL;
 }
 
 void mt_worker_destroy(struct mt_worker *worker)

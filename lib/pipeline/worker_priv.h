@@ -19,6 +19,7 @@ struct mt_worker_output {
     void (*line)(void *ctx, struct mt_span line, uint64_t number);
     void (*observation)(void *ctx, const struct mt_observation *observation);
     void (*document)(void *ctx, struct mt_span packed, uint64_t number);
+    void (*match)(void *ctx, struct mt_span packed, uint64_t number); /* match_priv.h */
 };
 
 struct mt_worker {
@@ -34,6 +35,7 @@ struct mt_worker {
     void *output_ctx;
     struct mt_mark now; /* the packet being processed */
     struct mt_charset_cache charsets;
+    struct mt_sigma_eval *rules;  /* NULL: none */
     struct mt_redact *redact;     /* NULL: nothing is taken out */
     struct mt_encoders *encoders; /* NULL: native lines are all */
     struct mt_tally *tally;
@@ -59,6 +61,9 @@ bool mt_worker_knows(const struct mt_worker *worker, const struct mt_tuple *tupl
 
 /* No packet came up to now: what has timed out by then is ended. */
 void mt_worker_idle(struct mt_worker *worker, const struct mt_mark *now);
+
+/* The rules that its records are held against; NULL: none. Between two bursts. */
+void mt_worker_use_rules(struct mt_worker *worker, const struct mt_sigma *sigma, uint32_t index);
 
 /* Between two bursts. Sessions that are open keep what they have judged. */
 void mt_worker_reload(struct mt_worker *worker, const struct mt_site *site,

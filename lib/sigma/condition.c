@@ -180,7 +180,7 @@ static int parse_not(struct parser *p, struct mt_sigma_node **ret_node)
     if (++p->depth > MT_SIGMA_NESTING_MAX)
         return wrong(p, "nested more than 32 levels deep");
     next_word(p);
-    struct mt_sigma_node *child;
+    struct mt_sigma_node *child = NULL;
     int rc = parse_not(p, &child);
     if (rc != 0)
         return rc;
@@ -193,7 +193,7 @@ static int parse_chain(struct parser *p, const char *word, enum mt_sigma_node_ki
                        int (*parse)(struct parser *, struct mt_sigma_node **),
                        struct mt_sigma_node **ret_node)
 {
-    struct mt_sigma_node *first;
+    struct mt_sigma_node *first = NULL;
     int rc = parse(p, &first);
     if (rc != 0 || !is_word(p, word)) {
         *ret_node = rc == 0 ? first : NULL;

@@ -374,7 +374,12 @@ static void gather_test(struct gathering *g, uint32_t test)
         if (strcmp(g->items[i].path, path) == 0 && mt_span_eq(g->items[i].value, text))
             return;
     }
-    g->items[g->count++] = (struct mt_sigma_evidence){.path = path, .value = text};
+    const struct mt_sigma_field *field = g->program->tests[test]->field;
+    g->items[g->count++] = (struct mt_sigma_evidence){.path = path,
+                                                      .value = text,
+                                                      .group = field->group,
+                                                      .field = field->listed,
+                                                      .is_harmless = value->kind != MT_SIGMA_TEXT};
 }
 
 /* The tests that hold and that the node holds by. */

@@ -92,6 +92,8 @@ static bool find_in(const struct mt_field_group *group, struct mt_span path, str
             field->type = type;
             field->kind = is_whole && is_keyed(type) ? MT_SIGMA_LIST : kind_of(type);
             field->off = f->off;
+            field->group = group;
+            field->listed = f;
             return is_whole || take_key(field, rest);
         }
         if (!items || field->step_count == MT_SIGMA_STEPS_MAX)

@@ -72,6 +72,8 @@ struct mt_sigma_field {
     uint16_t off;
     uint16_t code; /* CODES: of which code */
     uint8_t step_count;
+    const struct mt_field_group *group; /* what the list of fields calls it; NULL: keywords */
+    const struct mt_field *listed;
     struct mt_sigma_step steps[MT_SIGMA_STEPS_MAX];
     struct mt_span key; /* VERBS, PARAMETERS: of which key */
     enum mt_sigma_category category;

@@ -94,7 +94,10 @@ void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *
 /* A field whose value made the rule true. */
 struct mt_sigma_evidence {
     const char *path;
-    struct mt_span value; /* as text; cut to 256 bytes */
+    struct mt_span value;               /* as text; cut to 256 bytes */
+    const struct mt_field_group *group; /* NULL: a keyword */
+    const struct mt_field *field;
+    bool is_harmless; /* number, time, flag: never an address of mail */
 };
 
 /* A rule that matched one event. */

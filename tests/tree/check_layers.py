@@ -14,7 +14,7 @@ STANDARD = set(
 )
 
 # What the program itself uses beside the modules.
-APP_EXTERNALS = ["systemd/sd-daemon.h"]
+APP_EXTERNALS = ["systemd/sd-daemon.h", "libsmartcols/libsmartcols.h"]
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.M)
 

@@ -515,7 +515,7 @@ static void rules_are_replaced_while_frames_come(void **state)
             struct mt_prefix *prefix = malloc(sizeof(*prefix));
             *prefix = i % 2 ? home : elsewhere;
             struct mt_site site = {.given = true, .home_networks = prefix, .home_network_count = 1};
-            assert_int_equal(mt_live_reload(scene.live, &site, &detect), 0);
+            assert_int_equal(mt_live_reload(scene.live, &site, &detect, NULL), 0);
             free(prefix);
         }
         WAIT_FOR(counted(&scene, MT_COUNTER_FRAMES) == 40 * scene.wire.count);
@@ -547,7 +547,7 @@ static void rules_are_in_force_when_the_reload_returns(void **state)
     tap_jump(&scene.taps[0], 60 * MT_SEC);
     WAIT_FOR(scene.lines->is_inside);
     /* also while the collector is in a sink */
-    assert_int_equal(mt_live_reload(scene.live, NULL, &scene.config.pipeline.detect), 0);
+    assert_int_equal(mt_live_reload(scene.live, NULL, &scene.config.pipeline.detect, NULL), 0);
     scene.lines->is_blocked = false;
     scene_stop(&scene, 1000);
     assert_false(scene.result->is_sink_stuck);

@@ -1,0 +1,167 @@
+#include "pipeline/match_priv.h"
+
+#define VALUE_MAX 200u
+#define TITLE_MAX 256u
+
+/* Then texts, each behind its size, with a zero byte behind it: event.id, rule.name,
+ * rule.id, rule.description, techniques, message, evidence. */
+struct head {
+    uint64_t time;
+    struct mt_ip source_ip;
+    struct mt_ip destination_ip;
+    uint16_t source_port;
+    uint16_t destination_port;
+    uint8_t level;
+    uint8_t category;
+    uint8_t technique_count;
+    uint8_t evidence_count;
+};
+
+static void put_text(struct mt_buf *b, struct mt_span text)
+{
+    uint16_t size = (uint16_t)mt_min_u64(text.size, 2048);
+    mt_buf_put(b, &size, sizeof(size));
+    mt_buf_put(b, text.ptr, size);
+    mt_buf_put_byte(b, 0);
+}
+
+static void put_cstr(struct mt_buf *b, const char *text)
+{
+    put_text(b, text ? mt_span_cstr(text) : mt_span("", 0));
+}
+
+/* When what the rule is about was over. */
+static uint64_t time_of(const struct mt_sigma_match *match)
+{
+    if (match->transaction && match->transaction->end)
+        return match->transaction->end;
+    return match->session->event_end ? match->session->event_end : match->session->timestamp;
+}
+
+/* May the value be shown where addresses are taken out? Names are from fixed sets. */
+static bool is_open(const struct mt_sigma_evidence *evidence)
+{
+    if (evidence->is_harmless)
+        return true;
+    if (!evidence->field)
+        return false;
+    enum mt_field_type type = (enum mt_field_type)evidence->field->type;
+    if (type == MT_FIELD_TYPE_NAME || type == MT_FIELD_TYPE_NAMES)
+        return true;
+    return (type == MT_FIELD_TYPE_TEXT || type == MT_FIELD_TYPE_TEXTS) &&
+           mt_redact_privacy(evidence->group, evidence->field) == MT_PRIVACY_KEEP;
+}
+
+/* "2026-11-22T13:38:00.000000000Z smtp.helo.name: mail.example.org" */
+static void put_evidence(struct mt_buf *b, const struct mt_sigma_match *match,
+                         const struct mt_sigma_evidence *evidence, bool hides)
+{
+    uint8_t line[1200];
+    struct mt_buf text = mt_buf(line, sizeof(line));
+    mt_buf_put_time(&text, time_of(match));
+    mt_buf_put_byte(&text, ' ');
+    mt_buf_put_head(&text, mt_span_head(mt_span_cstr(evidence->path), VALUE_MAX));
+    if (!hides || is_open(evidence)) {
+        mt_buf_put_cstr(&text, ": ");
+        mt_buf_put_escaped(&text, mt_span_head(evidence->value, VALUE_MAX));
+    }
+    put_text(b, mt_buf_span(&text));
+}
+
+static void put_message(struct mt_buf *b, const struct mt_sigma_match *match)
+{
+    uint8_t line[1200];
+    struct mt_buf text = mt_buf(line, sizeof(line));
+    mt_buf_put_escaped(&text, mt_span_head(mt_span_cstr(match->rule->title), TITLE_MAX));
+    mt_buf_put_cstr(&text, ": ");
+    mt_buf_put_ip(&text, &match->session->source_ip);
+    mt_buf_put_cstr(&text, " to ");
+    mt_buf_put_ip(&text, &match->session->destination_ip);
+    put_text(b, mt_buf_span(&text));
+}
+
+bool mt_match_pack(const struct mt_sigma_match *match, bool hides, struct mt_buf *ret_packed)
+{
+    const struct mt_sigma_rule *rule = match->rule;
+    const struct mt_record_session *session = match->session;
+    struct mt_buf *b = ret_packed;
+    struct head head = {
+        .time = time_of(match),
+        .source_ip = session->source_ip,
+        .destination_ip = session->destination_ip,
+        .source_port = (uint16_t)session->source_port,
+        .destination_port = (uint16_t)session->destination_port,
+        .level = (uint8_t)rule->level,
+        .category = (uint8_t)rule->category,
+        .technique_count = (uint8_t)mt_min_u64(rule->techniques.count, MT_MATCH_TECHNIQUES_MAX),
+        .evidence_count = (uint8_t)match->evidence_count,
+    };
+    mt_buf_put(b, &head, sizeof(head));
+    put_text(b, session->event_id);
+    put_cstr(b, rule->name);
+    put_cstr(b, rule->id);
+    put_cstr(b, rule->description ? rule->description : rule->title);
+    for (uint32_t i = 0; i < head.technique_count; i++)
+        put_cstr(b, rule->techniques.items[i]);
+    put_message(b, match);
+    for (uint32_t i = 0; i < head.evidence_count; i++)
+        put_evidence(b, match, &match->evidence[i], hides);
+    return !b->overflow;
+}
+
+static struct mt_span get_text(struct mt_span *packed)
+{
+    uint16_t size;
+    memcpy(&size, packed->ptr, sizeof(size));
+    struct mt_span text = mt_span_head(mt_span_from(*packed, sizeof(size)), size);
+    *packed = mt_span_from(*packed, sizeof(size) + size + 1);
+    return text;
+}
+
+/* NULL when there was none. */
+static const char *get_cstr(struct mt_span *packed)
+{
+    struct mt_span text = get_text(packed);
+    return text.size > 0 ? (const char *)text.ptr : NULL;
+}
+
+void mt_match_unpack(struct mt_span packed, struct mt_span observer_name, const char *observer_version,
+                     struct mt_match_alert *ret_alert)
+{
+    static const char *const categories[] = {"email", "network"};
+    struct head head;
+    memcpy(&head, packed.ptr, sizeof(head));
+    packed = mt_span_from(packed, sizeof(head));
+    ret_alert->level = (enum mt_level)head.level;
+    struct mt_record_alert *alert = &ret_alert->alert;
+    *alert = (struct mt_record_alert){
+        .timestamp = head.time,
+        .ecs_version = MT_ECS_VERSION,
+        .event_category = {.items = categories, .count = MT_ARRAY_COUNT(categories)},
+        .event_dataset = "mailtap.alert",
+        .event_kind = "alert",
+        .event_severity = mt_level_severity(ret_alert->level),
+        .observer_name = observer_name,
+        .observer_type = "sensor",
+        .observer_version = observer_version,
+        .rule_category = mt_sigma_category_name((enum mt_sigma_category)head.category),
+        .rule_level = mt_level_name(ret_alert->level),
+        .source_ip = head.source_ip,
+        .source_port = head.source_port,
+        .destination_ip = head.destination_ip,
+        .destination_port = head.destination_port,
+        .count = 1,
+    };
+    alert->event_id = get_text(&packed);
+    alert->rule_name = get_cstr(&packed);
+    alert->rule_id = get_cstr(&packed);
+    alert->rule_description = get_cstr(&packed);
+    for (uint32_t i = 0; i < head.technique_count; i++)
+        ret_alert->techniques[i] = get_cstr(&packed);
+    alert->threat_technique_id =
+        (struct mt_names){.items = ret_alert->techniques, .count = head.technique_count};
+    alert->message = get_text(&packed);
+    for (uint32_t i = 0; i < head.evidence_count; i++)
+        ret_alert->evidence[i] = get_text(&packed);
+    alert->evidence = (struct mt_texts){.items = ret_alert->evidence, .count = head.evidence_count};
+}

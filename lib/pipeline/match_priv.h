@@ -1,0 +1,31 @@
+/* A rule that matched, on its way from a worker to the collector: the alert, packed
+ * with every text it needs, so that it outlives the rules it came from.
+ *
+ * Ownership: packed bytes are the caller's; an unpacked alert points into them and
+ * into its struct. Thread: any. Limits: MT_MATCH_MAX bytes; texts are cut.
+ */
+#ifndef MT_PIPELINE_MATCH_PRIV_H
+#define MT_PIPELINE_MATCH_PRIV_H
+
+#include "redact/redact.h"
+#include "sigma/sigma.h"
+
+#define MT_MATCH_MAX 8192u
+#define MT_MATCH_TECHNIQUES_MAX 8u
+
+/* hides: values of fields that may hold an address stay out of the alert. False:
+ * the buffer is too small. */
+bool mt_match_pack(const struct mt_sigma_match *match, bool hides, struct mt_buf *ret_packed);
+
+struct mt_match_alert {
+    struct mt_record_alert alert;
+    enum mt_level level;
+    const char *techniques[MT_MATCH_TECHNIQUES_MAX];
+    struct mt_span evidence[MT_SIGMA_EVIDENCE_MAX];
+};
+
+/* observer: of this run. */
+void mt_match_unpack(struct mt_span packed, struct mt_span observer_name, const char *observer_version,
+                     struct mt_match_alert *ret_alert);
+
+#endif

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Sigma rules: --rules of mailtap read, and mailtap rules.
+
+    test_rules.py MAILTAP SOURCE-ROOT
+"""
+
+import json
+import os
+import sys
+
+from harness import Run, Tap, scratch
+
+RULES = """title: Refused recipient
+name: refused_recipient
+id: 0f3c4a52-6d0e-4c8b-9a43-7c2e2f0b1d11
+description: A recipient was refused
+logsource: {product: mailtap, service: smtp, category: recipient}
+detection:
+    selection:
+        smtp.transactions.recipients.code|gte: 500
+        smtp.transactions.recipients.address|contains: '@'
+    condition: selection
+level: low
+tags: [attack.t1595.002]
+---
+title: Delivered
+logsource: {product: mailtap, service: smtp, category: transaction}
+detection:
+    selection: {smtp.transactions.outcome: delivered}
+    condition: selection
+level: informational
+---
+title: Greeted as ours
+logsource: {product: mailtap, service: smtp, category: session}
+detection:
+    selection: {'smtp.helo.name|expand': '%local_domains%'}
+    condition: selection
+---
+title: User
+logsource: {product: mailtap, service: smtp, category: auth}
+detection:
+    selection: {smtp.auth.user|exists: true}
+    condition: selection
+---
+title: Exim
+logsource: {product: mailtap, service: smtp, category: session}
+detection:
+    selection: {'smtp.banner.text|re|i': 'esmtp exim'}
+    condition: selection
+level: informational
+"""
+
+FILTER = """title: Not from there
+logsource: {product: mailtap, service: smtp, category: recipient}
+filter:
+    rules: [refused_recipient]
+    selection: {source.ip|cidr: 203.0.113.0/24}
+    condition: selection
+"""
+
+BROKEN = "title: Broken\nlogsource: {product: mailtap, service: smtp, category: session}\n" \
+         "detection: {s: {smtp.helo.nmae: x}, condition: s}\n"
+
+
+class Bench:
+    def __init__(self, mailtap, root, folder, tap):
+        self.mailtap, self.folder, self.tap = mailtap, folder, tap
+        self.pcaps = os.path.join(root, "pcaps")
+        self.denied = os.path.join(self.pcaps, "postfix-relay-denied.pcap")
+        self.rules = self.file("rules/a.yml", RULES)
+
+    def file(self, name, text):
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def run(self, *arguments):
+        return Run(self.mailtap, list(arguments))
+
+    def alerts(self, *arguments):
+        run = self.run("read", "--alerts", "-", *arguments)
+        return run, [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def named(alerts, name):
+    return [alert for alert in alerts if alert["rule"]["name"] == name]
+
+
+def check_alert(bench):
+    run, alerts = bench.alerts("--rules", bench.rules, bench.denied)
+    found = named(alerts, "refused_recipient")
+    reasons = [] if run.code == 0 else [f"exit code {run.code}: {run.errors()}"]
+    if len(found) != 1:
+        bench.tap.check("A rule that matches raises an alert", reasons + [f"{len(found)} alerts"])
+        return
+    alert = found[0]
+    expected = {
+        "rule": {"name": "refused_recipient", "id": "0f3c4a52-6d0e-4c8b-9a43-7c2e2f0b1d11", "level": "low",
+                 "category": "recipient", "description": "A recipient was refused"},
+        "threat": {"technique": {"id": ["T1595.002"]}},
+        "message": "Refused recipient: 203.0.113.8 to 10.25.0.25",
+    }
+    reasons += [f"{key}: {alert.get(key)}" for key, value in expected.items() if alert.get(key) != value]
+    if alert["event"]["severity"] != 25:
+        reasons.append(f"severity {alert['event']['severity']}")
+    evidence = [line.split(" ", 1)[1] for line in alert["mailtap"]["evidence"]]
+    if evidence != ["smtp.transactions.recipients.code: 554",
+                    "smtp.transactions.recipients.address: someone@example.net"]:
+        reasons.append(f"evidence: {evidence}")
+    bench.tap.check("A rule that matches raises an alert with its names, level and evidence", reasons)
+
+
+def check_workers(bench):
+    sets = []
+    for workers in ("1", "2", "4"):
+        run, alerts = bench.alerts("--rules", bench.rules, "--workers", workers, bench.pcaps)
+        sets.append(sorted(json.dumps(alert, sort_keys=True) for alert in alerts))
+        if run.code not in (0, 1) or not named(alerts, "exim") or not named(alerts, "user"):
+            bench.tap.check("Rules of every category match", [f"exit code {run.code}, {len(alerts)} alerts"])
+            return
+    bench.tap.check("Alerts of rules are the same for 1, 2 and 4 workers",
+                    [] if sets[0] == sets[1] == sets[2] else [f"{[len(s) for s in sets]} alerts"])
+
+
+def check_site(bench):
+    site = bench.file("site.yaml", "home_networks: [10.0.0.0/8]\nlocal_domains: [example.org]\n")
+    without = bench.run("rules", "list", bench.rules).stdout
+    with_site = bench.run("rules", "list", "--site", site, bench.rules).stdout
+    reasons = []
+    if b"inactive: needs local_domains in the site file" not in without:
+        reasons.append("without a site file the rule is not said to be inactive")
+    if b"inactive" in with_site:
+        reasons.append(f"with it: {with_site}")
+    bench.tap.check("A rule that needs the site file is inactive without it", reasons)
+
+
+def check_redaction(bench):
+    _, alerts = bench.alerts("--rules", bench.rules, "--redact", "drop", bench.pcaps)
+    found = named(alerts, "refused_recipient") + named(alerts, "user")
+    text = json.dumps([[alert["message"], alert["mailtap"]["evidence"]] for alert in found])
+    reasons = [f"found: {word}" for word in ("@", ": alice", ": bob") if word in text]
+    if not named(alerts, "user"):
+        reasons.append("no alert about a user")
+    bench.tap.check("With --redact the evidence of rules holds no address and no user", reasons)
+
+
+def check_filter(bench):
+    path = bench.file("filter.yml", FILTER)
+    stats = os.path.join(bench.folder, "stats.json")
+    _, alerts = bench.alerts("--rules", bench.rules, "--rules", path, "--stats", stats, bench.denied)
+    with open(stats, encoding="utf-8") as file:
+        text = file.read()
+    reasons = [f"alerts: {alerts}"] if named(alerts, "refused_recipient") else []
+    if '"rules.filtered":1' not in text.replace(" ", ""):
+        reasons.append(f"not counted: {text[:400]}")
+    bench.tap.check("A filter leaves a match out and counts it", reasons)
+
+
+def check_errors(bench):
+    folder = os.path.dirname(bench.file("two/b.yml", BROKEN))
+    bench.file("two/a.yml", RULES)
+    run, alerts = bench.alerts("--rules", folder, bench.denied)
+    said = "b.yml:3:17: unknown field \"smtp.helo.nmae\"; did you mean \"smtp.helo.name\"?"
+    reasons = [] if run.code == 1 else [f"exit code {run.code}"]
+    reasons += [] if any(said in line for line in run.errors()) else [f"said {run.errors()}"]
+    reasons += [] if named(alerts, "refused_recipient") else ["the other rules are gone"]
+    bench.tap.check("One bad file is named, and the others are used", reasons)
+    run = bench.run("read", "--strict", "--rules", folder, bench.denied)
+    bench.tap.check("With --strict a bad file ends the run", [] if run.code == 2 else [f"exit code {run.code}"])
+    run = bench.run("read", "--rules", os.path.join(folder, "none"), bench.denied)
+    bench.tap.check("A path that is not there is a usage error",
+                    [] if run.code == 2 and "none" in run.errors()[0] else [f"{run.code}: {run.errors()}"])
+    run = bench.run("rules", "check", folder)
+    reasons = [] if run.code == 2 else [f"exit code {run.code}"]
+    reasons += [] if any(said in line for line in run.errors()) else [f"said {run.errors()}"]
+    bench.tap.check("rules check exits with 2 and names file, line and column", reasons)
+    run = bench.run("rules", "check", bench.rules)
+    bench.tap.check("rules check exits with 0 when all is well", [] if run.code == 0 else [f"{run.code}: {run.errors()}"])
+
+
+def check_words(bench):
+    run = bench.run("rules", "explain", "refused_recipient", bench.rules)
+    reasons = [] if run.code == 0 else [f"exit code {run.code}"]
+    for word in (b"each recipient of each transaction", b"smtp.transactions.recipients.code >= 500", b"T1595.002"):
+        reasons += [] if word in run.stdout else [f"{word} is missing"]
+    bench.tap.check("rules explain says what a rule looks at", reasons)
+    run = bench.run("rules", "test", "refused_recipient", "--capture", bench.denied, bench.rules)
+    reasons = [] if run.code == 0 and b"matched 1 of 1 sessions" in run.stdout else [f"{run.code}: {run.stdout}"]
+    bench.tap.check("rules test shows what matched", reasons)
+    near = os.path.join(bench.pcaps, "postfix-delivery.pcap")
+    run = bench.run("rules", "test", "refused_recipient", "--capture", near, bench.rules)
+    reasons = [] if b"matched 0 of" in run.stdout and b"1 of 2 parts" in run.stdout else [f"{run.stdout}"]
+    reasons += [] if b"not    smtp.transactions.recipients.code|gte; it is \"250\"" in run.stdout else [f"{run.stdout}"]
+    bench.tap.check("rules test shows how near it came", reasons)
+    for arguments in (["rules"], ["rules", "chekc"], ["rules", "explain"], ["rules", "explain", "gone", bench.rules],
+                      ["rules", "test", "user", bench.rules], ["rules", "list"], ["rules", "list", "--what"]):
+        run = bench.run(*arguments)
+        bench.tap.check(f"mailtap {' '.join(arguments[:3])} without what it needs is a usage error",
+                        [] if run.code == 2 and run.errors() else [f"exit code {run.code}"])
+
+
+def main():
+    tap = Tap()
+    with scratch() as folder:
+        bench = Bench(sys.argv[1], sys.argv[2], folder, tap)
+        for check in (check_alert, check_workers, check_site, check_redaction, check_filter, check_errors, check_words):
+            check(bench)
+    tap.finish()
+
+
+main()
