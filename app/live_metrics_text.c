@@ -73,8 +73,11 @@ static void put_one(FILE *file, enum metric metric, uint64_t value)
 static const char *plain(const char *text, char *space, size_t size)
 {
     size_t i = 0;
-    for (; text[i] != '\0' && i < size - 1; i++)
-        space[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+    for (; text[i] != '\0' && i < size - 1; i++) {
+        space[i] = text[i];
+        if (text[i] < ' ' || text[i] > '~')
+            space[i] = '?';
+    }
     space[i] = '\0';
     return space;
 }
@@ -100,8 +103,8 @@ static void put_counter(FILE *file, const struct mt_stats *stats, enum mt_counte
 {
     char name[NAME_SIZE];
     snprintf(name, sizeof(name), "mailtap_%s_total", mt_counter_name(counter));
-    for (char *at = name; *at != '\0'; at++)
-        *at = *at == '.' ? '_' : *at;
+    for (char *dot; (dot = strchr(name, '.')) != NULL;)
+        *dot = '_';
     mt_metric_put_head(file, name, MT_METRIC_COUNTER, mt_counter_meaning(counter));
     mt_metric_put(file, name, NULL, mt_stats_get(stats, counter));
 }

@@ -213,7 +213,7 @@ static void close_late(struct mt_metrics_server *server)
 
     for (size_t i = 0; i < MT_ARRAY_COUNT(server->clients); i++) {
         struct client *client = &server->clients[i];
-        if (client->fd >= 0 && !client->is_shut && now - client->since > MT_METRICS_TIME_MAX * 1000)
+        if (client->fd >= 0 && !client->is_shut && now - client->since > (uint64_t)MT_METRICS_TIME_MAX * 1000)
             shut(client);
     }
 }

@@ -170,6 +170,7 @@ int main(int argc, char **argv)
 
     if (!bench || argc < 2 || strlen(argv[1]) >= sizeof(bench->folder)) {
         fputs("bench_spool FOLDER [MEGABYTES]\n", stderr);
+        free(bench);
         return 2;
     }
     snprintf(bench->folder, sizeof(bench->folder), "%s", argv[1]);
