@@ -145,6 +145,16 @@ static void put_alerts(FILE *file, const struct mt_live_view *view)
             mt_metric_put(file, metrics[METRIC_ALERTS].name, &labels, view->alerts[rule][level]);
         }
     }
+    /* one of these may have the name of one of ours */
+    for (size_t i = 0; i < view->loaded_count; i++) {
+        for (int level = 0; level < MT_LEVEL_COUNT; level++) {
+            struct mt_metric_labels labels = {{{"rule", view->loaded[i].name},
+                                               {"level", mt_level_name((enum mt_level)level)},
+                                               {"source", "loaded"}},
+                                              3};
+            mt_metric_put(file, metrics[METRIC_ALERTS].name, &labels, view->loaded[i].alerts[level]);
+        }
+    }
 }
 
 /* --- ports ------------------------------------------------------------------- */

@@ -47,12 +47,20 @@ void mt_live_view_sum(struct mt_live_view *view, const struct mt_stats *stats, c
     set(&view->stats, MT_COUNTER_PORT_ERRORS, errors);
 }
 
+static void copy_alerts(uint64_t alerts[MT_LEVEL_COUNT], const struct mt_alert_note *note)
+{
+    for (int level = 0; level < MT_LEVEL_COUNT; level++)
+        alerts[level] = atomic_load_explicit(&note->count[level], memory_order_relaxed);
+}
+
 void mt_live_view_alerts(struct mt_live_view *view, const struct mt_alert_notes *notes)
 {
-    for (int rule = 0; rule < MT_RULE_COUNT; rule++) {
-        for (int level = 0; level < MT_LEVEL_COUNT; level++)
-            view->alerts[rule][level] =
-                atomic_load_explicit(&notes->rules[rule].count[level], memory_order_relaxed);
+    for (int rule = 0; rule < MT_RULE_COUNT; rule++)
+        copy_alerts(view->alerts[rule], &notes->rules[rule]);
+    view->loaded_count = atomic_load_explicit(&notes->loaded_count, memory_order_acquire);
+    for (size_t i = 0; i < view->loaded_count; i++) {
+        memcpy(view->loaded[i].name, notes->loaded[i].name, MT_LOADED_NAME_MAX);
+        copy_alerts(view->loaded[i].alerts, &notes->loaded[i].note);
     }
 }
 

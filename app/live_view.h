@@ -17,6 +17,11 @@ struct mt_live_view {
     struct mt_port_counts ports[MT_PORTS_OPEN_MAX];
     uint64_t worker_frames[MT_WORKERS_MAX];
     uint64_t alerts[MT_RULE_COUNT][MT_LEVEL_COUNT];
+    struct {
+        char name[MT_LOADED_NAME_MAX];
+        uint64_t alerts[MT_LEVEL_COUNT];
+    } loaded[MT_LOADED_NOTES_MAX]; /* rules of --rules that have raised any */
+    size_t loaded_count;
     struct mt_output_state outputs[MT_OUTPUTS_MAX];
     struct mt_live_load load;
     size_t output_count;

@@ -13,16 +13,19 @@ static struct mt_alert_note *loaded_note(struct mt_alert_notes *notes, const str
     struct mt_buf b = mt_buf(name, sizeof(name) - 1);
     mt_buf_put_escaped(&b, mt_span_cstr(alert->rule_name ? alert->rule_name : "?"));
     name[b.size] = '\0';
-    for (uint32_t i = 0; i < notes->loaded_count; i++) {
+    uint32_t count = atomic_load_explicit(&notes->loaded_count, memory_order_relaxed);
+    for (uint32_t i = 0; i < count; i++) {
         if (strcmp(notes->loaded[i].name, name) == 0)
             return &notes->loaded[i].note;
     }
-    struct mt_loaded_note *loaded = &notes->loaded[MT_LOADED_NOTES_MAX - 1];
-    if (notes->loaded_count < MT_LOADED_NOTES_MAX)
-        loaded = &notes->loaded[notes->loaded_count++];
-    else
+    if (count == MT_LOADED_NOTES_MAX)
+        return &notes->loaded[count - 1].note;
+    struct mt_loaded_note *loaded = &notes->loaded[count];
+    if (count == MT_LOADED_NOTES_MAX - 1)
         memcpy(name, "(further rules)", sizeof("(further rules)"));
     memcpy(loaded->name, name, sizeof(name));
+    /* a name that can be seen does not change any more */
+    atomic_store_explicit(&notes->loaded_count, count + 1, memory_order_release);
     return &loaded->note;
 }
 

@@ -31,7 +31,7 @@ struct mt_loaded_note {
 struct mt_alert_notes {
     struct mt_alert_note rules[MT_RULE_COUNT];
     struct mt_loaded_note loaded[MT_LOADED_NOTES_MAX]; /* the last one: of all further rules */
-    uint32_t loaded_count;
+    _Atomic uint32_t loaded_count;                     /* read while it runs, too */
     uint64_t total;
     enum mt_level worst;
 };

@@ -115,6 +115,27 @@ static void every_rule_is_shown_at_every_level(void **state)
     free(text);
 }
 
+static void rules_that_were_loaded_are_shown_by_their_names(void **state)
+{
+    struct mt_live_view *view = *state;
+    struct mt_alert_notes *notes = calloc(1, sizeof(*notes));
+    char name[32];
+    assert_non_null(notes);
+    for (unsigned i = 0; i < MT_LOADED_NOTES_MAX + 10; i++) {
+        struct mt_record_alert alert = {.rule_name = name};
+        snprintf(name, sizeof(name), i == 0 ? "capture_loss" : "rule \"%u\"", i);
+        mt_notes_add(notes, &alert, MT_RULE_LOADED, MT_LEVEL_HIGH);
+    }
+    mt_live_view_alerts(view, notes);
+    free(notes);
+    char *text = page(view);
+    expect(text, "\nmailtap_alerts_total{rule=\"capture_loss\",level=\"high\"} 0\n");
+    expect(text, "\nmailtap_alerts_total{rule=\"capture_loss\",level=\"high\",source=\"loaded\"} 1\n");
+    expect(text, "\nmailtap_alerts_total{rule=\"rule \\\"254\\\"\",level=\"high\",source=\"loaded\"} 1\n");
+    expect(text, "\nmailtap_alerts_total{rule=\"(further rules)\",level=\"high\",source=\"loaded\"} 11\n");
+    free(text);
+}
+
 /* The struct is its counts and a few things more, whose places are known. */
 static void every_count_of_an_output_is_shown(void **state)
 {
@@ -274,6 +295,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_counter_is_shown_once, make_view, drop_view),
         cmocka_unit_test_setup_teardown(every_cause_of_a_loss_is_a_sample_of_losses, make_view, drop_view),
         cmocka_unit_test_setup_teardown(every_rule_is_shown_at_every_level, make_view, drop_view),
+        cmocka_unit_test_setup_teardown(rules_that_were_loaded_are_shown_by_their_names, make_view,
+                                        drop_view),
         cmocka_unit_test_setup_teardown(every_count_of_an_output_is_shown, make_view, drop_view),
         cmocka_unit_test_setup_teardown(how_long_delivery_takes_is_a_histogram, make_view, drop_view),
         cmocka_unit_test_setup_teardown(names_of_outputs_are_told_apart_and_hide_what_may_be_secret,
