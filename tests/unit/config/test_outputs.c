@@ -173,12 +173,13 @@ static void what_is_wrong_with_an_entry_is_told_with_its_place(void **state)
 
 static void more_outputs_than_there_may_be_are_told_where(void **state)
 {
-    char text[1024] = "outputs:\n";
+    char text[1024];
+    int size = snprintf(text, sizeof(text), "outputs:\n");
     char error[512];
     struct mt_config config;
     (void)state;
     for (unsigned i = 0; i <= MT_OUTPUTS_MAX; i++)
-        strcat(text, "  - 'ecs:-'\n");
+        size += snprintf(text + size, sizeof(text) - (size_t)size, "  - 'ecs:-'\n");
     mt_config_init(&config);
     assert_int_equal(read_text(&config, text, error), -EINVAL);
     assert_string_equal(error, "mailtap.yaml:34:6: outputs: more than 32 entries");
