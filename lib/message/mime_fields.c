@@ -70,7 +70,7 @@ static bool has_double_extension(struct mt_span name)
                                         "rtf", "csv", "odt",  "zip", "html"};
     static const char *const run[] = {"exe", "scr", "com", "bat", "cmd", "pif", "js",  "jse", "vbs", "vbe",
                                       "wsf", "hta", "lnk", "msi", "jar", "ps1", "cpl", "iso", "img", "html"};
-    const uint8_t *last = name.size > 0 ? memrchr(name.ptr, '.', name.size) : NULL;
+    const uint8_t *last = name.ptr != NULL && name.size > 0 ? memrchr(name.ptr, '.', name.size) : NULL;
     const uint8_t *before =
         last != NULL && last > name.ptr ? memrchr(name.ptr, '.', (size_t)(last - name.ptr)) : NULL;
     bool is_shown = false, is_run = false;
