@@ -420,13 +420,13 @@ static struct mt_span xtext_decoded(struct mt_span text, struct mt_buf *b)
 }
 
 /* ORCPT=rfc822;user+40example.com (RFC 3461 §4.2), AUTH=user+40example.com
- * (RFC 4954 §5), AUTH=<>. */
+ * (RFC 4954 §5), AUTH=<>; of XCLIENT LOGIN=user. */
 void mt_redact_put_parameter(struct mt_redact *redact, struct mt_span keyword, struct mt_span value)
 {
     uint8_t text[CANONICAL_MAX];
     struct mt_buf b = mt_buf(text, sizeof(text));
     bool is_orcpt = mt_span_ieq_cstr(keyword, "ORCPT");
-    bool is_address = is_orcpt || mt_span_ieq_cstr(keyword, "AUTH");
+    bool is_address = is_orcpt || mt_span_ieq_cstr(keyword, "AUTH") || mt_span_ieq_cstr(keyword, "LOGIN");
 
     if (!is_address || mt_span_ieq_cstr(value, "<>")) {
         mt_redact_put_free(redact, value);

@@ -219,13 +219,14 @@ static void build_probe(struct mt_run *run, const struct mt_entry_probe *entry,
     };
 }
 
-/* Everything that stands in entries but transactions. */
-static void build_entries(struct mt_run *run, struct mt_record_session *record)
+/* Everything that stands in entries but transactions; true when a proxy spoke. */
+static bool build_entries(struct mt_run *run, struct mt_record_session *record)
 {
     struct mt_build *build = run->engine->build;
     struct mt_cursor cursor = mt_store_begin(run->session);
     const struct mt_entry_helo *helo = NULL;
     struct mt_entry *entry;
+    bool has_proxy = false;
 
     record->auth.items = build->auths;
     record->probes_vrfy.items = build->probes[0];
@@ -253,6 +254,9 @@ static void build_entries(struct mt_run *run, struct mt_record_session *record)
                 build->auths[record->auth.count - 1].user =
                     mt_entry_text((const struct mt_entry_user *)entry);
             break;
+        case MT_TAG_PROXY:
+            has_proxy = true;
+            break;
         case MT_TAG_PROBE:
             build_probe(run, (const struct mt_entry_probe *)entry, record);
             break;
@@ -274,6 +278,7 @@ static void build_entries(struct mt_run *run, struct mt_record_session *record)
     }
     mt_build_tls(run, record);
     build_helo(run, helo, record);
+    return has_proxy;
 }
 
 static void build_starttls(const struct mt_session *session, struct mt_record_session *record)
@@ -403,11 +408,12 @@ void mt_build_record(struct mt_run *run, enum mt_session_end end)
     build->names_used = 0;
     build_event(run, &record);
     build_network(run, &record);
-    build_entries(run, &record);
+    bool has_proxy = build_entries(run, &record);
     build_starttls(run->session, &record);
     build_counts(run, &record, &sums);
     mt_build_transactions(run, end, &record);
     judge_protocol(run, &sums, &record);
+    mt_build_dialogue(run, has_proxy, &record);
     build_marks(run, end, &record); /* last: the others may still cut something */
     run->engine->events.record(run->engine->ctx, &record);
 }

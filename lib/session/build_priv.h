@@ -68,6 +68,7 @@ struct mt_build {
 
 /* Texts that the entries do not hold as they are. Absent when there is no room. */
 struct mt_span mt_build_lower(struct mt_build *build, struct mt_span text);
+struct mt_span mt_build_upper(struct mt_build *build, struct mt_span text);
 struct mt_span mt_build_enhanced(struct mt_build *build, uint32_t reply);
 void mt_build_join(struct mt_build *build, struct mt_span *text, struct mt_span line);
 
@@ -86,6 +87,8 @@ void mt_build_tls_alert(const struct mt_entry_tls_alert *entry, struct mt_record
 /* Behind the others. */
 void mt_build_tls(struct mt_run *run, struct mt_record_session *record);
 void mt_build_transactions(struct mt_run *run, enum mt_session_end end, struct mt_record_session *record);
+/* Behind the transactions, which it reads. has_proxy: there is an XCLIENT or XFORWARD. */
+void mt_build_dialogue(struct mt_run *run, bool has_proxy, struct mt_record_session *record);
 /* create.c */
 int mt_build_create(const struct mt_session_limits *limits, struct mt_build **ret_build);
 void mt_build_destroy(struct mt_build *build);

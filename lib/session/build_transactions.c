@@ -1,6 +1,7 @@
 /* Entries of transactions to records of transactions: one walk to see how long
  * each list is, one to fill them. */
 #include "session/build_priv.h"
+#include "session/latency_priv.h"
 
 /* The transaction of an entry that says how many MAIL entries lie between;
  * NULL when a limit left that out. */
@@ -65,7 +66,7 @@ static void place_lists(struct mt_run *run, uint32_t mails)
 
 /* --- envelope --------------------------------------------------------------- */
 
-static struct mt_span upper(struct mt_build *build, struct mt_span text)
+struct mt_span mt_build_upper(struct mt_build *build, struct mt_span text)
 {
     struct mt_span kept = mt_build_lower(build, text);
 
@@ -86,7 +87,7 @@ static struct mt_parameters build_parameters(struct mt_run *run, struct mt_span 
         mt_cut(run, MT_CUT_PARAMS);
     for (uint32_t i = 0; i < parsed.parameter_count; i++) {
         const struct mt_smtp_parameter *parameter = &parsed.parameters[i];
-        struct mt_span keyword = upper(build, parameter->keyword);
+        struct mt_span keyword = mt_build_upper(build, parameter->keyword);
         if (keyword.ptr == NULL || build->parameters_used == build->parameters_cap) {
             mt_cut(run, MT_CUT_PARAMS);
             break;
@@ -308,11 +309,13 @@ static void finish_transaction(struct mt_run *run, struct mt_build_slot *slot, e
     transaction->message_attachments =
         (struct mt_parts){.items = &build->attachments[slot->parts_off], .count = slot->attachments};
     transaction->outcome = outcome_of(slot, end);
-    bool is_aborted = strcmp(transaction->outcome, "aborted") == 0;
+    bool is_aborted = transaction->outcome[0] == 'a'; /* no other outcome begins so */
     if (done != NULL) {
         transaction->recipients_total += done->unkept;
         transaction->bytes = done->bytes;
         transaction->end = done->end;
+        transaction->latency_data = mt_time_unpack(done->latency[0]) * 1000;
+        transaction->latency_content = mt_time_unpack(done->latency[1]) * 1000;
         transaction->reply_code = mt_reply_code(done->final);
         transaction->reply_enhanced = mt_build_enhanced(build, done->final);
     }

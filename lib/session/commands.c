@@ -149,6 +149,19 @@ static void take_quit(struct mt_run *run)
     session->state = MT_STATE_QUIT;
 }
 
+/* Postfix's XCLIENT and XFORWARD: what a proxy says of the client behind it. */
+static void take_proxy(struct mt_run *run, const struct mt_smtp_command *command)
+{
+    struct mt_span text = mt_keep(run, command->argument, run->engine->limits.text_max, MT_CUT_PROXY);
+    struct mt_entry_proxy *entry = mt_store_put(run, MT_TAG_PROXY, sizeof(*entry), text, false);
+
+    if (entry != NULL)
+        entry->verb = (uint8_t)command->verb;
+    else
+        mt_cut(run, MT_CUT_PROXY);
+    mt_expect_push(run, command->verb, NULL, 0, 0);
+}
+
 static void take(struct mt_run *run, const struct mt_smtp_command *command)
 {
     switch (command->verb) {
@@ -190,6 +203,10 @@ static void take(struct mt_run *run, const struct mt_smtp_command *command)
         break;
     case MT_VERB_QUIT:
         take_quit(run);
+        break;
+    case MT_VERB_XCLIENT:
+    case MT_VERB_XFORWARD:
+        take_proxy(run, command);
         break;
     default:
         mt_expect_push(run, command->verb, NULL, 0, 0);

@@ -34,6 +34,7 @@ enum mt_tag {
     MT_TAG_TLS_SERVER,
     MT_TAG_TLS_CERTIFICATE,
     MT_TAG_TLS_ALERT,
+    MT_TAG_PROXY,
 };
 
 struct mt_entry {
@@ -152,6 +153,14 @@ struct mt_entry_done {
     uint64_t bytes;
     uint32_t unkept;          /* recipients without an entry */
     uint32_t unkept_accepted; /* of these */
+    uint8_t latency[2];       /* mt_time_pack: of DATA, of the content's end */
+} MT_PACKED;
+
+/* What a proxy says of the client behind it: XCLIENT, XFORWARD. */
+struct mt_entry_proxy {
+    struct mt_entry head;
+    uint8_t verb;
+    uint8_t text[]; /* the argument */
 } MT_PACKED;
 
 struct mt_entry_rcpt {

@@ -78,7 +78,7 @@ void mt_expect_push(struct mt_run *run, unsigned what, void *entry, unsigned fla
     struct mt_expect expect = {.entry = entry,
                                .what = (uint8_t)what,
                                .flags = (uint8_t)flags,
-                               .chunk = mt_min_u64(chunk, MT_CHUNK_MAX)};
+                               .chunk = mt_min_u64(mt_latency_stamp(run, what, chunk), MT_CHUNK_MAX)};
     if (session->expected == 0) {
         session->head = expect;
         session->expected = 1;
@@ -99,6 +99,8 @@ void mt_expect_push(struct mt_run *run, unsigned what, void *entry, unsigned fla
     struct mt_extra *extra = session->extra;
     extra->ring[(extra->ring_head + session->expected - 1u) % extra->ring_cap] = expect;
     session->expected++;
+    if (session->expected > extra->pipelined)
+        extra->pipelined = session->expected;
 }
 
 void mt_expect_pop(struct mt_run *run)

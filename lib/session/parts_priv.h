@@ -9,6 +9,7 @@
  *                  parts; auth.c; starttls.c; helo.c
  *   tls.c          what a TLS handshake shows, while it lasts
  *   relay.c        forms of relay attempts; observe.c facts for the collector
+ *   latency.c      how long replies take
  *   store.c        entries in arena blocks; tally.c small counts
  *   build*.c       entries to the record (build_priv.h); build_received.c the hops
  *
@@ -62,6 +63,14 @@ const char *mt_cut_path(enum mt_cut cut);
 void mt_tally_count(struct mt_run *run, unsigned key);
 /* Everything that was counted, by key; room for MT_KEY_COUNT. */
 size_t mt_tally_list(const struct mt_session *session, struct mt_count *ret_counts);
+
+/* --- latency.c -------------------------------------------------------------- */
+
+/* What mt_expect.chunk is to say of a command that is sent now. */
+uint64_t mt_latency_stamp(const struct mt_run *run, unsigned what, uint64_t chunk);
+/* The whole reply to it is there. */
+void mt_latency_take(struct mt_run *run, const struct mt_expect *expect, uint16_t code);
+void mt_latency_silence(struct mt_session *session, uint64_t time);
 
 /* --- expect.c --------------------------------------------------------------- */
 

@@ -375,7 +375,7 @@ static void end_reply(struct mt_run *run, const struct mt_smtp_reply_line *line)
         return;
     }
     struct mt_expect expect = session->head;
-    if (expect.what == MT_WHAT_CONTENT_END && expect.chunk > 1) {
+    if (expect.what == MT_WHAT_CONTENT_END && (expect.chunk & MT_REPLIES_MASK) > 1) {
         session->head.chunk--;
     } else if ((expect.flags & MT_EXPECT_LAST) && mt_tx_replies(session, expect.entry) > 1) {
         session->head.what = MT_WHAT_CONTENT_END;
@@ -384,6 +384,7 @@ static void end_reply(struct mt_run *run, const struct mt_smtp_reply_line *line)
     } else {
         mt_expect_pop(run);
     }
+    mt_latency_take(run, &expect, line->code);
     answer(run, &expect, line);
 }
 

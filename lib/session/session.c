@@ -189,8 +189,11 @@ void mt_session_count(struct mt_session *session, enum mt_side side, uint32_t pa
 {
     session->packets[side] += packets;
     session->bytes[side] += wire_bytes;
-    if (mark->time >= session->last.time)
-        session->last = *mark;
+    if (mark->time < session->last.time)
+        return;
+    if (MT_UNLIKELY(mark->time - session->last.time >= MT_SILENCE_MIN))
+        mt_latency_silence(session, mark->time - session->last.time);
+    session->last = *mark;
 }
 
 /* --- for all files ---------------------------------------------------------- */

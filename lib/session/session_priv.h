@@ -99,7 +99,9 @@ enum {
 };
 
 /* A chunk over 2^48 octets counts as that many: nobody sends it whole. For
- * CONTENT_END chunk says how many replies will come (RFC 2033 §4.2). */
+ * CONTENT_END its low 16 bits say how many replies will come (RFC 2033 §4.2),
+ * the others when it was, in units of 64 us since the session's start; for all
+ * that is no chunk it says when the command was sent, in us. */
 struct mt_expect {
     void *entry;
     uint64_t what : 8;
@@ -108,6 +110,19 @@ struct mt_expect {
 };
 MT_STATIC_ASSERT(sizeof(struct mt_expect) == 16, "a queue of eight is one arena block of 128");
 #define MT_CHUNK_MAX ((UINT64_C(1) << 48) - 1)
+#define MT_REPLIES_MASK UINT64_C(0xffff)
+#define MT_CONTENT_TIME_SHIFT 16
+#define MT_CONTENT_TIME_UNIT 64u
+
+/* mt_session.client.owner: packed times of the slowest reply, and of the longest silence */
+enum mt_owner_byte {
+    MT_OWNER_GREETING,
+    MT_OWNER_HELO,
+    MT_OWNER_MAIL,
+    MT_OWNER_RCPT,
+    MT_OWNER_SILENCE,
+};
+#define MT_SILENCE_MIN MT_SEC
 
 struct mt_carry {
     uint16_t size;
@@ -164,6 +179,7 @@ struct mt_extra {
     uint8_t auth_flags;
     uint8_t auths;
     uint16_t probes[2]; /* kept of VRFY and of EXPN */
+    uint16_t pipelined; /* most commands without a reply at a time */
 };
 MT_STATIC_ASSERT(sizeof(struct mt_extra) <= 256, "one arena block");
 #define MT_FIRST_SIZE 256u

@@ -74,7 +74,7 @@ struct mt_smtp_client {
     uint8_t mode;           /* enum mt_smtp_client_mode; set with mt_smtp_client_set_mode */
     uint8_t tail;           /* content: how much of CR LF . CR was seen at the end of the last span */
     uint8_t flags;
-    uint8_t spare[5];
+    uint8_t owner[5]; /* whoever holds the parser; the parser leaves them alone */
 };
 
 struct mt_smtp_command {

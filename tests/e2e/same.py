@@ -3,6 +3,7 @@ the frames came.
 
 What is not compared, and why:
 
+- `smtp.latency`, `smtp.silence` and a transaction's `latency`: times as well.
 - `@timestamp`, `event.start`, `event.end`, `event.duration`, a transaction's
   `start` and `end`, the time that begins each line of `mailtap.evidence`: a port stamps frames when
   they arrive, not when they were captured.
@@ -49,9 +50,9 @@ def strip(record):
     record.pop("@timestamp", None)
     record["event"] = {key: value for key, value in record["event"].items() if key not in TIMES_OF_EVENT}
     if "smtp" in record:
-        record["smtp"] = dict(record["smtp"])
+        record["smtp"] = {key: value for key, value in record["smtp"].items() if key not in ("latency", "silence")}
         record["smtp"]["transactions"] = [
-            {key: value for key, value in transaction.items() if key not in ("start", "end")}
+            {key: value for key, value in transaction.items() if key not in ("start", "end", "latency")}
             for transaction in record["smtp"].get("transactions", [])
         ]
     if "mailtap" in record:

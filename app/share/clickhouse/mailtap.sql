@@ -83,6 +83,10 @@ CREATE TABLE IF NOT EXISTS mailtap.events
       `direction` LowCardinality(String),
       `end` LowCardinality(String),
       `extensions` Array(String),
+      `fingerprint` Tuple(
+        `client` String,
+        `server` String
+      ),
       `helo` Tuple(
         `findings` Array(LowCardinality(String)),
         `kind` LowCardinality(String),
@@ -90,11 +94,18 @@ CREATE TABLE IF NOT EXISTS mailtap.events
         `score` UInt64,
         `verb` LowCardinality(String)
       ),
+      `latency` Tuple(
+        `greeting` UInt64,
+        `helo` UInt64,
+        `mail` UInt64,
+        `rcpt` UInt64
+      ),
       `missing_bytes` Tuple(
         `client` UInt64,
         `server` UInt64
       ),
       `pickup` LowCardinality(String),
+      `pipelined` UInt64,
       `probes` Tuple(
         `expn` Array(Tuple(
           `argument` String,
@@ -116,6 +127,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
         `5xx` UInt64,
         `other` UInt64
       ),
+      `silence` UInt64,
       `starttls` Tuple(
         `code` UInt16,
         `offered` Nullable(Bool),
@@ -131,6 +143,10 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           `domain` String,
           `enhanced` String,
           `params` Map(String, String)
+        ),
+        `latency` Tuple(
+          `content` UInt64,
+          `data` UInt64
         ),
         `message` Tuple(
           `attachments` Array(Tuple(
@@ -202,7 +218,9 @@ CREATE TABLE IF NOT EXISTS mailtap.events
         `start` DateTime64(9, 'UTC')
       )),
       `transactions_total` UInt64,
-      `truncated` Array(LowCardinality(String))
+      `truncated` Array(LowCardinality(String)),
+      `xclient` Map(String, String),
+      `xforward` Map(String, String)
     ),
     `source` Tuple(
       `bytes` UInt64,

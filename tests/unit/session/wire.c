@@ -41,11 +41,34 @@ void wire_site_domain(struct wire_site *site, const char *domain)
 
 /* --- what comes out --------------------------------------------------------- */
 
+static void keep_digits(char *to, struct mt_span digits)
+{
+    MT_BUG_ON(digits.ptr != NULL && digits.size != 16);
+    memcpy(to, digits.ptr != NULL ? (const char *)digits.ptr : "", digits.size);
+    to[digits.size] = '\0';
+}
+
+static void keep_times(struct wire_times *times, const struct mt_record_session *record)
+{
+    *times = (struct wire_times){.greeting = record->latency_greeting,
+                                 .helo = record->latency_helo,
+                                 .mail = record->latency_mail,
+                                 .rcpt = record->latency_rcpt,
+                                 .silence = record->silence};
+    if (record->transactions.count > 0) {
+        times->data = record->transactions.items[0].latency_data;
+        times->content = record->transactions.items[0].latency_content;
+    }
+    keep_digits(times->client, record->fingerprint_client);
+    keep_digits(times->server, record->fingerprint_server);
+}
+
 static void on_record(void *ctx, const struct mt_record_session *record)
 {
     struct wire *wire = ctx;
 
     wire->records++;
+    keep_times(&wire->times, record);
     dump_session(&wire->dump, record);
 }
 

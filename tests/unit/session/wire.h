@@ -17,6 +17,13 @@ struct wire_site {
     struct mt_site site;
 };
 
+/* What dumps leave out, of the last record. */
+struct wire_times {
+    uint64_t greeting, helo, mail, rcpt, silence, data, content;
+    char client[17]; /* fingerprints; "" when absent */
+    char server[17];
+};
+
 struct wire {
     struct mt_stats *stats;
     struct mt_arena *arena;
@@ -31,6 +38,7 @@ struct wire {
     unsigned records;
     unsigned observed;
     size_t used_max; /* of the arena */
+    struct wire_times times;
 };
 
 void wire_site_init(struct wire_site *site);
