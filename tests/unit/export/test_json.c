@@ -122,7 +122,7 @@ struct items {
 
 static const void *filled_item(const struct mt_field_group *group)
 {
-    static _Alignas(16) uint8_t items[24][1024];
+    static _Alignas(16) uint8_t items[48][1024];
     static unsigned used;
     assert_true(used < MT_ARRAY_COUNT(items) && group->struct_size <= sizeof(items[0]));
     void *item = items[used++];
