@@ -54,6 +54,7 @@ static const char help[] =
     "  --strict           do not run with rules that have errors\n"
     "  --config FILE      options from a YAML file; the command line wins\n"
     "  --ports LIST       TCP ports that carry mail (25,465,587,2525)\n"
+    "  --any-port         look for SMTP on all other TCP ports too\n"
     "  --message LEVEL    headers: of a message only its header; full (default): the tree\n"
     "                     of its parts too\n"
     "  --filter BPF       only frames that match, in tcpdump's language\n"
@@ -96,7 +97,9 @@ static int open_ports(struct mt_live_run *run, char *reason, size_t reason_size)
         .interface_count = live->interface_count,
         .workers = pipeline->workers ? pipeline->workers : 1,
         .mail_ports = has_ports ? pipeline->ports : mail_ports,
-        .mail_port_count = has_ports ? pipeline->port_count : (uint32_t)MT_ARRAY_COUNT(mail_ports),
+        .mail_port_count = pipeline->any_port ? 0 /* the device must not filter */
+                           : has_ports        ? pipeline->port_count
+                                              : (uint32_t)MT_ARRAY_COUNT(mail_ports),
         .filter = options->filter,
         .cores = live->cores,
         .eal_extra = live->driver_args,

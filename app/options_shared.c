@@ -41,6 +41,13 @@ static int take_ports(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_any_port(struct mt_options *options, const char *text)
+{
+    (void)text;
+    options->pipeline.any_port = true;
+    return -1;
+}
+
 static int take_workers(struct mt_options *options, const char *text)
 {
     uint64_t workers;
@@ -200,6 +207,7 @@ const struct mt_option mt_options_shared[] = {
     {"config", READ | DIALOGUE | LIVE, true, take_config},
     {"message", READ | LIVE, true, take_message},
     {"ports", READ | DIALOGUE | LIVE, true, take_ports},
+    {"any-port", READ | LIVE, false, take_any_port},
     {"filter", READ | DIALOGUE | LIVE, true, take_filter},
     {"overlap", READ | DIALOGUE | LIVE, true, take_overlap},
     {"redact", READ | DIALOGUE | LIVE, true, take_redact},

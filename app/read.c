@@ -33,6 +33,7 @@ static const char help[] =
     "  --strict           do not run with rules that have errors\n"
     "  --config FILE      options from a YAML file; the command line wins\n"
     "  --ports LIST       TCP ports that carry mail (25,465,587,2525)\n"
+    "  --any-port         look for SMTP on all other TCP ports too\n"
     "  --message LEVEL    headers: of a message only its header; full (default): the tree\n"
     "                     of its parts too\n"
     "  --filter BPF       only frames that match, in tcpdump's language\n"

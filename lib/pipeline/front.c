@@ -2,9 +2,12 @@
 
 #include <errno.h>
 
-int mt_front_init(struct mt_front *front, const uint16_t *ports, uint32_t port_count, struct mt_stats *stats)
+int mt_front_init(struct mt_front *front, const uint16_t *ports, uint32_t port_count, bool any_port,
+                  struct mt_stats *stats)
 {
     *front = (struct mt_front){.stats = stats};
+    if (any_port)
+        memset(front->ports, 0xff, sizeof(front->ports));
     for (uint32_t i = 0; i < port_count; i++)
         front->ports[ports[i] >> 3] |= (uint8_t)(1u << (ports[i] & 7));
     return mt_fragment_table_create(&(struct mt_fragment_config){0}, stats, &front->fragments);

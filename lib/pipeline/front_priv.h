@@ -20,7 +20,9 @@ struct mt_front {
     uint8_t ports[65536 / 8]; /* bit set: watched */
 };
 
-int mt_front_init(struct mt_front *front, const uint16_t *ports, uint32_t port_count, struct mt_stats *stats);
+/* any_port: every port counts as watched. */
+int mt_front_init(struct mt_front *front, const uint16_t *ports, uint32_t port_count, bool any_port,
+                  struct mt_stats *stats);
 void mt_front_fini(struct mt_front *front);
 
 static inline bool mt_front_has_port(const struct mt_front *front, uint16_t port)

@@ -18,7 +18,8 @@ enum {
     FLOW_SYN_PENDING = 1 << 2,      /* a SYN came that may start another connection */
     FLOW_FIN_CLIENT = 1 << 3,       /* all that this side sent was seen */
     FLOW_FIN_SERVER = 1 << 4,
-    FLOW_END_SHIFT = 8, /* enum mt_session_end of a lingering flow */
+    FLOW_CANDIDATE = 1 << 5, /* on another port: greeted like SMTP, not yet proven */
+    FLOW_END_SHIFT = 8,      /* enum mt_session_end of a lingering flow */
 };
 
 enum {
@@ -101,6 +102,23 @@ static bool has_said_all(struct mt_flow *flow)
            (server || !mt_stream_is_open(stream, MT_SERVER));
 }
 
+static void candidate_let_go(struct mt_worker *worker, struct mt_flow *flow)
+{
+    mt_stats_add(&worker->stats, MT_COUNTER_OTHER_LET_GO, 1);
+    mt_session_drop(worker->sessions, flow->owner);
+    mt_flow_remove(worker->flows, flow);
+}
+
+static bool candidate_is_mail(struct mt_worker *worker, struct mt_flow *flow)
+{
+    if (mt_session_guess(flow->owner) != MT_SESSION_MAIL)
+        return false;
+    flow->flags &= (uint16_t)~FLOW_CANDIDATE;
+    mt_stats_add(&worker->stats, MT_COUNTER_OTHER_MAIL, 1);
+    mt_session_anomaly(worker->sessions, flow->owner, MT_ANOMALY_OTHER_PORT, &worker->now);
+    return true;
+}
+
 static void flow_end(struct mt_worker *worker, struct mt_flow *flow, enum mt_session_end end)
 {
     if (flow->flags & FLOW_LINGERS) {
@@ -112,6 +130,10 @@ static void flow_end(struct mt_worker *worker, struct mt_flow *flow, enum mt_ses
     }
     if (end == MT_SESSION_END_TIMEOUT)
         mt_stats_add(&worker->stats, MT_COUNTER_FLOWS_TIMEOUT, 1);
+    if (MT_UNLIKELY(flow->flags & FLOW_CANDIDATE) && !candidate_is_mail(worker, flow)) {
+        candidate_let_go(worker, flow);
+        return;
+    }
     mt_session_close(worker->sessions, flow->owner, end);
     mt_flow_remove(worker->flows, flow);
 }
@@ -287,6 +309,46 @@ static void on_handshake(struct mt_worker *worker, const struct opening *o)
     embryo_count(embryo, side, packet);
 }
 
+/* "220 " or "220-", or the start of it where a segment ends before. */
+static bool is_greeting(struct mt_span payload)
+{
+    size_t size = payload.size < 3 ? payload.size : 3;
+
+    if (size == 0 || memcmp(payload.ptr, "220", size) != 0)
+        return false;
+    return payload.size < 4 || payload.ptr[3] == ' ' || payload.ptr[3] == '-';
+}
+
+/* --any-port, neither port is a mail port: nothing is kept of a connection but its
+ * embryo, until its server greets. That has to be its first word where its
+ * handshake was seen; the session that is opened then is a candidate until the
+ * client has spoken. */
+static struct mt_flow *on_other_port(struct mt_worker *worker, struct opening *o)
+{
+    const struct mt_packet *packet = o->packet;
+    bool is_from_client = o->embryo && (o->embryo->swapped != 0) == o->swapped;
+    bool is_first = o->embryo && !is_from_client && (o->embryo->flags & EMBRYO_SYNACK) &&
+                    packet->seq == o->embryo->isn[MT_SERVER] + 1;
+    bool is_candidate =
+        !is_from_client && is_greeting(packet->payload) && (is_first || packet->payload.size >= 4);
+
+    if (packet->payload_size > 0 && is_candidate && (is_first || !o->embryo)) {
+        o->src_is_client = false;
+        struct mt_flow *flow = flow_open(worker, o);
+        if (flow)
+            flow->flags |= FLOW_CANDIDATE;
+        return flow;
+    }
+    mt_stats_add(&worker->stats, MT_COUNTER_OTHER_SEGMENTS, 1);
+    if (packet->payload_size > 0 && is_first) {
+        mt_embryo_remove(worker->flows, o->embryo);
+        mt_stats_add(&worker->stats, MT_COUNTER_OTHER_LET_GO, 1);
+    } else if (o->embryo && packet->payload_size == 0) {
+        embryo_count(o->embryo, is_from_client ? MT_CLIENT : MT_SERVER, packet);
+    }
+    return NULL;
+}
+
 /* Anything else without a flow: the packet that makes one, or a stray. */
 static MT_NOINLINE struct mt_flow *on_unknown(struct mt_worker *worker, struct opening *o)
 {
@@ -303,6 +365,9 @@ static MT_NOINLINE struct mt_flow *on_unknown(struct mt_worker *worker, struct o
         mt_stats_add(&worker->stats, MT_COUNTER_FLOWS_STRAY, 1);
         return NULL;
     }
+    if (MT_UNLIKELY(worker->config->any_port) && !worker_has_port(worker, packet->tuple.src_port) &&
+        !worker_has_port(worker, packet->tuple.dst_port))
+        return on_other_port(worker, o);
     bool from_client = o->embryo ? (o->embryo->swapped != 0) == o->swapped : false;
     bool completes = o->embryo && from_client &&
                      (o->embryo->flags & (EMBRYO_SYN | EMBRYO_SYNACK)) == (EMBRYO_SYN | EMBRYO_SYNACK);
@@ -376,6 +441,11 @@ static void flow_segment(struct mt_worker *worker, struct mt_flow *flow, enum mt
     struct stream_ctx ctx = {.worker = worker, .flow = flow, .session = flow->owner};
     enum mt_stream_verdict verdict =
         mt_stream_input(worker->streams, flow_stream(flow), side, packet, &stream_sink, &ctx);
+    if (MT_UNLIKELY(flow->flags & FLOW_CANDIDATE) && !candidate_is_mail(worker, flow) &&
+        mt_session_guess(flow->owner) == MT_SESSION_OTHER) {
+        candidate_let_go(worker, flow);
+        return;
+    }
     if (MT_LIKELY(verdict == MT_STREAM_OK))
         return;
     flow_linger(worker, flow, verdict == MT_STREAM_RESET ? MT_SESSION_END_RST : MT_SESSION_END_FIN);

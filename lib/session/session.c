@@ -178,10 +178,7 @@ void mt_session_close(struct mt_session_engine *engine, struct mt_session *sessi
         mt_helo_at_close(&run);
         mt_build_record(&run, end);
     }
-    mt_store_free(engine, session);
-    if (engine->named == session)
-        engine->named = NULL;
-    mt_pool_put(engine->pool, session);
+    mt_session_drop(engine, session);
 }
 
 void mt_session_count(struct mt_session *session, enum mt_side side, uint32_t packets, uint64_t wire_bytes,
@@ -194,6 +191,49 @@ void mt_session_count(struct mt_session *session, enum mt_side side, uint32_t pa
     if (MT_UNLIKELY(mark->time - session->last.time >= MT_SILENCE_MIN))
         mt_latency_silence(session, mark->time - session->last.time);
     session->last = *mark;
+}
+
+void mt_session_drop(struct mt_session_engine *engine, struct mt_session *session)
+{
+    mt_store_free(engine, session);
+    if (engine->named == session)
+        engine->named = NULL;
+    mt_pool_put(engine->pool, session);
+}
+
+/* HELP, NOOP, QUIT, AUTH and RSET are words of other protocols too. */
+static bool is_proof(unsigned verb)
+{
+    switch (verb) {
+    case MT_VERB_HELO:
+    case MT_VERB_EHLO:
+    case MT_VERB_LHLO:
+    case MT_VERB_MAIL:
+    case MT_VERB_RCPT:
+    case MT_VERB_VRFY:
+    case MT_VERB_EXPN:
+    case MT_VERB_STARTTLS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum mt_session_guess mt_session_guess(const struct mt_session *session)
+{
+    struct mt_count counts[MT_KEY_COUNT];
+    size_t size = mt_tally_list(session, counts);
+    bool is_other = session->client.mode == MT_SMTP_OPAQUE;
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned verb = counts[i].key - MT_KEY_VERB;
+        if (counts[i].key < MT_KEY_VERB)
+            continue;
+        if (is_proof(verb))
+            return MT_SESSION_MAIL;
+        is_other |= verb == MT_VERB_UNKNOWN;
+    }
+    return is_other ? MT_SESSION_OTHER : MT_SESSION_UNDECIDED;
 }
 
 /* --- for all files ---------------------------------------------------------- */

@@ -145,6 +145,19 @@ void mt_session_anomaly(struct mt_session_engine *engine, struct mt_session *ses
  * its handshake is incomplete) and frees the session. */
 void mt_session_close(struct mt_session_engine *engine, struct mt_session *session, enum mt_session_end end);
 
+/* Of a connection that is no mail by its port: is it by what was said? A greeting
+ * alone is not enough, other protocols greet with 220 too: the client has to say
+ * HELO, or what only SMTP has. */
+enum mt_session_guess {
+    MT_SESSION_UNDECIDED,
+    MT_SESSION_MAIL,
+    MT_SESSION_OTHER,
+};
+enum mt_session_guess mt_session_guess(const struct mt_session *session);
+
+/* Frees the session without a record. */
+void mt_session_drop(struct mt_session_engine *engine, struct mt_session *session);
+
 /* For the transcript. */
 struct mt_span mt_session_event_id(const struct mt_session *session);
 void mt_session_tuple(const struct mt_session *session, struct mt_tuple *ret_tuple);
