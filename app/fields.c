@@ -53,6 +53,7 @@ static const struct type_text types[] = {
     [MT_FIELD_TYPE_RECIPIENT] = {"list", "[]"},
     [MT_FIELD_TYPE_HOP] = {"list", "[]"},
     [MT_FIELD_TYPE_PART] = {"list", "[]"},
+    [MT_FIELD_TYPE_SIGNATURE] = {"list", "[]"},
     [MT_FIELD_TYPE_TRANSACTION] = {"list", "[]"},
     [MT_FIELD_TYPE_GROUPBYS] = {"text", ".<field>"},
 };

@@ -207,6 +207,17 @@ static void put_last_reply(struct mt_zeek_row *row, const struct mt_record_trans
 }
 
 /* As Zeek does it: first is the last of the headers, the oldest hop. */
+/* A column of addresses: what is none is left out. */
+static void put_originating_ip(struct mt_zeek_row *row, struct mt_span text)
+{
+    struct mt_ip ip;
+
+    if (text.ptr != NULL && mt_ip_parse(text, &ip))
+        mt_zeek_string(row, "x_originating_ip", text);
+    else
+        mt_zeek_unset(row);
+}
+
 static void put_received(struct mt_zeek_row *row, const struct mt_texts *received)
 {
     uint32_t count = received->count;
@@ -252,7 +263,7 @@ static void put_mail(struct mt_zeek_row *row, const struct mt_record_session *re
     mt_zeek_string(row, "msg_id", transaction->message_id);
     mt_zeek_string(row, "in_reply_to", transaction->message_in_reply_to);
     mt_zeek_string(row, "subject", transaction->message_subject);
-    mt_zeek_unset(row); /* x_originating_ip */
+    put_originating_ip(row, transaction->message_originating_ip);
     put_received(row, &transaction->message_received);
     put_last_reply(row, transaction);
     put_path(row, record, &transaction->message_received);

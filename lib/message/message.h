@@ -77,6 +77,10 @@ typedef bool mt_message_convert(void *ctx, struct mt_span charset, struct mt_spa
 void mt_message_decode_words(struct mt_span value, mt_message_convert *convert, void *convert_ctx,
                              struct mt_buf *ret_utf8);
 
+/* The value of a tag of DKIM-Signature, ARC-Seal and their like (RFC 6376 §3.2,
+ * RFC 8617 §4.1), absent when there is none. Linear in the value. */
+struct mt_span mt_message_tag(struct mt_span value, const char *name);
+
 /* --- trace ------------------------------------------------------------------ */
 
 /* A Received field in its parts; absent is what it does not say. The texts are

@@ -28,6 +28,11 @@ static const struct mt_field parameter_fields[] = {
 #include "record/fields.def"
 };
 
+static const struct mt_field signature_fields[] = {
+#define MT_FIELD_SIGNATURE(type, member, path, meaning) FIELD(signature, type, member, path, meaning)
+#include "record/fields.def"
+};
+
 static const struct mt_field part_fields[] = {
 #define MT_FIELD_PART(type, member, path, meaning) FIELD(part, type, member, path, meaning)
 #include "record/fields.def"
@@ -70,6 +75,7 @@ GROUP(parameter);
 GROUP(recipient);
 GROUP(hop);
 GROUP(part);
+GROUP(signature);
 GROUP(transaction);
 GROUP(groupby);
 GROUP(alert);
@@ -91,6 +97,8 @@ const struct mt_field_group *mt_field_items(enum mt_field_type type)
         return &mt_group_hop;
     case MT_FIELD_TYPE_PART:
         return &mt_group_part;
+    case MT_FIELD_TYPE_SIGNATURE:
+        return &mt_group_signature;
     case MT_FIELD_TYPE_TRANSACTION:
         return &mt_group_transaction;
     case MT_FIELD_TYPE_GROUPBYS:

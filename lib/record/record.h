@@ -74,6 +74,10 @@ struct mt_parts {
     const struct mt_record_part *items;
     uint32_t count;
 };
+struct mt_signatures {
+    const struct mt_record_signature *items;
+    uint32_t count;
+};
 struct mt_transactions {
     const struct mt_record_transaction *items;
     uint32_t count;
@@ -103,6 +107,7 @@ struct mt_groupbys {
 #define MT_TYPE_RECIPIENT struct mt_recipients
 #define MT_TYPE_HOP struct mt_hops
 #define MT_TYPE_PART struct mt_parts
+#define MT_TYPE_SIGNATURE struct mt_signatures
 #define MT_TYPE_TRANSACTION struct mt_transactions
 #define MT_TYPE_GROUPBYS struct mt_groupbys
 
@@ -125,6 +130,11 @@ struct mt_record_probe {
 
 struct mt_record_parameter {
 #define MT_FIELD_PARAMETER MT_MEMBER
+#include "record/fields.def"
+};
+
+struct mt_record_signature {
+#define MT_FIELD_SIGNATURE MT_MEMBER
 #include "record/fields.def"
 };
 
@@ -187,6 +197,7 @@ enum mt_field_type {
     MT_FIELD_TYPE_RECIPIENT,
     MT_FIELD_TYPE_HOP,
     MT_FIELD_TYPE_PART,
+    MT_FIELD_TYPE_SIGNATURE,
     MT_FIELD_TYPE_TRANSACTION,
     MT_FIELD_TYPE_GROUPBYS,
 };
@@ -213,6 +224,7 @@ extern const struct mt_field_group mt_group_parameter;
 extern const struct mt_field_group mt_group_recipient;
 extern const struct mt_field_group mt_group_hop;
 extern const struct mt_field_group mt_group_part;
+extern const struct mt_field_group mt_group_signature;
 extern const struct mt_field_group mt_group_transaction;
 extern const struct mt_field_group mt_group_groupby;
 extern const struct mt_field_group mt_group_alert;

@@ -406,6 +406,7 @@ void mt_build_record(struct mt_run *run, enum mt_session_end end)
     build->texts_used = 0;
     build->hops_used = 0;
     build->names_used = 0;
+    build->signatures_used = 0;
     build_event(run, &record);
     build_network(run, &record);
     bool has_proxy = build_entries(run, &record);

@@ -18,7 +18,7 @@ struct mt_build_slot {
     uint32_t attachments;
     uint32_t unanswered;     /* recipients without a reply */
     uint32_t received_total; /* when more than were kept */
-    uint16_t seen;           /* bit n: enum mt_field_kind n */
+    uint32_t seen;           /* bit n: enum mt_field_kind n */
     bool is_received_low;    /* below another field of the header */
     uint32_t texts_off[MT_HEADER_LISTS];
     uint32_t texts[MT_HEADER_LISTS];
@@ -39,6 +39,7 @@ struct mt_build {
     struct mt_record_probe *probes[2]; /* VRFY, EXPN */
     struct mt_span *texts;
     struct mt_record_hop *hops;
+    struct mt_record_signature *signatures;
     struct mt_record_part *parts;
     struct mt_record_part *attachments; /* those of them, at the same offsets */
     const char **names;
@@ -48,6 +49,7 @@ struct mt_build {
     size_t parameters_cap;
     size_t texts_cap;
     size_t hops_cap;
+    size_t signatures_cap;
     size_t parts_cap;
     size_t names_cap;
     size_t text_cap;
@@ -55,6 +57,7 @@ struct mt_build {
     size_t texts_used;
     size_t hops_used;
     size_t names_used;
+    size_t signatures_used;
     struct mt_span helo; /* name in the last greeting */
     struct mt_buf b;     /* text */
     struct mt_count counts[MT_KEY_COUNT];
@@ -74,6 +77,9 @@ void mt_build_join(struct mt_build *build, struct mt_span *text, struct mt_span 
 
 void mt_build_outer(struct mt_build *build, const struct mt_entry_outer *entry, struct mt_outers *ret_outers);
 void mt_build_part(struct mt_run *run, const struct mt_entry_part *entry, struct mt_build_slot *slot);
+/* Texts of what was kept of DKIM-Signature or ARC-Seal. */
+void mt_build_signatures(struct mt_run *run, const struct mt_texts *texts,
+                         struct mt_signatures *ret_signatures);
 void mt_build_received(struct mt_run *run, const struct mt_build_slot *slot,
                        struct mt_record_transaction *transaction);
 /* build_tls.c */

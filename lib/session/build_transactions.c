@@ -180,16 +180,24 @@ static void fill_rcpt(struct mt_run *run, const struct mt_entry_rcpt *rcpt, stru
 
 /* --- message and reply ------------------------------------------------------ */
 
+/* What stands between brackets, if they are around all of it. */
+static struct mt_span between(struct mt_span text, char open, char close)
+{
+    if (text.size >= 2 && text.ptr[0] == (uint8_t)open && text.ptr[text.size - 1] == (uint8_t)close)
+        return mt_span(text.ptr + 1, text.size - 2);
+    return text;
+}
+
 static void fill_field(struct mt_run *run, const struct mt_entry_field *field, struct mt_build_slot *slot,
                        struct mt_record_transaction *transaction)
 {
     struct mt_build *build = run->engine->build;
     struct mt_span text = mt_entry_text(field);
-    uint16_t below = 1u << MT_HEADER_FROM | 1u << MT_HEADER_SUBJECT | 1u << MT_HEADER_DATE;
+    uint32_t below = 1u << MT_HEADER_FROM | 1u << MT_HEADER_SUBJECT | 1u << MT_HEADER_DATE;
 
     if (field->kind == MT_HEADER_RECEIVED)
         slot->is_received_low |= (slot->seen & below) != 0;
-    slot->seen |= (uint16_t)(1u << field->kind);
+    slot->seen |= 1u << field->kind;
     if (field->kind < MT_HEADER_LISTS) {
         size_t at = slot->texts_off[field->kind] + slot->texts[field->kind];
         if (at >= build->texts_cap) {
@@ -209,6 +217,18 @@ static void fill_field(struct mt_run *run, const struct mt_entry_field *field, s
         break;
     case MT_HEADER_MESSAGE_ID:
         transaction->message_id = text;
+        break;
+    case MT_HEADER_SENDER:
+        transaction->message_sender = text;
+        break;
+    case MT_HEADER_RETURN_PATH:
+        transaction->message_return_path = between(text, '<', '>');
+        break;
+    case MT_HEADER_LIST_ID:
+        transaction->message_list_id = text;
+        break;
+    case MT_HEADER_ORIGINATING_IP:
+        transaction->message_originating_ip = between(text, '[', ']');
         break;
     case MT_HEADER_CONTENT_TYPE:
         transaction->message_content_type = text;
@@ -289,12 +309,16 @@ static void finish_transaction(struct mt_run *run, struct mt_build_slot *slot, e
 {
     struct mt_build *build = run->engine->build;
     const struct mt_entry_done *done = slot->mail->done;
+    struct mt_texts dkim, arc;
     struct mt_texts *lists[MT_HEADER_LISTS] = {
         [MT_HEADER_FROM] = &transaction->message_from,
         [MT_HEADER_TO] = &transaction->message_to,
         [MT_HEADER_CC] = &transaction->message_cc,
         [MT_HEADER_REPLY_TO] = &transaction->message_reply_to,
         [MT_HEADER_RECEIVED] = &transaction->message_received,
+        [MT_HEADER_AUTH_RESULTS] = &transaction->message_auth_results,
+        [MT_HEADER_DKIM] = &dkim,
+        [MT_HEADER_ARC] = &arc,
     };
 
     transaction->recipients =
@@ -303,6 +327,8 @@ static void finish_transaction(struct mt_run *run, struct mt_build_slot *slot, e
     for (unsigned list = 0; list < MT_HEADER_LISTS; list++)
         *lists[list] =
             (struct mt_texts){.items = &build->texts[slot->texts_off[list]], .count = slot->texts[list]};
+    mt_build_signatures(run, &dkim, &transaction->message_dkim);
+    mt_build_signatures(run, &arc, &transaction->message_arc);
     mt_build_received(run, slot, transaction);
     transaction->message_parts =
         (struct mt_parts){.items = &build->parts[slot->parts_off], .count = slot->parts};

@@ -4,28 +4,43 @@
 /* Kept of each address field, and of Received, in one message. */
 #define MAILBOXES_MAX 64u
 #define RECEIVED_MAX 64u
+/* Of Authentication-Results, DKIM-Signature and ARC-Seal each. */
+#define LIST_MAX 8u
+
+#define NAMED(text, kind)            \
+    {                                \
+        text, sizeof(text) - 1, kind \
+    }
 
 static const struct {
     const char *name;
+    uint8_t size;
     uint8_t kind;
 } fields[] = {
-    {"From", MT_HEADER_FROM},
-    {"To", MT_HEADER_TO},
-    {"Cc", MT_HEADER_CC},
-    {"Reply-To", MT_HEADER_REPLY_TO},
-    {"Received", MT_HEADER_RECEIVED},
-    {"Subject", MT_HEADER_SUBJECT},
-    {"Date", MT_HEADER_DATE},
-    {"Message-ID", MT_HEADER_MESSAGE_ID},
-    {"In-Reply-To", MT_HEADER_IN_REPLY_TO},
-    {"User-Agent", MT_HEADER_USER_AGENT},
-    {"X-Mailer", MT_HEADER_USER_AGENT},
+    NAMED("From", MT_HEADER_FROM),
+    NAMED("To", MT_HEADER_TO),
+    NAMED("Cc", MT_HEADER_CC),
+    NAMED("Reply-To", MT_HEADER_REPLY_TO),
+    NAMED("Received", MT_HEADER_RECEIVED),
+    NAMED("Subject", MT_HEADER_SUBJECT),
+    NAMED("Date", MT_HEADER_DATE),
+    NAMED("Message-ID", MT_HEADER_MESSAGE_ID),
+    NAMED("In-Reply-To", MT_HEADER_IN_REPLY_TO),
+    NAMED("User-Agent", MT_HEADER_USER_AGENT),
+    NAMED("X-Mailer", MT_HEADER_USER_AGENT),
+    NAMED("Sender", MT_HEADER_SENDER),
+    NAMED("Return-Path", MT_HEADER_RETURN_PATH),
+    NAMED("List-Id", MT_HEADER_LIST_ID),
+    NAMED("X-Originating-IP", MT_HEADER_ORIGINATING_IP),
+    NAMED("Authentication-Results", MT_HEADER_AUTH_RESULTS),
+    NAMED("DKIM-Signature", MT_HEADER_DKIM),
+    NAMED("ARC-Seal", MT_HEADER_ARC),
 };
 
 static enum mt_field_kind kind_of(struct mt_span name)
 {
     for (size_t i = 0; i < MT_ARRAY_COUNT(fields); i++) {
-        if (mt_span_ieq_cstr(name, fields[i].name))
+        if (name.size == fields[i].size && mt_span_ieq(name, mt_span(fields[i].name, fields[i].size)))
             return fields[i].kind;
     }
     return MT_HEADER_COUNT;
@@ -77,6 +92,44 @@ static void keep_mailboxes(struct mt_run *run, enum mt_field_kind kind, struct m
         keep_decoded(run, kind, mailboxes[i]);
 }
 
+/* What the record needs of it, with semicolons between, as they can't stand in
+ * values: the signature itself is long and says nothing to a person. */
+static void keep_signature(struct mt_run *run, enum mt_field_kind kind, struct mt_span value)
+{
+    static const char *const names[] = {"d", "s", "a", "i", "cv"};
+    struct mt_session_engine *engine = run->engine;
+    struct mt_buf text = mt_buf(engine->scratch, sizeof(engine->scratch));
+
+    for (size_t i = 0; i < MT_ARRAY_COUNT(names); i++) {
+        bool is_address = kind == MT_HEADER_DKIM && strcmp(names[i], "i") == 0;
+        if (i > 0)
+            mt_buf_put_byte(&text, ';');
+        if (!is_address) /* i= of a DKIM-Signature is whom it stands for */
+            mt_buf_put_span(&text, mt_message_tag(value, names[i]));
+    }
+    keep_field(run, kind, mt_keep(run, mt_buf_span(&text), engine->limits.text_max, MT_CUT_MESSAGE));
+}
+
+/* Fields of which a message may have several. False: enough of them are kept. */
+static bool may_keep(struct mt_run *run, enum mt_field_kind kind)
+{
+    struct mt_extra *extra = run->session->extra;
+
+    if (kind == MT_HEADER_RECEIVED) {
+        extra->received++; /* a header holds no more than its octets */
+        if (extra->received <= RECEIVED_MAX)
+            return true;
+    } else if (kind >= MT_HEADER_AUTH_RESULTS && kind < MT_HEADER_LISTS) {
+        if (extra->lists[kind]++ < LIST_MAX)
+            return true;
+        extra->lists[kind] = LIST_MAX;
+    } else { /* RFC 5322 §3.6: once; the first counts */
+        return !(extra->header_seen & 1u << kind);
+    }
+    mt_cut(run, MT_CUT_MESSAGE);
+    return false;
+}
+
 static void take_field(void *ctx, struct mt_span name, struct mt_span value, bool is_cut)
 {
     struct mt_run *run = ctx;
@@ -88,17 +141,9 @@ static void take_field(void *ctx, struct mt_span name, struct mt_span value, boo
         mt_parts_field(run, name, value);
         return;
     }
-    /* RFC 5322 §3.6: all of these but Received once; the first counts. */
-    if (kind != MT_HEADER_RECEIVED && (extra->header_seen & 1u << kind))
+    if (!may_keep(run, kind))
         return;
-    if (kind == MT_HEADER_RECEIVED) {
-        extra->received++; /* a header holds no more than its octets */
-        if (extra->received > RECEIVED_MAX) {
-            mt_cut(run, MT_CUT_MESSAGE);
-            return;
-        }
-    }
-    extra->header_seen |= (uint16_t)(1u << kind);
+    extra->header_seen |= 1u << kind;
     if (is_cut)
         mt_cut(run, MT_CUT_MESSAGE);
     switch (kind) {
@@ -109,7 +154,13 @@ static void take_field(void *ctx, struct mt_span name, struct mt_span value, boo
         keep_mailboxes(run, kind, value);
         break;
     case MT_HEADER_SUBJECT:
+    case MT_HEADER_SENDER:
+    case MT_HEADER_LIST_ID:
         keep_decoded(run, kind, value);
+        break;
+    case MT_HEADER_DKIM:
+    case MT_HEADER_ARC:
+        keep_signature(run, kind, value);
         break;
     default:
         keep_field(run, kind, mt_keep(run, value, max, MT_CUT_MESSAGE));
@@ -142,6 +193,7 @@ static void begin_header(struct mt_run *run)
     }
     mt_message_header_start(extra->header);
     extra->header_seen = 0;
+    memset(extra->lists, 0, sizeof(extra->lists));
     extra->received = 0;
     session->flags |= MT_S_HEADER;
 }

@@ -44,6 +44,7 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->parameters_cap = limits->bytes_max / 2 + 1;
     build->texts_cap = limits->bytes_max;
     build->hops_cap = limits->bytes_max / 8 + 1;
+    build->signatures_cap = limits->bytes_max / 8 + 1;
     build->parts_cap = limits->bytes_max / sizeof(struct mt_entry_part) + 1;
     build->names_cap = (size_t)limits->transactions_max * MT_BUILD_FINDINGS_MAX +
                        build->parts_cap * MT_BUILD_PART_FINDINGS_MAX;
@@ -57,13 +58,14 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->probes[1] = calloc(limits->probes_max, sizeof(*build->probes[1]));
     build->texts = calloc(build->texts_cap, sizeof(*build->texts));
     build->hops = calloc(build->hops_cap, sizeof(*build->hops));
+    build->signatures = calloc(build->signatures_cap, sizeof(*build->signatures));
     build->parts = calloc(build->parts_cap, sizeof(*build->parts));
     build->attachments = calloc(build->parts_cap, sizeof(*build->attachments));
     build->names = calloc(build->names_cap, sizeof(*build->names));
     build->text = calloc(build->text_cap, 1);
     return build->transactions && build->slots && build->recipients && build->parameters && build->auths &&
-           build->probes[0] && build->probes[1] && build->texts && build->hops && build->parts &&
-           build->attachments && build->names && build->text;
+           build->probes[0] && build->probes[1] && build->texts && build->hops && build->signatures &&
+           build->parts && build->attachments && build->names && build->text;
 }
 
 void mt_build_destroy(struct mt_build *build)
@@ -79,6 +81,7 @@ void mt_build_destroy(struct mt_build *build)
     free(build->probes[1]);
     free(build->texts);
     free(build->hops);
+    free(build->signatures);
     free(build->parts);
     free(build->attachments);
     free(build->names);

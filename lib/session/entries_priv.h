@@ -178,16 +178,23 @@ enum mt_field_kind {
     MT_HEADER_TO,
     MT_HEADER_CC,
     MT_HEADER_REPLY_TO,
-    MT_HEADER_RECEIVED, /* the lists end here */
+    MT_HEADER_RECEIVED,
+    MT_HEADER_AUTH_RESULTS,
+    MT_HEADER_DKIM,
+    MT_HEADER_ARC, /* the lists end here */
     MT_HEADER_SUBJECT,
     MT_HEADER_DATE,
     MT_HEADER_MESSAGE_ID,
     MT_HEADER_IN_REPLY_TO,
     MT_HEADER_USER_AGENT,
     MT_HEADER_CONTENT_TYPE,
+    MT_HEADER_SENDER,
+    MT_HEADER_RETURN_PATH,
+    MT_HEADER_LIST_ID,
+    MT_HEADER_ORIGINATING_IP,
     MT_HEADER_COUNT,
 };
-#define MT_HEADER_LISTS (MT_HEADER_RECEIVED + 1)
+#define MT_HEADER_LISTS (MT_HEADER_ARC + 1)
 
 struct mt_entry_field {
     struct mt_entry head;

@@ -165,16 +165,17 @@ struct mt_extra {
     struct mt_tls *tls;          /* while the handshake lasts */
     uint64_t missing[MT_SIDE_COUNT];
     uint64_t anomalies[3];
-    uint32_t cuts; /* bit n: enum mt_cut n */
+    uint32_t cuts;        /* bit n: enum mt_cut n */
+    uint32_t header_seen; /* bit n: enum mt_field_kind n */
     uint16_t ring_cap;
     uint16_t ring_head;
     uint16_t counts_cap;
     uint16_t counts_used;
-    uint16_t header_seen; /* bit n: enum mt_field_kind n */
-    uint8_t back;         /* as in RCPT, for the open transaction */
+    uint8_t back; /* as in RCPT, for the open transaction */
     uint8_t outer_back;
-    uint16_t parts;    /* of this message */
-    uint16_t received; /* Received fields of this message */
+    uint8_t lists[MT_HEADER_LISTS]; /* kept of each list but mailboxes and Received */
+    uint16_t parts;                 /* of this message */
+    uint16_t received;              /* Received fields of this message */
     uint8_t auth_mechanism;
     uint8_t auth_flags;
     uint8_t auths;

@@ -149,6 +149,13 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           `data` UInt64
         ),
         `message` Tuple(
+          `arc` Array(Tuple(
+            `algorithm` String,
+            `domain` String,
+            `instance` String,
+            `selector` String,
+            `validation` String
+          )),
           `attachments` Array(Tuple(
             `charset` String,
             `content_type` String,
@@ -160,12 +167,22 @@ CREATE TABLE IF NOT EXISTS mailtap.events
             `path` String,
             `size` UInt64
           )),
+          `auth_results` Array(String),
           `cc` Array(String),
           `content_type` String,
           `date` String,
+          `dkim` Array(Tuple(
+            `algorithm` String,
+            `domain` String,
+            `instance` String,
+            `selector` String,
+            `validation` String
+          )),
           `from` Array(String),
           `in_reply_to` String,
+          `list_id` String,
           `message_id` String,
+          `originating_ip` String,
           `parts` Array(Tuple(
             `charset` String,
             `content_type` String,
@@ -193,6 +210,8 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           )),
           `received_total` UInt64,
           `reply_to` Array(String),
+          `return_path` String,
+          `sender` String,
           `subject` String,
           `to` Array(String),
           `user_agent` String

@@ -57,6 +57,8 @@ static struct mt_span text_of(const char *path, unsigned value)
         snprintf(text, 256, "%u", 42 + value);
     else if (strcmp(path, "smtp.transactions[].message.received") == 0)
         snprintf(text, 256, "from a.example (a.example [192.0.2.%u]) by b.example", 1 + value);
+    else if (strcmp(path, "smtp.transactions[].message.originating_ip") == 0)
+        snprintf(text, 256, "192.0.2.%u", 1 + value);
     else if (strstr(path, "address") != NULL)
         snprintf(text, 256, "box%u@%s.example", value, strrchr(path, '.') + 1);
     else
