@@ -195,16 +195,18 @@ static int parse_chain(struct parser *p, const char *word, enum mt_sigma_node_ki
 {
     struct mt_sigma_node *first = NULL;
     int rc = parse(p, &first);
-    if (rc != 0 || !is_word(p, word)) {
-        *ret_node = rc == 0 ? first : NULL;
-        return rc;
+    if (rc != 0 || !first)
+        return rc != 0 ? rc : -ENOMEM;
+    if (!is_word(p, word)) {
+        *ret_node = first;
+        return 0;
     }
     struct mt_sigma_node *last = first;
     while (is_word(p, word)) {
         next_word(p);
         rc = parse(p, &last->next);
-        if (rc != 0)
-            return rc;
+        if (rc != 0 || !last->next)
+            return rc != 0 ? rc : -ENOMEM;
         last = last->next;
     }
     *ret_node = node_make(p, kind, first);

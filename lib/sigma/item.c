@@ -273,8 +273,8 @@ static int add_fieldref(struct item *item, const struct mt_yaml *value)
     if (value->text.size == 0)
         return unknown_field(item, value, value->text);
     int rc = find_field(item, value, value->text, &test.other);
-    if (rc != 0)
-        return rc;
+    if (rc != 0 || !test.other)
+        return rc != 0 ? rc : -ENOMEM;
     if (item->field->kind == MT_SIGMA_LIST || test.other->kind == MT_SIGMA_LIST)
         return wrong(item, value, "a list of objects can't be compared; name one of their members");
     return add_test(item, value, test);

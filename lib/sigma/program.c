@@ -100,8 +100,8 @@ static int intern(struct builder *b, struct mt_sigma_test *test)
     int rc = digest_of(test, &digest);
     if (rc == 0 && b->program->test_count == b->test_cap)
         rc = grow_tests(b);
-    if (rc != 0)
-        return rc;
+    if (rc != 0 || !b->slots)
+        return rc != 0 ? rc : -ENOMEM;
     uint32_t at = (uint32_t)digest.word[0] & b->slot_mask;
     for (; b->slots[at]; at = (at + 1) & b->slot_mask) {
         uint32_t i = b->slots[at] - 1;
