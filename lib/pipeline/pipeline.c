@@ -4,8 +4,10 @@
 #include "pipeline/threads_priv.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const uint16_t default_ports[] = {25, 465, 587, 2525};
 
@@ -95,8 +97,11 @@ static int single_run(const struct mt_pipeline_config *config, struct mt_capture
     mt_worker_finish(worker, &(struct mt_mark){.time = result->last_time, .number = last_number});
     mt_collector_flush(collector);
     mt_stats_sum(&result->stats, &worker->stats);
-    result->tally = *worker->tally;
+    struct mt_tally *tally = worker->tally;
+    worker->tally = NULL;
     mt_worker_destroy(worker);
+    result->tally = *tally;
+    free(tally);
     return 0;
 }
 
@@ -118,6 +123,16 @@ static int refuse(char *ret_reason, size_t reason_size, int rc, const char *what
     return rc;
 }
 
+/* The tally's two thirds of a megabyte are touched at the end, when the memory of
+ * the sessions has been given back. */
+static void result_clear(struct mt_pipeline_result *result)
+{
+    size_t behind = offsetof(struct mt_pipeline_result, tally) + sizeof(result->tally);
+
+    memset(result, 0, offsetof(struct mt_pipeline_result, tally));
+    memset((uint8_t *)result + behind, 0, sizeof(*result) - behind);
+}
+
 int mt_pipeline_run(const struct mt_pipeline_config *given, struct mt_capture *capture,
                     const struct mt_pipeline_sink *sink, void *ctx, char *ret_reason, size_t reason_size,
                     struct mt_pipeline_result *ret_result)
@@ -128,7 +143,7 @@ int mt_pipeline_run(const struct mt_pipeline_config *given, struct mt_capture *c
     if (sink->transcript || sink->record || !capture->persistent)
         config.workers = 1;
     struct mt_pipeline_result *result = ret_result;
-    memset(result, 0, sizeof(*result));
+    result_clear(result);
     result->workers = config.workers;
 
     struct mt_front front;

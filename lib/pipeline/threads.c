@@ -144,6 +144,7 @@ int mt_threads_run(const struct mt_pipeline_config *config, struct mt_capture *c
         threads_join(&t);
         mt_collector_flush(collector);
     }
+    memset(&result->tally, 0, sizeof(result->tally));
     for (uint32_t i = 0; t.lanes && i < t.lane_count; i++) {
         if (rc == 0)
             result_add(result, t.lanes[i]->worker);
