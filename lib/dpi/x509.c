@@ -338,8 +338,8 @@ bool mt_x509_parse(struct mt_span der, struct mt_x509 *ret_certificate)
     expect(&tbs, TAG_SEQUENCE); /* signature's algorithm */
     read_names(&tbs, c);
     expect(&tbs, TAG_SEQUENCE); /* key */
-    for (uint8_t tag = TAG_ISSUER_ID; tag <= TAG_SUBJECT_ID; tag++) {
-        if (is_next(&tbs, tag) || is_next(&tbs, tag & ~0x20))
+    for (unsigned tag = TAG_ISSUER_ID; tag <= TAG_SUBJECT_ID; tag++) {
+        if (is_next(&tbs, (uint8_t)tag) || is_next(&tbs, (uint8_t)(tag & ~0x20u)))
             expect(&tbs, tbs.rest.ptr[0]);
     }
     if (is_next(&tbs, TAG_EXTENSIONS))
