@@ -94,6 +94,14 @@ static void take_octets(struct run *run, struct mt_span bytes)
     mime->tail = (uint8_t)tail;
 }
 
+/* What escapes take away, which is more than there is when "==" stands for itself. */
+static uint64_t count_quoted(const struct mt_mime *mime)
+{
+    uint64_t all = mime->encoded + (mime->flags & MT_MIME_LAST_EQUALS ? 1 : 0);
+
+    return all > mime->decoded ? all - mime->decoded : 0;
+}
+
 static void end_part(struct run *run)
 {
     struct mt_mime *mime = run->mime;
@@ -107,7 +115,7 @@ static void end_part(struct run *run)
     else if (mime->encoding == MT_MIME_UUENCODE)
         decoded = mime->decoded;
     else if (mime->encoding == MT_MIME_QUOTED_PRINTABLE)
-        decoded = mime->encoded + (mime->flags & MT_MIME_LAST_EQUALS ? 1 : 0) - mime->decoded;
+        decoded = count_quoted(mime);
     run->events->part_end(run->ctx, mime->encoded, decoded);
 }
 
@@ -154,7 +162,11 @@ static bool push(struct run *run)
         return false;
     }
     mime->levels[mime->depth++] = (struct mt_mime_level){
-        .off = mime->boundaries_used, .size = mime->boundary_size, .path_size = mime->path_size};
+        .off = mime->boundaries_used,
+        .size = mime->boundary_size,
+        .path_size = mime->path_size,
+        .messages = mime->messages,
+    };
     memcpy(mime->boundaries + 2 * (size_t)mime->boundaries_used, mime->boundary, mime->boundary_size);
     mime->boundaries_used = (uint8_t)(mime->boundaries_used + units);
     begin_body(mime, MT_MIME_BETWEEN);
@@ -300,6 +312,7 @@ static void take_boundary(struct run *run, unsigned number, bool is_last)
         return;
     }
     mime->path_size = level->path_size;
+    mime->messages = level->messages;
     if (level->child < UINT16_MAX)
         level->child++;
     mime->path[mime->path_size++] = level->child;

@@ -79,6 +79,7 @@ struct mt_mime_level {
     uint8_t off;    /* of its boundary, in units of 2 octets */
     uint8_t size;
     uint8_t path_size; /* of the path above it */
+    uint8_t messages;  /* around it */
 };
 
 struct mt_mime {

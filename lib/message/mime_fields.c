@@ -49,17 +49,13 @@ static uint8_t keep_lower(uint8_t *to, struct mt_span text, size_t max)
 }
 
 /* At most as much as room holds, whole characters. */
-static uint8_t keep_name(struct mt_mime *mime, struct mt_span name)
+static struct mt_span cut_name(struct mt_span name)
 {
     struct mt_span kept = mt_span_head(name, MT_MIME_NAME_MAX);
 
-    if (kept.size < name.size) {
-        mime->part_flags |= MT_MIME_NAME_CUT;
-        while (kept.size > 0 && (name.ptr[kept.size] & 0xc0) == 0x80)
-            kept.size--;
-    }
-    memcpy(mime->name, kept.ptr, kept.size);
-    return (uint8_t)kept.size;
+    while (kept.size > 0 && kept.size < name.size && (name.ptr[kept.size] & 0xc0) == 0x80)
+        kept.size--;
+    return kept;
 }
 
 /* Extensions that hide what a name ends in: ".pdf" of "invoice.pdf.exe". */
@@ -95,11 +91,16 @@ static void take_name(struct mt_mime *mime, struct mt_span value, const char *ke
     if (!mt_mime_parameter(value, key, convert, convert_ctx, &text) || text.size == 0)
         return;
     struct mt_span name = mt_buf_span(&text);
+    struct mt_span kept = cut_name(name);
     struct mt_span other = mt_span(mime->name, mime->name_size);
-    if (other.size > 0 && !mt_span_eq(mt_span_head(name, MT_MIME_NAME_MAX), other))
+    if (kept.size < name.size)
+        mime->part_flags |= MT_MIME_NAME_CUT;
+    if (other.size > 0 && !mt_span_eq(kept, other))
         mime->part_flags |= MT_MIME_TWO_NAMES;
-    if (other.size == 0 || is_better)
-        mime->name_size = keep_name(mime, name);
+    if (other.size == 0 || is_better) {
+        memcpy(mime->name, kept.ptr, kept.size);
+        mime->name_size = (uint8_t)kept.size;
+    }
     if (has_double_extension(name))
         mime->part_flags |= MT_MIME_DOUBLE_EXTENSION;
 }
@@ -116,6 +117,8 @@ static void take_type(struct mt_mime *mime, struct mt_span value, mt_message_con
     bool is_multipart = mt_span_istarts(mt_mime_type(mime), "multipart/");
     if (is_multipart) {
         mt_mime_parameter(value, "boundary", NULL, NULL, &text);
+        while (text.size > 0 && text.ptr[text.size - 1] == ' ') /* RFC 2046 §5.1.1: of no boundary */
+            text.size--;
         bool fits = !text.overflow && text.size <= MT_MIME_BOUNDARY_MAX;
         mime->boundary_size = fits ? (uint8_t)text.size : 0;
         memcpy(mime->boundary, storage, mime->boundary_size);

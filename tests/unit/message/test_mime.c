@@ -203,6 +203,54 @@ static void multiparts_in_multiparts_end_at_the_limit(void **state)
     assert_int_equal(seen.parts, 1);
 }
 
+static void as_many_messages_as_one_likes_stand_side_by_side(void **state)
+{
+    (void)state;
+    char body[8192] = "";
+    struct seen seen;
+
+    for (unsigned i = 0; i < 40; i++)
+        strcat(body, "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ntext\r\n");
+    strcat(body, "--b--\r\n");
+    run("multipart/digest; boundary=b", mt_span_cstr(body), 1000, &seen);
+    assert_int_equal(seen.anomalies, 0);
+    assert_int_equal(seen.parts, 80);
+}
+
+static void more_escapes_than_octets_decode_to_nothing(void **state)
+{
+    (void)state;
+    assert_tree("multipart/mixed; boundary=b",
+                "--b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=====\r\n--b--\r\n",
+                "1  \n= 5 0\n");
+    assert_tree("multipart/mixed; boundary=b",
+                "--b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=3Db=\r\nc=\r\n--b--\r\n",
+                "1  \n= 10 4\n");
+}
+
+static void blanks_behind_a_boundary_are_nobodys(void **state)
+{
+    (void)state;
+    assert_tree("multipart/mixed; boundary=\"b \"", "--b \r\n\r\none\r\n--b-- \r\n", "1  \n= 3 3\n");
+}
+
+static void one_long_name_twice_is_one_name(void **state)
+{
+    (void)state;
+    char type[1024], disposition[1024], name[400] = "x";
+    struct mt_mime mime;
+
+    while (strlen(name) < 300) /* of two octets each: the limit falls into one */
+        strcat(name, "\xc3\xa9");
+    snprintf(type, sizeof(type), "a/b; name=\"%s\"", name);
+    snprintf(disposition, sizeof(disposition), "attachment; filename=\"%s\"", name);
+    mt_mime_start(&mime);
+    mt_mime_field(&mime, mt_span_cstr("Content-Type"), mt_span_cstr(type), NULL, NULL);
+    mt_mime_field(&mime, mt_span_cstr("Content-Disposition"), mt_span_cstr(disposition), NULL, NULL);
+    assert_int_equal(mime.name_size, MT_MIME_NAME_MAX - 1);
+    assert_int_equal(mime.part_flags & (MT_MIME_TWO_NAMES | MT_MIME_NAME_CUT), MT_MIME_NAME_CUT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +262,10 @@ int main(void)
         cmocka_unit_test(a_hidden_extension_is_named),
         cmocka_unit_test(messages_in_messages_end_at_the_limit),
         cmocka_unit_test(multiparts_in_multiparts_end_at_the_limit),
+        cmocka_unit_test(as_many_messages_as_one_likes_stand_side_by_side),
+        cmocka_unit_test(more_escapes_than_octets_decode_to_nothing),
+        cmocka_unit_test(blanks_behind_a_boundary_are_nobodys),
+        cmocka_unit_test(one_long_name_twice_is_one_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
