@@ -129,33 +129,38 @@ static struct mt_span take_charset(struct section *section)
     return charset;
 }
 
-/* The section with this number, wherever it stands. */
-static bool find_section(struct mt_span value, const char *key, unsigned number, struct section *ret_section)
+/* Where the sections of one parameter begin in its field, from 1 on; 0: it has none.
+ * Of several that are the same the first counts. One pass, whatever their order. */
+struct found {
+    uint32_t sections[SECTIONS_MAX];
+    uint32_t extended;
+    uint32_t plain;
+};
+
+static void find(struct mt_span value, const char *key, struct found *ret_found)
 {
     struct mt_span rest = value;
     struct section section;
 
-    while (next_section(&rest, &section)) {
-        if (section.is_section && section.number == number && mt_span_ieq_cstr(section.key, key)) {
-            *ret_section = section;
-            return true;
-        }
+    *ret_found = (struct found){.plain = 0};
+    for (uint32_t at = 1; next_section(&rest, &section); at = (uint32_t)(value.size - rest.size) + 1) {
+        if (!mt_span_ieq_cstr(section.key, key) || (section.is_section && section.number >= SECTIONS_MAX))
+            continue;
+        uint32_t *place = section.is_section    ? &ret_found->sections[section.number]
+                          : section.is_extended ? &ret_found->extended
+                                                : &ret_found->plain;
+        if (*place == 0)
+            *place = at;
     }
-    return false;
 }
 
-static bool find_plain(struct mt_span value, const char *key, bool is_extended, struct section *ret_section)
+static struct section section_at(struct mt_span value, uint32_t place)
 {
-    struct mt_span rest = value;
-    struct section section;
+    struct mt_span rest = mt_span_from(value, place - 1);
+    struct section section = {0};
 
-    while (next_section(&rest, &section)) {
-        if (!section.is_section && section.is_extended == is_extended && mt_span_ieq_cstr(section.key, key)) {
-            *ret_section = section;
-            return true;
-        }
-    }
-    return false;
+    next_section(&rest, &section);
+    return section;
 }
 
 bool mt_mime_parameter(struct mt_span value, const char *key, mt_message_convert *convert, void *convert_ctx,
@@ -164,25 +169,23 @@ bool mt_mime_parameter(struct mt_span value, const char *key, mt_message_convert
     uint8_t storage[TEXT_MAX];
     struct mt_buf text = mt_buf(storage, sizeof(storage));
     struct mt_span charset = mt_span_none();
-    struct section section;
-    bool is_extended = false;
+    struct found found;
 
     value = mt_span_from(value, item_size(value) + 1);
-    if (find_section(value, key, 0, &section)) {
-        is_extended = section.is_extended;
-        if (is_extended)
-            charset = take_charset(&section);
-        put_section(&text, &section);
-        for (unsigned n = 1; n < SECTIONS_MAX && find_section(value, key, n, &section); n++)
-            put_section(&text, &section);
-    } else if (find_plain(value, key, true, &section)) {
-        is_extended = true;
-        charset = take_charset(&section);
-        put_section(&text, &section);
-    } else if (find_plain(value, key, false, &section)) {
-        put_section(&text, &section);
-    } else {
+    find(value, key, &found);
+    uint32_t place = found.sections[0] != 0 ? found.sections[0]
+                     : found.extended != 0  ? found.extended
+                                            : found.plain;
+    if (place == 0)
         return false;
+    struct section section = section_at(value, place);
+    bool is_extended = section.is_extended;
+    if (is_extended)
+        charset = take_charset(&section);
+    put_section(&text, &section);
+    for (size_t n = 1; place == found.sections[0] && n < SECTIONS_MAX && found.sections[n] != 0; n++) {
+        section = section_at(value, found.sections[n]);
+        put_section(&text, &section);
     }
     struct mt_span bytes = mt_buf_span(&text);
     if (!is_extended) {

@@ -23,9 +23,14 @@ struct parser {
     struct mt_message_hop *hop;
     struct mt_span helo; /* that a comment gives */
     enum clause clause;
-    bool has_value; /* of the clause */
-    bool is_closed; /* a comment stands behind its value */
+    bool has_value;       /* of the clause */
+    bool is_closed;       /* a comment stands behind its value */
+    const uint8_t *first; /* word of its value */
+    unsigned unclosed;    /* comments so far */
 };
+
+/* Comments that never close: each is searched to the end of the field. */
+#define UNCLOSED_MAX 4u
 
 static bool is_blank(uint8_t byte)
 {
@@ -225,24 +230,26 @@ static void take_word(struct parser *p, struct mt_span word)
     }
     if (!p->has_value) {
         take_value(p, word);
-    } else if (p->clause == CLAUSE_WITH && !p->is_closed && p->hop->with.ptr < word.ptr) {
+        p->first = word.ptr;
+    } else if (p->clause == CLAUSE_WITH && !p->is_closed && p->hop->with.ptr == p->first) {
         /* "Microsoft SMTP Server" */
         p->hop->with.size = (size_t)(word.ptr + word.size - p->hop->with.ptr);
     }
     /* "mail .example.edu" is one name */
     bool is_rest_of_name = p->clause == CLAUSE_BY && p->has_value && word.ptr[0] == '.';
-    if (is_rest_of_name && p->hop->by.ptr < word.ptr && !p->is_closed)
+    if (is_rest_of_name && p->hop->by.ptr == p->first && !p->is_closed)
         p->hop->by.size = (size_t)(word.ptr + word.size - p->hop->by.ptr);
     p->has_value = true;
 }
 
 /* Of the comment that s starts with; one that never closes ends where the next
  * clause begins, or with the text. */
-static size_t comment_size(struct mt_span s)
+static size_t comment_size(struct mt_span s, bool *ret_is_whole)
 {
     size_t depth = 0;
     size_t open_end = s.size;
 
+    *ret_is_whole = true;
     for (size_t at = 0; at < s.size; at++) {
         if (s.ptr[at] == '\\')
             at++;
@@ -253,6 +260,7 @@ static size_t comment_size(struct mt_span s)
         else if (open_end == s.size && (s.ptr[at] == ';' || mt_span_istarts(mt_span_from(s, at), " by ")))
             open_end = at;
     }
+    *ret_is_whole = false;
     return open_end;
 }
 
@@ -280,10 +288,13 @@ void mt_message_parse_received(struct mt_span value, struct mt_message_hop *ret_
     *ret_hop = (struct mt_message_hop){0};
     while (at < value.size && value.ptr[at] != ';') {
         struct mt_span rest = mt_span_from(value, at);
-        if (is_blank(rest.ptr[0])) {
+        bool is_comment = rest.ptr[0] == '(';
+        if (is_blank(rest.ptr[0]) || (is_comment && p.unclosed == UNCLOSED_MAX)) {
             at++;
-        } else if (rest.ptr[0] == '(') {
-            size_t size = comment_size(rest);
+        } else if (is_comment) {
+            bool is_whole;
+            size_t size = comment_size(rest, &is_whole);
+            p.unclosed += !is_whole;
             if (p.clause == CLAUSE_FROM)
                 take_from_comment(&p, mt_span_head(rest, size));
             p.is_closed = true;

@@ -42,6 +42,10 @@ static void sections_are_joined_in_the_order_of_their_numbers(void **state)
     assert_parameter("a/b; name*1=two; name*0=one", "name", "onetwo");
     assert_parameter("a/b; name*0=one; name*2=three", "name", "one");
     assert_parameter("a/b; name*1=two", "name", NULL);
+    assert_parameter("a/b; name*2=3; name*0=1; other*1=x; name*1=2; name*1=y; name*64=4; name*0=z", "name",
+                     "123");
+    assert_parameter("a/b; name*0=1; name*=utf-8''2; name=3", "name", "1");
+    assert_parameter("a/b; name=3; name*=utf-8''2; name*1=1", "name", "2");
     assert_parameter("a/b; name*0*=utf-8'en'%e2%82; name*1*=%ac; name*2=%ac", "name", "\xe2\x82\xac%ac");
 }
 

@@ -170,6 +170,24 @@ static void assert_date(const char *text, long long expected)
     assert_int_equal(seconds, expected);
 }
 
+static void a_clause_that_comes_twice_takes_nothing_of_the_second(void **state)
+{
+    (void)state;
+    assert_hop("by a (x) with ESMTP by b .c with SMTP Server id 1 with LMTP x", "by=a|with=ESMTP|id=1");
+    assert_hop("from a by b .c with Microsoft SMTP Server id 1",
+               "name=a|by=b .c|with=Microsoft SMTP Server|id=1");
+}
+
+static void comments_that_never_close_hide_no_clause(void **state)
+{
+    (void)state;
+    assert_hop("from a ( by b ( with c ( id d ( for e ( x ( y ) by f; 1 Jul 2025 10:00:02 GMT",
+               "name=a|by=b|date=1751364002");
+    assert_hop("from a ( by b ( by c ( by d ( id 7", "name=a|by=b");
+    assert_hop("from a ( by b ( by c ( by d ( by e ( by f ( id 7",
+               "name=a|by=b|id=7"); /* no more are searched */
+}
+
 static void dates_of_all_forms_are_read(void **state)
 {
     (void)state;
@@ -224,6 +242,8 @@ int main(void)
         cmocka_unit_test(the_forms_of_courier_are_read),
         cmocka_unit_test(the_forms_of_opensmtpd_are_read),
         cmocka_unit_test(forged_and_broken_fields_give_what_they_hold),
+        cmocka_unit_test(a_clause_that_comes_twice_takes_nothing_of_the_second),
+        cmocka_unit_test(comments_that_never_close_hide_no_clause),
         cmocka_unit_test(dates_of_all_forms_are_read),
         cmocka_unit_test(what_is_no_date_is_refused),
     };
