@@ -174,6 +174,10 @@ static void server_hello(struct mt_tls_run *run, struct mt_span body)
     struct mt_span content;
     uint16_t type;
 
+    if (tls->has_hello[MT_SERVER] && !tls->is_retrying) {
+        run->events->note(run->ctx, MT_TLS_MALFORMED);
+        return;
+    }
     uint16_t legacy_version = mt_read_u16(&reader);
     struct mt_span random = mt_read(&reader, 32);
     struct mt_span session_id = mt_read_vector8(&reader);
@@ -195,7 +199,8 @@ static void server_hello(struct mt_tls_run *run, struct mt_span body)
     }
     if (reader.is_bad || extensions.rest.is_bad)
         run->events->note(run->ctx, MT_TLS_MALFORMED);
-    hello.is_retry = mt_span_eq(random, mt_span(retry_random, sizeof(retry_random)));
+    /* a second retry is an error (§4.1.4), and the last hello that counts */
+    hello.is_retry = !tls->is_retrying && mt_span_eq(random, mt_span(retry_random, sizeof(retry_random)));
     /* what a 1.3 server echoes is no session, and what 1.2 echoes is one */
     hello.is_resumed = hello.version >= 0x0304 ? has_key : is_same_session(tls, session_id);
     hello.has_print =
@@ -211,6 +216,11 @@ static void certificate(struct mt_tls_run *run, struct mt_span body, bool is_cut
 {
     struct mt_reader reader = {.rest = body};
 
+    if (run->tls->has_certificate) {
+        run->events->note(run->ctx, MT_TLS_MALFORMED);
+        return;
+    }
+    run->tls->has_certificate = 1;
     mt_read_u24(&reader); /* of the chain */
     uint32_t size = mt_read_u24(&reader);
     struct mt_span der = mt_read(&reader, size);

@@ -10,6 +10,7 @@ enum record_type {
 
 #define RECORD_MAX (16384u + 2048u) /* RFC 5246 §6.2.3 */
 #define VERSION_13 0x0304
+#define ALERT_FATAL 2u
 #define FIRST_BODY 512u
 /* The shortest Finished of TLS 1.3 in a record: 4 + 32 bytes, a type and a tag. An
  * alert is 19 bytes long unless somebody pads it. */
@@ -218,8 +219,12 @@ static void take_alert(struct mt_tls_run *run, struct mt_tls_side *side, struct 
 {
     for (size_t i = 0; i < part.size; i++)
         side->record_head[3 + (off + i) % 2] = part.ptr[i];
-    if (off + part.size == 2)
+    if (off + part.size < 2)
+        return;
+    uint8_t *has_alert = &run->tls->has_alert[side->record_head[3] == ALERT_FATAL];
+    if (!*has_alert)
         run->events->alert(run->ctx, run->side, side->record_head[3], side->record_head[4]);
+    *has_alert = 1;
 }
 
 static void take_record(struct mt_tls_run *run, struct mt_tls_side *side, struct mt_span part)

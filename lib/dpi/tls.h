@@ -57,7 +57,9 @@ enum mt_tls_note {
     MT_TLS_MEMORY,    /* the arena had no block */
 };
 
-/* Each is called where it is found; mt_tls_input goes on behind it. */
+/* Each is called where it is found; mt_tls_input goes on behind it. However much a
+ * peer repeats itself, there are one hello of the client, two of the server (the
+ * first a retry), one certificate, one alert that is not fatal and one that is. */
 struct mt_tls_events {
     void (*client_hello)(void *ctx, const struct mt_tls_client_hello *hello);
     void (*server_hello)(void *ctx, const struct mt_tls_server_hello *hello);
@@ -87,6 +89,8 @@ struct mt_tls {
     uint8_t is_retrying; /* a HelloRetryRequest was the server's last hello */
     uint8_t has_hello[MT_SIDE_COUNT];
     uint8_t has_finished[MT_SIDE_COUNT];
+    uint8_t has_certificate;
+    uint8_t has_alert[2];    /* was reported: one that is not fatal, one that is */
     uint8_t session_id_size; /* of the client's hello */
     uint8_t session_id[32];
 };

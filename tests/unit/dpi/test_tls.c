@@ -463,6 +463,44 @@ static void an_alert_is_read_byte_by_byte(void **state)
     end(&r);
 }
 
+/* Each report is an entry of the session, and a walk over them. */
+static void who_repeats_himself_is_heard_once(void **state)
+{
+    static const uint8_t alert[7] = {0x15, 3, 1, 0, 2, 1, 90}, fatal[7] = {0x15, 3, 1, 0, 2, 2, 40};
+    static const uint8_t chain[10] = {0, 0, 7, 0, 0, 4, 0x30, 2, 5, 0};
+    uint8_t message[64];
+    struct reader r = begin();
+    (void)state;
+
+    for (unsigned i = 0; i < 5; i++) {
+        feed(&r, MT_SERVER, record_of(server_hello(0x0303, 0xc02f, NULL, mt_span_none())), 500);
+        feed(&r, MT_SERVER,
+             record_of(message_of(message, sizeof(message), 11, mt_span(chain, sizeof(chain)))), 500);
+        feed(&r, MT_SERVER, mt_span(alert, sizeof(alert)), 500);
+        feed(&r, MT_SERVER, mt_span(fatal, sizeof(fatal)), 500);
+    }
+    assert_int_equal(r.heard.servers, 1);
+    assert_int_equal(r.heard.certificates, 1);
+    assert_int_equal(r.heard.alerts, 2);
+    assert_true(r.heard.notes[MT_TLS_MALFORMED] > 0);
+    end(&r);
+}
+
+static void a_second_retry_is_the_servers_last_hello(void **state)
+{
+    static const uint8_t retry[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
+                                      0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
+                                      0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+    struct reader r = begin();
+    (void)state;
+
+    for (unsigned i = 0; i < 5; i++)
+        feed(&r, MT_SERVER, record_of(server_hello(0x0303, 0x1301, retry, mt_span("\0\x2b\0\2\3\4", 6))),
+             500);
+    assert_int_equal(r.heard.servers, 2);
+    end(&r);
+}
+
 /* --- damage -------------------------------------------------------------------------- */
 
 static void what_is_no_record_ends_the_side_once(void **state)
@@ -580,6 +618,8 @@ int main(void)
         cmocka_unit_test(a_short_first_record_of_the_client_is_no_finished),
         cmocka_unit_test(tls_1_2_is_established_when_both_sides_have_changed_their_cipher),
         cmocka_unit_test(an_alert_is_read_byte_by_byte),
+        cmocka_unit_test(who_repeats_himself_is_heard_once),
+        cmocka_unit_test(a_second_retry_is_the_servers_last_hello),
         cmocka_unit_test(what_is_no_record_ends_the_side_once),
         cmocka_unit_test(a_message_beyond_the_limit_is_passed_over),
         cmocka_unit_test(a_promise_of_much_takes_memory_only_for_what_came),
