@@ -202,6 +202,7 @@ static void server_hello(struct mt_tls_run *run, struct mt_span body)
     /* a second retry is an error (§4.1.4), and the last hello that counts */
     hello.is_retry = !tls->is_retrying && mt_span_eq(random, mt_span(retry_random, sizeof(retry_random)));
     /* what a 1.3 server echoes is no session, and what 1.2 echoes is one */
+    hello.knows_resumed = hello.version >= 0x0304 || tls->has_hello[MT_CLIENT];
     hello.is_resumed = hello.version >= 0x0304 ? has_key : is_same_session(tls, session_id);
     hello.has_print =
         !extensions.is_cut && mt_tls_print_server(run->memory, legacy_version, hello.cipher,

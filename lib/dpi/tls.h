@@ -46,6 +46,7 @@ struct mt_tls_server_hello {
     uint16_t cipher;
     bool is_retry; /* RFC 8446 §4.1.4: the client has to say hello again */
     bool is_resumed;
+    bool knows_resumed; /* not when the client's hello, which 1.2 compares, was not seen */
     bool has_print;
     struct mt_span alpn; /* the chosen name; TLS 1.3 hides it */
     uint8_t ja3s[MT_TLS_JA3_SIZE];

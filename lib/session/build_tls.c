@@ -90,7 +90,8 @@ void mt_build_tls_server(struct mt_run *run, const struct mt_entry_tls_server *e
     record->tls_version = mt_tls_version_name(entry->version);
     record->tls_version_protocol = mt_tls_version_protocol(entry->version);
     record->tls_cipher = cipher_name(build, entry->cipher);
-    record->tls_resumed = entry->is_resumed ? MT_FLAG_TRUE : MT_FLAG_FALSE;
+    if (entry->knows_resumed)
+        record->tls_resumed = entry->is_resumed ? MT_FLAG_TRUE : MT_FLAG_FALSE;
     record->tls_next_protocol = protocol.size > 0 ? protocol : mt_span_none();
     record->tls_server_ja3s =
         entry->has_print ? put_hex(build, mt_span(entry->ja3s, sizeof(entry->ja3s)), false) : mt_span_none();

@@ -27,6 +27,7 @@ struct mt_entry_tls_server {
     uint16_t cipher;
     uint8_t has_print;
     uint8_t is_resumed;
+    uint8_t knows_resumed;
     uint8_t ja3s[MT_TLS_JA3_SIZE];
     uint8_t text[]; /* the chosen protocol */
 } MT_PACKED;

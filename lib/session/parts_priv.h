@@ -230,8 +230,8 @@ void mt_tls_watch_gap(struct mt_run *run);
 /* An SSL 2 hello: all that there is to see. */
 void mt_tls_watch_ssl2(struct mt_run *run, uint16_t version);
 void mt_tls_free(struct mt_session_engine *engine, struct mt_session *session);
-/* The handshake, or the connection, is over. */
-void mt_tls_watch_end(struct mt_run *run);
+/* The handshake, or the connection, is over; false: or only what is seen of it. */
+void mt_tls_watch_end(struct mt_run *run, bool is_over);
 
 /* --- helo.c ----------------------------------------------------------------- */
 

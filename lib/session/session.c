@@ -170,7 +170,7 @@ void mt_session_close(struct mt_session_engine *engine, struct mt_session *sessi
 
     if (deserves_record(session)) {
         mt_feed_finish(&run);
-        mt_tls_watch_end(&run);
+        mt_tls_watch_end(&run, end != MT_SESSION_END_EVICTED && end != MT_SESSION_END_CAPTURE_END);
         if (session->flags & MT_S_RESET_PENDING)
             mt_reset_apply(&run);
         judge_outstanding(&run, end);

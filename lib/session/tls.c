@@ -54,6 +54,7 @@ static void on_server_hello(void *ctx, const struct mt_tls_server_hello *hello)
     entry->cipher = hello->cipher;
     entry->has_print = hello->has_print;
     entry->is_resumed = hello->is_resumed;
+    entry->knows_resumed = hello->knows_resumed;
     memcpy(entry->ja3s, hello->ja3s, sizeof(entry->ja3s));
 }
 
@@ -174,7 +175,7 @@ static bool can_tell(const struct mt_session *session)
            !mt_has_anomaly(session, MT_ANOMALY_TLS_MALFORMED);
 }
 
-void mt_tls_watch_end(struct mt_run *run)
+void mt_tls_watch_end(struct mt_run *run, bool is_over)
 {
     struct mt_session *session = run->session;
 
@@ -182,7 +183,7 @@ void mt_tls_watch_end(struct mt_run *run)
         return;
     if (mt_tls_is_established(session->extra->tls))
         session->flags |= MT_S_TLS_ESTABLISHED;
-    else if (can_tell(session))
+    else if (is_over && can_tell(session))
         session->flags |= MT_S_TLS_FAILED;
     mt_tls_free(run->engine, session);
     mt_extra_drop(run);
@@ -194,7 +195,7 @@ void mt_tls_watch_take(struct mt_run *run, struct mt_span bytes)
 
     mt_tls_input(tls, run->side, bytes, run->engine->arena, run->engine->tls, &tls_events, run);
     if (mt_tls_is_done(tls))
-        mt_tls_watch_end(run);
+        mt_tls_watch_end(run, true);
 }
 
 void mt_tls_watch_gap(struct mt_run *run)
@@ -203,7 +204,7 @@ void mt_tls_watch_gap(struct mt_run *run)
 
     mt_tls_gap(tls, run->side, run->engine->arena);
     if (mt_tls_is_done(tls))
-        mt_tls_watch_end(run);
+        mt_tls_watch_end(run, true);
 }
 
 void mt_tls_watch_ssl2(struct mt_run *run, uint16_t version)
