@@ -21,9 +21,11 @@ import collections
 import hashlib
 import ipaddress
 import json
+import re
 import struct
 import sys
-from datetime import datetime
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 
 SHOWN = 12
 
@@ -46,7 +48,21 @@ FREE = {
     "network.bytes",
     "network.packets",
     "network.community_id",
+    "smtp.fingerprint",
+    "smtp.latency",
+    "smtp.pipelined",
+    "smtp.silence",
+    "smtp.transactions[].latency",
+    "smtp.transactions[].message.content_type",
+    "smtp.transactions[].message.parts",
+    "smtp.transactions[].message.received_findings",
+    "smtp.transactions[].message.received_hops",
+    "smtp.transactions[].message.received_total",
 }
+# As the generator writes them.
+RECEIVED = re.compile(r"from (\S+) by (\S+) with (\S+) id (\S+); (.*)")
+FINGERPRINT = re.compile(r"[0-9a-f]{16}")
+LATENCIES = ("greeting", "helo", "mail", "rcpt", "data", "content")
 
 
 def nanoseconds(text):
@@ -139,7 +155,7 @@ class Comparison:
 
     def check_extra(self, path, value):
         """A field that the truth does not name."""
-        if self.is_open(path) or path in FREE:
+        if self.is_open(path) or re.sub(r"\[\d+\]", "[]", path) in FREE:
             return
         if path in CONSTANTS:
             if value != CONSTANTS[path]:
@@ -192,8 +208,58 @@ def check_emptiness(value, path, differences):
             check_emptiness(below, path + "[]", differences)
 
 
+def hop_of(text):
+    """What a Received field of the generator says, None if it is none of its own."""
+    match = RECEIVED.fullmatch(text)
+    if not match:
+        return None
+    time = parsedate_to_datetime(match[5]).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
+    return {"from": {"name": match[1]}, "by": match[2], "with": match[3], "id": match[4], "time": time}
+
+
+def message_faults(transaction, helo):
+    """What does not fit together in a message, whose text the generator wrote."""
+    message = transaction.get("message", {})
+    received, hops = message.get("received", []), message.get("received_hops", [])
+    if message.get("received_total", 0) < max(len(received), len(hops)):
+        yield "received_total: less than there are"
+    for i, text in enumerate(received):
+        hop = hop_of(text)
+        if hop and (i >= len(hops) or hops[i] != hop):
+            yield f"received_hops[{i}]: not what stands in {text!r}"
+    is_ours = hops and hops[0].get("by") == helo.get("name") and "local_domain" in helo.get("findings", [])
+    if message.get("received_findings", []) != (["local_by"] if is_ours else []):
+        yield f"received_findings: {message.get('received_findings')}"
+    if message.get("content_type", "text/plain") != "text/plain":
+        yield "content_type: the generator writes text/plain"
+    for part in message.get("parts", []):
+        if part.get("path") != "1" or part.get("content_type") != message.get("content_type"):
+            yield f"parts: {part!r} is not all of the message"
+        if part.get("size", 0) > transaction.get("bytes", part.get("size", 0)):
+            yield f"parts: {part!r} is larger than the message"
+
+
+def time_faults(record):
+    """Latencies and silences lie within the session."""
+    smtp, duration = record.get("smtp", {}), get(record, "event.duration")
+    times = {"silence": smtp.get("silence", 1)}
+    for where in (smtp, *smtp.get("transactions", [])):
+        times.update(where.get("latency", {}))
+    for name, time in times.items():
+        if name != "silence" and name not in LATENCIES or not 0 < time <= max(duration, 1):
+            yield f"latency or silence {name}: {time} ns in a session of {duration}"
+    if smtp.get("pipelined", 2) < 2:
+        yield "pipelined: one command waits for nobody"
+    for side, text in smtp.get("fingerprint", {}).items():
+        if side not in ("client", "server") or not FINGERPRINT.fullmatch(text):
+            yield f"fingerprint.{side}: {text!r}"
+
+
 def check_relations(record, differences):
     """What one field says about another."""
+    differences.extend(time_faults(record))
+    for transaction in record.get("smtp", {}).get("transactions", []):
+        differences.extend(message_faults(transaction, get(record, "smtp.helo") or {}))
 
     def equal(path, expected):
         if get(record, path) != expected:

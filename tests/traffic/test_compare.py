@@ -86,6 +86,14 @@ class Comparison(unittest.TestCase):
 
         self.assertEqual(differences(change), [])
 
+    def test_what_the_truth_does_not_speak_of_fits_together(self):
+        def change(record):
+            record["smtp"]["latency"] = {"helo": 999_000_000}
+            record["smtp"]["fingerprint"] = {"client": "0123456789abcdef"}
+            record["smtp"]["transactions"][0]["latency"] = {"data": 1}
+
+        self.assertEqual(differences(change), [])
+
     def test_every_other_change_is_found(self):
         def put(*steps):
             def change(record):
@@ -114,6 +122,16 @@ class Comparison(unittest.TestCase):
             put("network", "community_id", "1:x"),
             put("smtp", "pickup", None),
             put("source", "bytes", True),
+            put("smtp", "latency", {"helo": 1_000_000_001}),
+            put("smtp", "latency", {"hello": 1}),
+            put("smtp", "silence", 0),
+            put("smtp", "pipelined", 1),
+            put("smtp", "fingerprint", {"client": "x"}),
+            put("smtp", "transactions", 0, "message", {"content_type": "text/html"}),
+            put("smtp", "transactions", 0, "message", {"parts": [{"path": "1", "size": 8}]}),
+            put("smtp", "transactions", 0, "message", {"parts": [{"path": "2"}]}),
+            put("smtp", "transactions", 0, "message", {"received_hops": [{}]}),
+            put("smtp", "transactions", 0, "message", {"received_findings": ["local_by"]}),
         ):
             self.assertTrue(differences(change), change)
 

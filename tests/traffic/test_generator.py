@@ -109,7 +109,8 @@ class Generator(unittest.TestCase):
                 print("tcpdump is not installed: only tshark reads the captures")
             # 1 is good; a fragment's TCP checksum is judged with its last piece.
             fields = ("ip.checksum.status", "tcp.checksum.status", "_ws.malformed")
-            lines = tshark(capture, "-T", "fields", *[part for field in fields for part in ("-e", field)])
+            # Keys and signatures in TLS handshakes are random numbers, which tshark takes for damage.
+            lines = tshark(capture, "--disable-protocol", "tls", "-T", "fields", *[part for field in fields for part in ("-e", field)])
             self.assertEqual(len(lines), expected, profile)
             counts = collections.Counter(lines)
             self.assertLessEqual(counts.keys(), {"1\t1\t", "\t1\t", "1\t\t", "\t\t"}, profile)
