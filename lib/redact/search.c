@@ -82,6 +82,11 @@ static bool is_alnum(uint8_t c)
     return mt_ascii_is_alpha(c) || mt_ascii_is_digit(c);
 }
 
+static bool is_domain(uint8_t c)
+{
+    return c >= 0x80 || is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '\\';
+}
+
 static bool is_word(uint8_t c)
 {
     return c >= 0x80 || is_alnum(c) || c == '_' || c == '-';
@@ -112,14 +117,32 @@ static void remember_name(struct mt_redact *redact, struct mt_span name)
         kept->text[i] = mt_ascii_lower(name.ptr[i]);
 }
 
+/* A name of a host, or what stands in brackets for one. */
+static bool is_domain_text(struct mt_span domain)
+{
+    bool is_literal = domain.size > 1 && domain.ptr[0] == '[' && domain.ptr[domain.size - 1] == ']';
+
+    if (is_literal)
+        domain = mt_span(domain.ptr + 1, domain.size - 2);
+    for (size_t i = 0; i < domain.size; i++) {
+        if (!is_domain(domain.ptr[i]) && !(is_literal && domain.ptr[i] == ':'))
+            return false;
+    }
+    return true;
+}
+
 void mt_redact_put_address(struct mt_redact *redact, struct mt_span address)
 {
     address = without_route(mt_span_trim(address));
     if (address.size == 0)
         return;
     size_t at = at_of(address);
-    struct mt_span local = mt_span_head(address, at);
     struct mt_span domain = mt_span_from(address, at + 1);
+    if (!is_domain_text(domain)) { /* it may hide another address: all of it is taken */
+        at = address.size;
+        domain = mt_span_none();
+    }
+    struct mt_span local = mt_span_head(address, at);
     if (domain.size == 0)
         remember_name(redact, local);
     if (redact->config.mode == MT_REDACT_DROP) {
@@ -139,11 +162,6 @@ void mt_redact_put_address(struct mt_redact *redact, struct mt_span address)
 static bool is_local(uint8_t c)
 {
     return c >= 0x80 || is_alnum(c) || (c > ' ' && c < 0x7f && strchr("!#$%&'*+-/=?^_`{|}~.\\", c) != NULL);
-}
-
-static bool is_domain(uint8_t c)
-{
-    return c >= 0x80 || is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '\\';
 }
 
 /* How many bytes stand for an @ here: itself, or 40 hexadecimal behind the sign
@@ -345,40 +363,75 @@ static size_t stamp_size(struct mt_span line)
     return is_stamped ? STAMP : 0;
 }
 
-/* What a command names, where it needs no @: VRFY alice, MAIL FROM:<alice>. */
-static struct mt_span named(struct mt_span line)
+/* The first word of text, which goes on behind the blanks that follow it. */
+static struct mt_span take_word(struct mt_span *text)
 {
-    static const char *const verbs[] = {
-        "VRFY ", "EXPN ", "MAIL FROM:", "RCPT TO:", "SEND FROM:", "SOML FROM:", "SAML FROM:"};
+    struct mt_span rest = mt_span_trim(*text);
+    size_t size = 0;
 
-    for (size_t i = 0; i < MT_ARRAY_COUNT(verbs); i++) {
-        if (!mt_span_istarts(line, verbs[i]))
-            continue;
-        struct mt_span rest = mt_span_trim(mt_span_from(line, strlen(verbs[i])));
-        bool is_open = rest.size > 0 && rest.ptr[0] == '<';
-        size_t size = is_open;
-        while (size < rest.size && (is_open ? rest.ptr[size] != '>' : rest.ptr[size] != ' ' || i < 2) &&
-               rest.ptr[size] != '\r' && rest.ptr[size] != '\n')
-            size++;
-        return mt_span(rest.ptr + is_open, size - is_open);
-    }
-    return mt_span_none();
+    while (size < rest.size && rest.ptr[size] != ' ' && rest.ptr[size] != '\t')
+        size++;
+    *text = mt_span_trim(mt_span_from(rest, size));
+    return mt_span_head(rest, size);
 }
 
+/* MAIL FROM:<alice>, RCPT TO: alice SIZE=1. Absent when line is nothing of that. */
+static struct mt_span named_path(struct mt_span line)
+{
+    static const char *const verbs[] = {"MAIL", "RCPT", "SEND", "SOML", "SAML"};
+    struct mt_span rest = line;
+    struct mt_span verb = take_word(&rest);
+    const uint8_t *colon = rest.size > 0 ? memchr(rest.ptr, ':', rest.size) : NULL;
+    bool is_path = false;
+
+    for (size_t i = 0; i < MT_ARRAY_COUNT(verbs); i++)
+        is_path |= mt_span_ieq_cstr(verb, verbs[i]);
+    if (!is_path || colon == NULL)
+        return mt_span_none();
+    struct mt_span word = mt_span_trim(mt_span(rest.ptr, (size_t)(colon - rest.ptr)));
+    if (!mt_span_ieq_cstr(word, "FROM") && !mt_span_ieq_cstr(word, "TO"))
+        return mt_span_none();
+    rest = mt_span_trim(mt_span_from(rest, (size_t)(colon - rest.ptr) + 1));
+    bool is_open = rest.size > 0 && rest.ptr[0] == '<';
+    size_t size = is_open;
+    while (size < rest.size && rest.ptr[size] != (is_open ? '>' : ' ') && rest.ptr[size] != '\r' &&
+           rest.ptr[size] != '\n')
+        size++;
+    return mt_span(rest.ptr + is_open, size - is_open);
+}
+
+/* VRFY alice, EXPN Alice A. <alice@example.com>. */
+static struct mt_span named_mailbox(struct mt_span line)
+{
+    struct mt_span rest = line;
+    struct mt_span verb = take_word(&rest);
+    bool is_probe = mt_span_ieq_cstr(verb, "VRFY") || mt_span_ieq_cstr(verb, "EXPN");
+    size_t size = 0;
+
+    while (size < rest.size && rest.ptr[size] != '\r' && rest.ptr[size] != '\n')
+        size++;
+    return is_probe && size > 0 ? mt_span_head(rest, size) : mt_span_none();
+}
+
+/* What a command names is a name where it needs no @, and goes with what is around it. */
 void mt_redact_put_line(struct mt_redact *redact, struct mt_span line)
 {
     size_t stamp = stamp_size(line);
     struct mt_span said = mt_span_from(line, stamp);
-    struct mt_span name = named(said);
+    struct mt_span mailbox = named_mailbox(said);
+    struct mt_span name = mailbox.ptr != NULL ? mailbox : named_path(said);
 
     mt_buf_put_span(&redact->b, mt_span_head(line, stamp));
-    if (name.ptr == NULL || memchr(name.ptr, '@', name.size) != NULL) {
+    if (mailbox.ptr == NULL && (name.ptr == NULL || memchr(name.ptr, '@', name.size) != NULL)) {
         mt_redact_put_free(redact, said);
         return;
     }
     size_t off = (size_t)(name.ptr - said.ptr);
     mt_buf_put_span(&redact->b, mt_span_head(said, off));
-    mt_redact_put_address(redact, name);
+    if (mailbox.ptr != NULL)
+        mt_redact_put_mailbox(redact, name);
+    else
+        mt_redact_put_address(redact, name);
     mt_redact_put_free(redact, mt_span_from(said, off + name.size));
 }
 

@@ -190,6 +190,18 @@ static void addresses_are_found_wherever_they_stand_in_a_text(void **state)
     mt_redact_destroy(redact);
 }
 
+static void what_is_no_domain_hides_no_second_address(void **state)
+{
+    struct mt_redact *redact = redactor(MT_REDACT_LOCAL_PART);
+    static const char *const texts[] = {"<x@y secret%40example.com>", "<x@[secret%40example.com]>"};
+    (void)state;
+
+    for (size_t i = 0; i < MT_ARRAY_COUNT(texts); i++)
+        assert_null(strstr(made(redact, MT_PRIVACY_FREE, texts[i]), "secret"));
+    assert_non_null(strstr(made(redact, MT_PRIVACY_FREE, "<x@[IPv6:::1]>"), "@[IPv6:::1]>"));
+    mt_redact_destroy(redact);
+}
+
 static void lines_lose_names_that_need_no_at_sign(void **state)
 {
     static const char *const pairs[][2] = {
@@ -199,6 +211,12 @@ static void lines_lose_names_that_need_no_at_sign(void **state)
         {"RCPT TO:postmaster SIZE=1", "RCPT TO:[address] SIZE=1"},
         {"RCPT TO:<a-very-long-name-that-was-c", "RCPT TO:<[address]"},
         {"VRFY alice", "VRFY [address]"},
+        {" vrfy\tbob\r\n", " vrfy\t[address]\r\n"},
+        {"VRFY Alice Smith <al@example.com>", "VRFY [address]"},
+        {"VRFY", "VRFY"},
+        {"MAIL\tFROM : <carol> SIZE=1", "MAIL\tFROM : <[address]> SIZE=1"},
+        {"RCPT  TO:dave", "RCPT  TO:[address]"},
+        {"RCPT TOO:x", "RCPT TOO:x"},
         {"550 5.1.1 alice... User unknown", "550 5.1.1 [address]... User unknown"},
         {"2026-11-22T13:38:00.123456789Z C: EXPN staff", "2026-11-22T13:38:00.123456789Z C: EXPN [address]"},
         {"2026-11-22T13:38:00.123456789Z S: 250 <staff>",
@@ -224,10 +242,11 @@ static void records_are_copied_through_all_their_lists(void **state)
 {
     struct mt_record_parameter parameters[] = {
         {.keyword = span("ORCPT"), .value = span("rfc822;bob+40x.example")},
-        {.keyword = span("NOTIFY"), .value = span("NEVER")}};
+        {.keyword = span("NOTIFY"), .value = span("NEVER")},
+        {.keyword = span("login"), .value = span("erin")}};
     struct mt_record_recipient recipients[] = {{.address = span("bob@x.example"),
                                                 .domain = span("x.example"),
-                                                .params = {.items = parameters, .count = 2},
+                                                .params = {.items = parameters, .count = 3},
                                                 .code = 250}};
     struct mt_span from[] = {span("Alice <alice@y.example>")};
     struct mt_record_transaction transactions[] = {{.from_address = span(""),
@@ -255,6 +274,7 @@ static void records_are_copied_through_all_their_lists(void **state)
     snprintf(expected, sizeof(expected), "rfc822;%s", bob);
     assert_string_equal(text_of(rcpt->params.items[0].value), expected);
     assert_string_equal(text_of(rcpt->params.items[1].value), "NEVER");
+    assert_null(strstr(text_of(rcpt->params.items[2].value), "erin"));
     snprintf(expected, sizeof(expected), "for %s", bob);
     assert_string_equal(text_of(tx->message_subject), expected);
     assert_null(strstr(text_of(tx->message_from.items[0]), "Alice"));
@@ -316,6 +336,7 @@ int main(void)
         cmocka_unit_test(in_hash_mode_equal_addresses_have_equal_names_in_any_case_and_any_form),
         cmocka_unit_test(in_drop_mode_addresses_leave_fields_and_leave_a_word_in_texts),
         cmocka_unit_test(addresses_are_found_wherever_they_stand_in_a_text),
+        cmocka_unit_test(what_is_no_domain_hides_no_second_address),
         cmocka_unit_test(lines_lose_names_that_need_no_at_sign),
         cmocka_unit_test(records_are_copied_through_all_their_lists),
         cmocka_unit_test(alerts_lose_addresses_in_their_sentence_evidence_and_groups),
