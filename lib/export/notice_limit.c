@@ -22,6 +22,8 @@ struct mt_notice_limit {
     uint64_t sent;
     uint32_t used;
     struct mt_notice_sum held;
+    uint64_t held_since; /* begin of the period of the first that is held */
+    bool is_due;         /* that period is over, and another one runs */
     struct slot slots[SLOTS];
 };
 
@@ -53,9 +55,11 @@ static bool is_over(const struct mt_notice_limit *limit, uint64_t now)
     return limit->begin != 0 && now - limit->begin >= limit->period;
 }
 
-/* What is held back stays until a sum has told it. */
+/* What is held back stays until a sum has told it, which is due now: alerts that
+ * go on without a pause begin each period before anybody asks for a sum. */
 static void begin_period(struct mt_notice_limit *limit, uint64_t now)
 {
+    limit->is_due = limit->held.total > 0;
     limit->begin = now;
     limit->sent = 0;
     limit->used = 0;
@@ -78,11 +82,13 @@ static struct slot *find_slot(struct mt_notice_limit *limit, uint64_t hash)
     return &limit->slots[at];
 }
 
-static void hold(struct mt_notice_sum *held, struct mt_span rule, uint8_t level)
+static void hold(struct mt_notice_limit *limit, struct mt_span rule, uint8_t level)
 {
+    struct mt_notice_sum *held = &limit->held;
     uint32_t i = 0;
 
-    held->total++;
+    if (held->total++ == 0)
+        limit->held_since = limit->begin;
     held->level = level > held->level ? level : held->level;
     while (i < held->rule_count && !mt_span_eq(mt_span_cstr(held->rules[i].name), rule))
         i++;
@@ -114,7 +120,7 @@ bool mt_notice_limit_admit(struct mt_notice_limit *limit, uint64_t now, struct m
         if (slot != NULL)
             slot->count++;
     } else {
-        hold(&limit->held, rule, level);
+        hold(limit, rule, level);
     }
     pthread_mutex_unlock(&limit->lock);
     return is_admitted;
@@ -124,11 +130,12 @@ bool mt_notice_limit_sum(struct mt_notice_limit *limit, uint64_t now, bool with_
                          struct mt_notice_sum *ret_sum)
 {
     pthread_mutex_lock(&limit->lock);
-    bool is_due = limit->held.total > 0 && (with_all || is_over(limit, now));
+    bool is_due = limit->held.total > 0 && (with_all || limit->is_due || is_over(limit, now));
     if (is_due) {
         *ret_sum = limit->held;
-        ret_sum->period = now - limit->begin;
+        ret_sum->period = now - limit->held_since;
         limit->held = (struct mt_notice_sum){.total = 0};
+        limit->is_due = false;
         if (is_over(limit, now))
             limit->begin = 0;
     }

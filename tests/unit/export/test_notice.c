@@ -257,6 +257,26 @@ static void nothing_that_is_held_back_is_forgotten(void **state)
     mt_notice_limit_destroy(limit);
 }
 
+static void a_flood_that_never_pauses_has_its_sum_each_period(void **state)
+{
+    struct mt_notice_limit *limit;
+    struct mt_notice_sum sum;
+    unsigned sums = 0;
+    (void)state;
+    assert_int_equal(mt_notice_limit_create(60 * SECOND, 1, 100, &limit), 0);
+    for (unsigned second = 1; second <= 600; second++) {
+        /* the alert is always first, the sender asks after it */
+        (void)admit(limit, second, "a", "x");
+        if (mt_notice_limit_sum(limit, second * SECOND, false, &sum)) {
+            sums++;
+            assert_in_range(sum.total, 59, 60);
+            assert_in_range(sum.period, 60 * SECOND, 61 * SECOND);
+        }
+    }
+    assert_int_equal(sums, 9);
+    mt_notice_limit_destroy(limit);
+}
+
 static void more_clients_than_are_told_apart_are_held_to_the_limit_of_all(void **state)
 {
     struct mt_notice_limit *limit;
@@ -363,6 +383,7 @@ int main(void)
         cmocka_unit_test(every_rule_of_the_detections_page_has_its_advice),
         cmocka_unit_test(each_rule_and_client_has_its_share_of_a_period),
         cmocka_unit_test(nothing_that_is_held_back_is_forgotten),
+        cmocka_unit_test(a_flood_that_never_pauses_has_its_sum_each_period),
         cmocka_unit_test(more_clients_than_are_told_apart_are_held_to_the_limit_of_all),
         cmocka_unit_test(a_sum_tells_rules_and_counts_in_every_form),
         cmocka_unit_test(a_chats_url_is_not_shown),
