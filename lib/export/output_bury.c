@@ -16,39 +16,47 @@
 #define ESCAPED_MAX 6u /* bytes of JSON for one of a document */
 #define SUFFIX ".1"
 
-static uint64_t count_lines(const char *path)
+/* Closes fd; -1 has none. */
+static uint64_t count_lines(int fd)
 {
     uint8_t bytes[65536];
     uint64_t lines = 0;
     ssize_t n;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
-    while (fd >= 0 && (n = read(fd, bytes, sizeof(bytes))) > 0) {
+    if (fd < 0)
+        return 0;
+    while ((n = read(fd, bytes, sizeof(bytes))) > 0) {
         for (ssize_t i = 0; i < n; i++)
             lines += bytes[i] == '\n';
     }
-    if (fd >= 0)
-        close(fd);
+    close(fd);
     return lines;
 }
 
-/* The file becomes the one that is aside; what was aside is forgotten, and counted. */
-static void put_aside(struct mt_output *output)
+/* The file becomes the one that is aside; what was aside is forgotten, and counted.
+ * False: it can't, and must not grow either. */
+static bool put_aside(struct mt_output *output)
 {
     const char *path = output->config.dead_letter;
     char *aside = NULL;
 
     if (asprintf(&aside, "%s" SUFFIX, path) < 0)
-        return;
-    uint64_t lost = count_lines(aside);
-    if (rename(path, aside) == 0) {
-        mt_count(&output->counts.forgotten, lost);
-        if (lost > 0)
-            mt_log(MT_LOG_WARNING,
-                   "output %s: %s is full and put aside; %llu refused documents of before are gone",
-                   output->config.name, path, (unsigned long long)lost);
-    }
+        return false;
+    int old = open(aside, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool is_aside = rename(path, aside) == 0;
     free(aside);
+    if (!is_aside) {
+        if (old >= 0)
+            close(old);
+        return false;
+    }
+    uint64_t lost = count_lines(old);
+    mt_count(&output->counts.forgotten, lost);
+    if (lost > 0)
+        mt_log(MT_LOG_WARNING,
+               "output %s: %s is full and put aside; %llu refused documents of before are gone",
+               output->config.name, path, (unsigned long long)lost);
+    return true;
 }
 
 /* Whole or not at all: a torn line would make the next one unreadable too. */
@@ -71,9 +79,10 @@ static bool keep(struct mt_output *output, struct mt_span line)
     if (config->dead_letter == NULL)
         return false;
     if (stat(config->dead_letter, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
-        (uint64_t)st.st_size + line.size > config->dead_letter_max)
-        put_aside(output);
-    int fd = open(config->dead_letter, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+        (uint64_t)st.st_size + line.size > config->dead_letter_max && !put_aside(output))
+        return false;
+    int fd =
+        open(config->dead_letter, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (fd < 0)
         return false;
     bool is_kept = fstat(fd, &st) == 0 && write_whole(fd, st.st_size, line);

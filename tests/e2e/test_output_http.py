@@ -317,6 +317,19 @@ def check_dead_letters(tap, driver, folder):
     if kept != list(range(501 - len(kept), 501)) or not 20 < len(kept) < 200:
         reasons.append(f"kept are {kept}")
     tap.check("dead letters have a limit: the latest are kept, and what is forgotten is counted", reasons)
+    # a folder stands where the full file would go
+    letters = os.path.join(folder, "stuck")
+    os.mkdir(letters + ".1")
+    double = Double(Elasticsearch(lambda number: 400))
+    run = feed(driver, f"ecs:elasticsearch+http://127.0.0.1:{double.port}/mail?dead_letter={letters}&dead_letter_max=16K",
+               count=500, until_idle=20000)
+    double.close()
+    with open(letters, encoding="utf-8") as file:
+        kept = [json.loads(line)["document"]["n"] for line in file]
+    reasons = [*sums(run, rejected=500, forgotten=500 - len(kept))]
+    if kept != list(range(1, len(kept) + 1)) or os.path.getsize(letters) > 16384:
+        reasons.append(f"kept are {kept}, in {os.path.getsize(letters)} bytes")
+    tap.check("a file of dead letters that can't be put aside grows no further", reasons)
     double = Double(Elasticsearch(lambda number: 400))
     run = feed(driver, f"ecs:elasticsearch+http://127.0.0.1:{double.port}/mail", count=20, until_idle=20000)
     double.close()
