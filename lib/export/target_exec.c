@@ -19,6 +19,7 @@
 #define ARGS_MAX (MT_OUTPUT_LIST_MAX + 2)
 #define VALUE_MAX 256u
 #define COMPLAINT_MAX 160u
+#define LISTEN_TURNS 16u
 #define LOOK_NS UINT64_C(5000000)
 #define TRY_AGAIN 75 /* EX_TEMPFAIL of sysexits.h */
 
@@ -39,12 +40,15 @@ struct child {
 static int create(const struct mt_output_config *config, const struct mt_target_hooks *hooks,
                   char *ret_reason, size_t reason_size, struct mt_target **ret_target)
 {
+    const struct sigaction usual = {.sa_handler = SIG_DFL};
     struct mt_target *target = calloc(1, sizeof(*target));
 
     if (target == NULL) {
         snprintf(ret_reason, reason_size, "there is no memory for it");
         return -ENOMEM;
     }
+    /* who started us may ignore it, and then nobody is told how a program ended */
+    (void)sigaction(SIGCHLD, &usual, NULL);
     target->config = config;
     target->hooks = hooks;
     *ret_target = target;
@@ -173,13 +177,16 @@ static void feed(struct child *child, struct mt_span *text)
         close_one(&child->in);
 }
 
-/* Its first words are kept, the rest is read and forgotten. */
+/* Its first words are kept, the rest is read and forgotten: not more at a time than
+ * a pipe holds, so that one who never stops talking does not keep us from the clock. */
 static void listen(struct child *child)
 {
-    char bytes[512];
-    ssize_t n;
+    char bytes[4096];
 
-    while ((n = read(child->complain, bytes, sizeof(bytes))) > 0) {
+    for (unsigned turn = 0; turn < LISTEN_TURNS; turn++) {
+        ssize_t n = read(child->complain, bytes, sizeof(bytes));
+        if (n <= 0)
+            return;
         size_t kept = mt_min_u64((uint64_t)n, sizeof(child->words) - child->word_size);
         memcpy(child->words + child->word_size, bytes, kept);
         child->word_size += kept;
@@ -200,28 +207,35 @@ static void wait_a_little(const struct child *child)
         nanosleep(&nap, NULL);
 }
 
+/* It stays a zombie, so that its number means nobody else until it is reaped. */
+static bool has_ended(const struct child *child)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    return waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
 /* Until it has ended or its time is up: its status, or -1. */
 static int attend(const struct mt_target *target, struct child *child, struct mt_span text)
 {
     uint64_t end = mt_clock_steady() + target->config->timeout;
     int status = -1;
-    pid_t ended = 0;
+    bool is_done = false;
 
-    while (ended == 0 && mt_clock_steady() < end && !mt_target_is_over(target->hooks)) {
+    while (!is_done && mt_clock_steady() < end && !mt_target_is_over(target->hooks)) {
         feed(child, &text);
         listen(child);
-        ended = waitpid(child->pid, &status, WNOHANG);
-        if (ended == 0)
+        is_done = has_ended(child);
+        if (!is_done)
             wait_a_little(child);
     }
     listen(child);
     close_one(&child->in);
     /* also what it has left behind in its group */
     (void)kill(-child->pid, SIGKILL);
-    if (ended == 0)
-        (void)waitpid(child->pid, NULL, 0);
+    pid_t reaped = waitpid(child->pid, &status, 0);
     close_one(&child->complain);
-    return ended > 0 ? status : -1;
+    return is_done && reaped == child->pid ? status : -1;
 }
 
 /* --- what became of it ------------------------------------------------------------ */

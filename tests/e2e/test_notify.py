@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -55,7 +56,7 @@ class Bench:
     def __init__(self, mailtap, root, folder, tap):
         self.mailtap, self.folder, self.tap = mailtap, folder, tap
         self.pcaps = os.path.join(root, "pcaps")
-        self.one = os.path.join(self.pcaps, "relay-suspected.pcap")
+        self.one = os.path.join(self.pcaps, "helo-own-name.pcap")  # of one alert
         self.count = 0
         self.alerts = [json.loads(line) for line in Run(mailtap, ["read", "--json", self.pcaps]).stdout.splitlines()
                        if b'"kind":"alert"' in line]
@@ -120,6 +121,27 @@ class Bench:
             reasons.append(f"still running: {left}")
         self.tap.check("a program that does not end is killed with its children, and the message kept", reasons)
 
+    def a_program_that_never_stops_complaining_is_killed(self):
+        pids, dead = self.path("pids"), self.path("dead.ndjson")
+        # two of them, so that the pipe is never empty
+        program = self.program(f"echo $$ >>{pids}\necho loud >&2\nyes >&2 &\necho $! >>{pids}\nyes >&2\n")
+        run = self.read(f"text:exec:{program}?timeout=300ms&all_max=1&dead_letter={dead}", capture=self.one)
+        reasons = [] if run.code == 1 else [f"exit code {run.code}: {run.errors()}"]
+        letters = [json.loads(line) for line in open(dead, encoding="utf-8")] if os.path.exists(dead) else []
+        if not letters or any("did not end within 300 ms and was killed: loud" not in letter["reason"]
+                              for letter in letters):
+            reasons.append(f"dead letters: {[letter['reason'] for letter in letters]}")
+        left = [pid for pid in open(pids, encoding="utf-8").read().split() if is_running(pid)]
+        if left:
+            reasons.append(f"still running: {left}")
+        self.tap.check("a program that never stops complaining is killed like one that does not end", reasons)
+
+    def a_program_is_waited_for_where_ends_are_ignored(self):
+        run = Run(self.mailtap, ["read", "--quiet", "--notify", f"text:exec:{self.program('cat >/dev/null')}",
+                                 self.one], preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        self.tap.check("how a program ended is known also to a run that was started with SIGCHLD ignored",
+                       list(crash_reasons(run, (0,))))
+
     def a_program_says_what_becomes_of_a_message(self):
         dead, flag = self.path("dead.ndjson"), self.path("flag")
         program = self.program(f"test -e {flag} || {{ touch {flag}; echo later >&2; exit 75; }}\n"
@@ -165,9 +187,11 @@ class Bench:
             paths = {path for path, _type, _body in hook.requests}
             if paths != {"/secret?api=1&sig=x", "/other?a=b&c=d"}:
                 reasons.append(f"posted to {paths}")
-        with Hook([(404, {})] * 1000) as hook:
+        with Hook([(404, {}), (400, {})]) as hook:  # to --require-outputs, and to the alert
             run = Run(self.mailtap, ["read", "--quiet", "--notify", f"slack:{hook.url}/T0/hush", "--require-outputs",
                                      self.one])
+            if not any("refuses document" in line for line in run.errors()) or run.code != 1:
+                reasons.append(f"the refusal is not said: exit code {run.code}, {run.errors()}")
             if b"hush" in run.stderr:
                 reasons.append(f"the URL is shown: {run.errors()}")
         self.tap.check("a webhook's URL may be a secret, and is not shown", reasons)
@@ -207,6 +231,8 @@ def main():
         bench.a_program_is_given_text_and_environment()
         bench.what_is_held_back_is_told_in_a_sum()
         bench.a_program_that_never_ends_is_killed()
+        bench.a_program_that_never_stops_complaining_is_killed()
+        bench.a_program_is_waited_for_where_ends_are_ignored()
         bench.a_program_says_what_becomes_of_a_message()
         bench.a_webhook_is_sent_one_message_a_request()
         bench.a_secret_url_stands_in_a_file_or_in_the_configuration()
