@@ -205,6 +205,8 @@ static int run_threads(struct mt_live_run *run, struct mt_pipeline_result *resul
         code = refuse(-EPERM, reason);
     else if (run->user.note[0] != '\0')
         print_note(NULL, run->user.note);
+    if (rc == 0)
+        mt_writers_begin(run->writers);
     mt_status_init(&run->status, !run->options->is_quiet);
     run->telemetry = mt_live_telemetry_start();
     if (code < 0) {
@@ -239,6 +241,8 @@ static int open_all(struct mt_live_run *run, struct mt_pipeline_result *result)
         snprintf(reason, sizeof(reason), "metrics at %s", mt_live_metrics_url(run->metrics));
         print_note(NULL, reason);
     }
+    if (run->user.is_wanted)
+        mt_writers_hold(run->writers, run->user.uid, run->user.gid);
     rc = mt_writers_open(run->writers, run->options, reason, sizeof(reason));
     if (rc != 0)
         return refuse(rc == -EINVAL ? rc : -EIO, reason);

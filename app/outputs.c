@@ -150,8 +150,17 @@ static int parse_all(const struct mt_options *options, struct mt_output_config *
     return rc;
 }
 
-int mt_app_outputs_open(struct mt_options *options, char *ret_reason, size_t reason_size,
-                        struct mt_app_outputs **ret_outputs)
+static void hold(struct mt_output_config *configs, size_t count, const struct mt_output_owner *owner)
+{
+    for (size_t i = 0; owner && i < count; i++) {
+        configs[i].is_held = true;
+        configs[i].owner_user = owner->user;
+        configs[i].owner_group = owner->group;
+    }
+}
+
+int mt_app_outputs_open(struct mt_options *options, const struct mt_output_owner *owner, char *ret_reason,
+                        size_t reason_size, struct mt_app_outputs **ret_outputs)
 {
     *ret_outputs = NULL;
     size_t of_config = options->config.outputs.count + options->config.notify.count;
@@ -170,6 +179,7 @@ int mt_app_outputs_open(struct mt_options *options, char *ret_reason, size_t rea
         outputs->texts.bytes = bytes;
         rc = parse_all(options, configs, &count, ret_reason, reason_size);
     }
+    hold(configs, count, owner);
     if (rc == 0)
         rc = start(outputs, options, configs, count, ret_reason, reason_size);
     for (size_t i = of_config; i < count; i++)
@@ -180,6 +190,11 @@ int mt_app_outputs_open(struct mt_options *options, char *ret_reason, size_t rea
     else if (outputs)
         outputs_free(outputs);
     return rc;
+}
+
+void mt_app_outputs_begin(struct mt_app_outputs *outputs)
+{
+    mt_delivery_begin(outputs->delivery);
 }
 
 /* --- while it runs ----------------------------------------------------------- */

@@ -13,6 +13,12 @@
 
 struct mt_app_outputs;
 
+/* Who the process will become. */
+struct mt_output_owner {
+    uint32_t user;
+    uint32_t group;
+};
+
 struct mt_output_state {
     char name[MT_OUTPUT_NAME_MAX];
     struct mt_output_stats stats;
@@ -20,9 +26,13 @@ struct mt_output_state {
 
 /* Starts what options name, and tells the pipeline which encodings workers are to
  * make. *ret_outputs is NULL when none is asked for. -EINVAL for a spec that is
- * wrong, -errno for what can't be started, with a sentence. */
-int mt_app_outputs_open(struct mt_options *options, char *ret_reason, size_t reason_size,
-                        struct mt_app_outputs **ret_outputs);
+ * wrong, -errno for what can't be started, with a sentence. With an owner nothing
+ * is sent, opened or run before mt_app_outputs_begin; NULL: it begins at once. */
+int mt_app_outputs_open(struct mt_options *options, const struct mt_output_owner *owner, char *ret_reason,
+                        size_t reason_size, struct mt_app_outputs **ret_outputs);
+
+/* The process has become the owner. */
+void mt_app_outputs_begin(struct mt_app_outputs *outputs);
 
 void mt_app_outputs_document(struct mt_app_outputs *outputs, const struct mt_pipeline_document *document);
 void mt_app_outputs_alert(struct mt_app_outputs *outputs, const struct mt_record_alert *alert,

@@ -60,7 +60,8 @@ int mt_writers_open(struct mt_writers *writers, struct mt_options *options, char
         if (rc != 0)
             return rc;
     }
-    int rc = mt_app_outputs_open(options, ret_reason, reason_size, &writers->outputs);
+    int rc = mt_app_outputs_open(options, writers->is_held ? &writers->owner : NULL, ret_reason, reason_size,
+                                 &writers->outputs);
     writers->is_stdout_out = writers->outputs && mt_app_outputs_has_stdout(writers->outputs);
     if (rc != 0 || !writers->alerts_path)
         return rc;
@@ -69,6 +70,18 @@ int mt_writers_open(struct mt_writers *writers, struct mt_options *options, char
         return 0;
     }
     return open_writer(writers, writers->alerts_path, ret_reason, reason_size, &writers->alerts);
+}
+
+void mt_writers_hold(struct mt_writers *writers, uint32_t user, uint32_t group)
+{
+    writers->is_held = true;
+    writers->owner = (struct mt_output_owner){.user = user, .group = group};
+}
+
+void mt_writers_begin(struct mt_writers *writers)
+{
+    if (writers->outputs)
+        mt_app_outputs_begin(writers->outputs);
 }
 
 /* In a live run the collector hands over what it has gathered: a reader that

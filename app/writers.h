@@ -24,6 +24,8 @@ struct mt_writers {
     struct mt_app_outputs *outputs; /* NULL: --output was not given */
     bool is_live;                   /* what comes goes out at once */
     bool is_stdout_out;             /* an output has standard output */
+    bool is_held;                   /* outputs wait for mt_writers_begin, as the owner */
+    struct mt_output_owner owner;
     _Atomic uint64_t deadline;
     struct mt_output_state states[MT_OUTPUTS_MAX]; /* of outputs that are closed */
     size_t state_count;
@@ -38,6 +40,11 @@ void mt_writers_destroy(struct mt_writers *writers);
  * want. -errno and a sentence on failure; -EINVAL: an --output is wrong. */
 int mt_writers_open(struct mt_writers *writers, struct mt_options *options, char *ret_reason,
                     size_t reason_size);
+
+/* Before they are opened, by root: the process will become this user, and outputs
+ * are to do nothing until mt_writers_begin says that it has. */
+void mt_writers_hold(struct mt_writers *writers, uint32_t user, uint32_t group);
+void mt_writers_begin(struct mt_writers *writers);
 
 /* For the context `writers`. */
 struct mt_pipeline_sink mt_writers_sink(const struct mt_writers *writers);

@@ -63,10 +63,12 @@ int mt_file_open(struct mt_file *file, const struct mt_file_rules *rules, struct
         return 0;
     /* records name people: only owner and group may read what we make */
     file->fd = open(file->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-    if (file->fd < 0 && (errno == EACCES || errno == ENXIO || errno == EINVAL))
+    int refusal = errno;
+    if (file->fd < 0 && (refusal == EACCES || refusal == ENXIO || refusal == EINVAL))
         file->fd = open(file->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    /* it is not there because it may not be made */
     if (file->fd < 0)
-        return -errno;
+        return errno == ENOENT ? -refusal : -errno;
     int error = note_what_is_there(file, rules);
     file->head_size = 0;
     if (error == 0 && file->size == 0 && head.size > 0) {

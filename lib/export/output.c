@@ -42,6 +42,8 @@ static int open_spool(struct mt_output *output, char *ret_reason, size_t size)
         .max = config->spool_max,
         .shed = (enum mt_output_shed)config->shed,
         .fsync = (enum mt_output_fsync)config->fsync,
+        .owner_user = config->owner_user,
+        .owner_group = config->owner_group,
     };
 
     if (config->spool == NULL)
@@ -143,6 +145,7 @@ int mt_output_start(const struct mt_output_config *config, char *ret_reason, siz
     }
     pthread_mutex_init(&output->lock, NULL);
     output->started = mt_clock_wall();
+    output->is_held = config->is_held;
     output->random = output->started | 1;
     int error = open_parts(output, why, sizeof(why));
     if (error == 0) {

@@ -53,6 +53,7 @@ struct mt_output {
     pthread_t writer;
     bool has_sender;
     bool has_writer;
+    _Atomic bool is_held; /* until mt_delivery_begin */
     _Atomic bool is_closing;
     _Atomic bool is_written; /* the writer has ended */
     _Atomic bool spool_failed;

@@ -66,11 +66,23 @@ static bool write_queue(struct mt_output *output)
     return true;
 }
 
+/* False: the end came first. */
+static bool wait_to_begin(struct mt_output *output)
+{
+    while (atomic_load(&output->is_held)) {
+        if (atomic_load(&output->is_closing))
+            return false;
+        nap(SLICE);
+    }
+    return true;
+}
+
 void *mt_output_write(void *ctx)
 {
     struct mt_output *output = ctx;
+    bool may_write = wait_to_begin(output);
 
-    for (;;) {
+    while (may_write) {
         mt_queue_wait(output->queue, output->config.flush, PATIENCE);
         bool is_last = atomic_load(&output->is_closing);
         bool is_done = write_queue(output);
@@ -387,6 +399,8 @@ void *mt_output_send(void *ctx)
     struct mt_output *output = ctx;
     bool was_busy;
 
+    if (!wait_to_begin(output))
+        return NULL;
     do {
         look_after_target(output);
         was_busy = send_some(output);

@@ -109,6 +109,12 @@ void mt_delivery_put(struct mt_delivery *delivery, size_t encoding, const struct
     }
 }
 
+void mt_delivery_begin(struct mt_delivery *delivery)
+{
+    for (size_t i = 0; i < delivery->count; i++)
+        atomic_store(&delivery->outputs[i]->is_held, false);
+}
+
 size_t mt_delivery_outputs(const struct mt_delivery *delivery)
 {
     return delivery->count;

@@ -73,7 +73,10 @@ struct mt_output_config {
     char name[MT_OUTPUT_NAME_MAX]; /* FORMAT:TARGET without its keys: for messages and metrics */
     const struct mt_format_ops *format;
     enum mt_output_target target;
-    bool is_notice;                     /* alerts as messages that a person reads: --notify */
+    bool is_notice;      /* alerts as messages that a person reads: --notify */
+    bool is_held;        /* begins with mt_delivery_begin */
+    uint32_t owner_user; /* who this process will be by then: spools are theirs; 0: it stays */
+    uint32_t owner_group;
     struct mt_output_list secret_files; /* KEY_file=PATH, as given: to be read again */
     char *address;                      /* path, host:port, brokers/topic or URL, as the target wants it */
 #define MT_OUTPUT_KEY(type, member, key, targets, low, high, words, fallback, meaning) \
@@ -178,6 +181,10 @@ bool mt_delivery_wants(const struct mt_delivery *delivery, size_t encoding, enum
 
 /* Never blocks. */
 void mt_delivery_put(struct mt_delivery *delivery, size_t encoding, const struct mt_output_item *item);
+
+/* Outputs that are held begin: until then what is put waits in memory, and nothing
+ * is sent, opened or run. For who gives up rights once outputs are made. */
+void mt_delivery_begin(struct mt_delivery *delivery);
 
 size_t mt_delivery_outputs(const struct mt_delivery *delivery);
 const char *mt_delivery_name(const struct mt_delivery *delivery, size_t output);

@@ -2,6 +2,7 @@
 
 #include "export/clock_priv.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,7 +25,7 @@ static int open_folder(const char *folder, struct mt_spool *spool, char *ret_rea
     }
     spool->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (spool->folder_fd >= 0)
-        spool->lock_fd = openat(spool->folder_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+        spool->lock_fd = openat(spool->folder_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (spool->folder_fd < 0 || spool->lock_fd < 0) {
         int error = errno;
         snprintf(ret_reason, size, "the spool %s can't be used: %s", folder, strerrordesc_np(error));
@@ -36,6 +37,56 @@ static int open_folder(const char *folder, struct mt_spool *spool, char *ret_rea
         return -EBUSY;
     }
     return 0;
+}
+
+/* --- whose it is ------------------------------------------------------------- */
+
+static bool is_ours(const char *name)
+{
+    static const char *const names[] = {".", "..", "lock", "position", "refused.ndjson", "refused.ndjson.1"};
+    const char *dot = strchr(name, '.');
+
+    for (size_t i = 0; i < MT_ARRAY_COUNT(names); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return dot != NULL && strcmp(dot, ".segment") == 0;
+}
+
+/* False: some entry is not ours, or they can't be read. */
+static bool walk_folder(int folder_fd, const struct mt_spool_config *config, bool to_owner)
+{
+    int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    bool all_ours = folder != NULL;
+
+    if (folder == NULL && fd >= 0)
+        close(fd);
+    while (all_ours) {
+        const struct dirent *entry = readdir(folder); // NOLINT(concurrency-mt-unsafe): a stream of our own
+        if (entry == NULL)
+            break;
+        all_ours = is_ours(entry->d_name);
+        if (all_ours && to_owner && entry->d_name[0] != '.')
+            (void)fchownat(folder_fd, entry->d_name, config->owner_user, config->owner_group,
+                           AT_SYMLINK_NOFOLLOW);
+    }
+    if (folder != NULL)
+        closedir(folder);
+    return all_ours;
+}
+
+/* What root has made belongs to whom the process becomes. Not where anybody else
+ * could have put something that is then given away, and never a folder of others'. */
+static void hand_over(const struct mt_spool *spool, const struct mt_spool_config *config)
+{
+    struct stat st;
+
+    if (config->owner_user == 0 || fstat(spool->folder_fd, &st) != 0 || st.st_uid != 0 ||
+        (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 || !walk_folder(spool->folder_fd, config, false))
+        return;
+    (void)walk_folder(spool->folder_fd, config, true);
+    (void)!fchown(spool->folder_fd, config->owner_user, config->owner_group);
 }
 
 int mt_spool_open(const struct mt_spool_config *config, char *ret_reason, size_t reason_size,
@@ -67,6 +118,7 @@ int mt_spool_open(const struct mt_spool_config *config, char *ret_reason, size_t
         mt_spool_close(spool);
         return error;
     }
+    hand_over(spool, config);
     *ret_spool = spool;
     return 0;
 }
@@ -174,7 +226,7 @@ static int begin_segment(struct mt_spool *spool)
     char name[MT_SEGMENT_NAME_MAX];
 
     mt_segment_name(segment.sequence, name);
-    int fd = openat(spool->folder_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    int fd = openat(spool->folder_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
     int error = fd < 0 ? -errno : mt_segment_put_head(fd, segment.sequence, UINT64_MAX);
     pthread_mutex_lock(&spool->lock);
     if (error == 0)

@@ -27,6 +27,8 @@ struct mt_spool_config {
     uint64_t segment_max; /* 0: as max suggests */
     enum mt_output_shed shed;
     enum mt_output_fsync fsync;
+    uint32_t owner_user; /* whom a folder of root's is handed to; 0: nobody */
+    uint32_t owner_group;
 };
 
 struct mt_spool_counts {

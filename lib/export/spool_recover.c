@@ -74,7 +74,7 @@ void mt_spool_unmap_position(struct mt_spool *spool)
 
 static int map_position(struct mt_spool *spool)
 {
-    int fd = openat(spool->folder_fd, "position", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    int fd = openat(spool->folder_fd, "position", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     void *mapped = NULL;
 
     if (fd < 0)
