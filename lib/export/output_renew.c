@@ -60,6 +60,8 @@ static int make_target(struct mt_output *output, struct mt_output_config *fresh,
         swap_secrets(&output->config, fresh);
         return error;
     }
+    if (output->ops->inherit != NULL)
+        output->ops->inherit(target, output->target);
     output->ops->destroy(output->target);
     output->target = target;
     return 0;

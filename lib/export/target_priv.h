@@ -50,6 +50,9 @@ struct mt_target_ops {
     int (*create)(const struct mt_output_config *config, const struct mt_target_hooks *hooks,
                   char *ret_reason, size_t reason_size, struct mt_target **ret_target);
     void (*destroy)(struct mt_target *target);
+    /* Takes over what another one of the same output, which is destroyed next, would
+     * have sent again. NULL: there is no such thing. */
+    void (*inherit)(struct mt_target *target, struct mt_target *from);
     /* 0: nothing is pending. -errno: what is pending failed, for batch->reason. */
     int (*send)(struct mt_target *target, struct mt_batch *batch);
     /* Between batches, at least every second; NULL: nothing to do. */

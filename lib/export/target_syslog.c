@@ -326,9 +326,24 @@ static int check(struct mt_target *target, char *ret_reason, size_t reason_size)
     return mt_link_open(&target->link, ret_reason, reason_size);
 }
 
+static void move_piece(struct piece *to, struct piece *from)
+{
+    free(to->ptr);
+    *to = *from;
+    *from = (struct piece){.ptr = NULL};
+}
+
+static void inherit(struct mt_target *target, struct mt_target *from)
+{
+    move_piece(&target->older, &from->older);
+    move_piece(&target->newer, &from->newer);
+    target->is_broken = from->is_broken;
+}
+
 const struct mt_target_ops mt_target_syslog = {
     .create = create,
     .destroy = destroy,
+    .inherit = inherit,
     .send = send_batch,
     .tick = tick,
     .reopen = reopen,

@@ -244,8 +244,8 @@ def check_broken(tap, driver, folder):
 class BreakingReceiver:
     """Reads some bytes, then resets the connection; all that it read counts."""
 
-    def __init__(self, port, limit):
-        self.parts, self.is_over, self.limit = [], False, limit
+    def __init__(self, port, limit, context=None, pause=0):
+        self.parts, self.is_over, self.limit, self.context, self.pause = [], False, limit, context, pause
         self.listener = socket.create_server(("127.0.0.1", port), reuse_port=False)
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
@@ -255,12 +255,15 @@ class BreakingReceiver:
             link, _ = self.listener.accept()
         except OSError:
             return
+        if self.context:
+            link = self.context.wrap_socket(link, server_side=True)
         mine = bytearray()
         while len(mine) < self.limit:
             got = link.recv(4096)
             if not got:
                 break
             mine.extend(got)
+        time.sleep(self.pause)
         # what lies unread in the kernel is lost, and the sender has to find that out
         link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         link.close()
@@ -328,6 +331,34 @@ def check_renewed_authority(tap, driver, certificates, folder):
     tap.check("an authority that was put into the file later is taken on SIGHUP", reasons)
 
 
+def check_renewed_while_broken(tap, driver, certificates):
+    """A receiver dies with unread bytes, and SIGHUP comes before another one is there."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.path("server.pem"), certificates.path("server.key"))
+    port = receivers.free_port()
+    run = Feed(driver, [f"ecs:syslog+tls://localhost:{port}?ca={certificates.path('ca.pem')}&backoff_max=100ms&resend=16M"],
+               count=20000, rate=10000, until_idle=20000)
+    first = BreakingReceiver(port, limit=200000, context=context, pause=0.5)
+    is_broken = receivers.wait_for(lambda: first.is_over, 20)
+    first.close()
+    time.sleep(0.5)  # until the break is noticed; nothing depends on it but what is proven
+    run.process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    last = receivers.TcpReceiver(port=port, context=context)
+    run.wait()
+    last.close()
+    numbers = []
+    for part in [*first.parts, *map(bytes, last.data)]:
+        numbers += [int(HEAD.fullmatch(message).group(6)) for message in receivers.octet_counted(part)]
+    missing = set(range(1, 20001)) - set(numbers)
+    reasons = list(sums(run, sent=20000, shed=0))
+    if missing or not is_broken:
+        reasons.append(f"{len(missing)} documents are lost: {sorted(missing)[:5]}...; broken: {is_broken}")
+    if "secrets and certificates were read again" not in run.stderr:
+        reasons.append(f"said {run.stderr[-400:]}")
+    tap.check("what a dead receiver had not read is sent again also when SIGHUP came meanwhile", reasons)
+
+
 def check_names(tap, driver):
     run = feed(driver, "ecs:syslog+tcp://no-such-host.invalid:514?timeout=1s&backoff_max=100ms", count=5, grace=500)
     tap.check("a name that can't be looked up is said, and is no reason not to start",
@@ -376,6 +407,7 @@ def main():
         check_udp(tap, driver)
         check_certificates(tap, driver, certificates)
         check_renewed_authority(tap, driver, certificates, folder)
+        check_renewed_while_broken(tap, driver, certificates)
         check_names(tap, driver)
         check_latency(tap, driver, folder)
         check_slow(tap, driver, folder)
