@@ -106,16 +106,30 @@ static size_t gather_line(struct mt_message_header *header, struct mt_span rest)
     return has_end ? lf + 1 : rest.size;
 }
 
-/* What the first byte of a line says about the field before it. False: the
- * header has ended. */
-static bool begin_line(struct mt_message_header *header, uint8_t byte, const struct mt_message_events *events,
-                       void *ctx)
+/* Of the empty line that rest begins with; 0 when it begins with another. */
+static size_t empty_line_size(struct mt_span rest)
 {
-    if (is_blank(byte))
+    if (rest.ptr[0] == '\n')
+        return 1;
+    if (rest.ptr[0] != '\r')
+        return 0;
+    return rest.size > 1 && rest.ptr[1] == '\n' ? 2 : 1;
+}
+
+/* What the start of a line says about the field before it. False: the header has
+ * ended. ret_size: of the empty line that did it; 0 when the field was none. */
+static bool begin_line(struct mt_message_header *header, struct mt_span rest,
+                       const struct mt_message_events *events, void *ctx, size_t *ret_size)
+{
+    *ret_size = 0;
+    if (is_blank(rest.ptr[0]))
         return header->flags & HAS_FIELD;
-    bool is_boundary = byte == '-' && (header->flags & IS_PART);
+    bool is_boundary = rest.ptr[0] == '-' && (header->flags & IS_PART);
+    if (!give_gathered(header, events, ctx))
+        return false;
     /* A CR begins the empty line, or else a line that is no field. */
-    return give_gathered(header, events, ctx) && byte != '\r' && byte != '\n' && !is_boundary;
+    *ret_size = empty_line_size(rest);
+    return *ret_size == 0 && !is_boundary;
 }
 
 /* Size of the field that lies whole, in one line, at the start of rest; 0 when
@@ -131,16 +145,6 @@ static size_t field_in_place(struct mt_span rest, struct mt_span *ret_field)
     return lf + 1;
 }
 
-/* Of the empty line that rest begins with; 0 when it begins with another. */
-static size_t empty_line_size(struct mt_span rest)
-{
-    if (rest.ptr[0] == '\n')
-        return 1;
-    if (rest.ptr[0] != '\r')
-        return 0;
-    return rest.size > 1 && rest.ptr[1] == '\n' ? 2 : 1;
-}
-
 static bool take(struct mt_message_header *header, struct mt_span bytes,
                  const struct mt_message_events *events, void *ctx, size_t *ret_taken)
 {
@@ -151,8 +155,9 @@ static bool take(struct mt_message_header *header, struct mt_span bytes,
         struct mt_span field;
 
         if (header->state == LINE_START) {
-            if (!begin_line(header, rest.ptr[0], events, ctx)) {
-                *ret_taken = at + empty_line_size(rest);
+            size_t end_size;
+            if (!begin_line(header, rest, events, ctx, &end_size)) {
+                *ret_taken = at + end_size;
                 return false;
             }
             bool is_folded = header->flags & HAS_FIELD;
