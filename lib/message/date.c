@@ -26,12 +26,17 @@ static void skip_blanks(struct words *w)
     }
 }
 
+static bool ends_word(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t' || byte == ',' || byte == '(';
+}
+
 static void next(struct words *w)
 {
     size_t size = 0;
 
     skip_blanks(w);
-    while (size < w->rest.size && memchr(" \t,(", w->rest.ptr[size], 4) == NULL)
+    while (size < w->rest.size && !ends_word(w->rest.ptr[size]))
         size++;
     w->word = mt_span_head(w->rest, size);
     w->rest = mt_span_from(w->rest, size);
@@ -52,16 +57,25 @@ static int number(struct mt_span text)
     return value;
 }
 
+/* Three letters, of which case does not matter, as one number. */
+#define LETTERS(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (uint32_t)(c))
+
 /* 1 to 12, or 0. */
 static int month_of(struct mt_span word)
 {
-    static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+    static const uint32_t months[] = {
+        LETTERS('j', 'a', 'n'), LETTERS('f', 'e', 'b'), LETTERS('m', 'a', 'r'), LETTERS('a', 'p', 'r'),
+        LETTERS('m', 'a', 'y'), LETTERS('j', 'u', 'n'), LETTERS('j', 'u', 'l'), LETTERS('a', 'u', 'g'),
+        LETTERS('s', 'e', 'p'), LETTERS('o', 'c', 't'), LETTERS('n', 'o', 'v'), LETTERS('d', 'e', 'c'),
+    };
 
     if (word.size < 3)
         return 0;
-    for (int i = 0; i < 12; i++) {
-        if (mt_span_ieq(mt_span_head(word, 3), mt_span(names + 3 * i, 3)))
-            return i + 1;
+    uint32_t letters =
+        LETTERS(mt_ascii_lower(word.ptr[0]), mt_ascii_lower(word.ptr[1]), mt_ascii_lower(word.ptr[2]));
+    for (size_t i = 0; i < MT_ARRAY_COUNT(months); i++) {
+        if (letters == months[i])
+            return (int)i + 1;
     }
     return 0;
 }

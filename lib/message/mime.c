@@ -82,6 +82,12 @@ static void give_held(struct run *run)
 static void take_octets(struct run *run, struct mt_span bytes)
 {
     struct mt_mime *mime = run->mime;
+
+    if (mime->depth == 0) { /* nor will one come */
+        give_held(run);
+        give(run, bytes);
+        return;
+    }
     enum mt_mime_tail tail = tail_of(mime->tail, bytes);
     size_t held = tail == MT_MIME_TAIL_CRLF ? 2 : tail == MT_MIME_TAIL_TEXT ? 0 : 1;
 

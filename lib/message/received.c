@@ -42,6 +42,8 @@ static enum clause clause_of(struct mt_span word)
     static const char *const names[] = {[CLAUSE_FROM] = "from", [CLAUSE_BY] = "by", [CLAUSE_VIA] = "via",
                                         [CLAUSE_WITH] = "with", [CLAUSE_ID] = "id", [CLAUSE_FOR] = "for"};
 
+    if (word.size < 2 || word.size > 4) /* which most words are: they are not compared */
+        return CLAUSE_NONE;
     for (size_t i = CLAUSE_FROM; i < MT_ARRAY_COUNT(names); i++) {
         if (mt_span_ieq_cstr(word, names[i]))
             return (enum clause)i;
@@ -61,6 +63,8 @@ static size_t word_size(struct mt_span s)
                 close = 0;
             continue;
         }
+        if (byte > '(' && byte != ';' && byte != '<') /* nothing below */
+            continue;
         if (is_blank(byte) || byte == '(' || byte == ';')
             return at;
         const uint8_t *behind = at + 1 < s.size ? s.ptr + at + 1 : NULL;
@@ -242,6 +246,11 @@ static void take_word(struct parser *p, struct mt_span word)
     p->has_value = true;
 }
 
+static bool begins_clause(struct mt_span s)
+{
+    return s.ptr[0] == ';' || (s.ptr[0] == ' ' && mt_span_istarts(s, " by "));
+}
+
 /* Of the comment that s starts with; one that never closes ends where the next
  * clause begins, or with the text. */
 static size_t comment_size(struct mt_span s, bool *ret_is_whole)
@@ -257,7 +266,7 @@ static size_t comment_size(struct mt_span s, bool *ret_is_whole)
             depth++;
         else if (s.ptr[at] == ')' && --depth == 0)
             return at + 1;
-        else if (open_end == s.size && (s.ptr[at] == ';' || mt_span_istarts(mt_span_from(s, at), " by ")))
+        else if (open_end == s.size && begins_clause(mt_span_from(s, at)))
             open_end = at;
     }
     *ret_is_whole = false;
