@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/fsuid.h>
 
 struct mt_delivery {
     size_t count;
@@ -149,6 +150,20 @@ void mt_delivery_close(struct mt_delivery *delivery, uint32_t grace_ms, struct m
     free(delivery);
 }
 
+/* Files are opened, and made, with the rights of whom the process will become. */
+static int check_as_owner(const struct mt_output_config *config, const struct mt_target_ops *ops,
+                          struct mt_target *target, char *ret_reason, size_t reason_size)
+{
+    if (config->owner_user == 0)
+        return ops->check(target, ret_reason, reason_size);
+    int group = setfsgid(config->owner_group);
+    int user = setfsuid(config->owner_user);
+    int error = ops->check(target, ret_reason, reason_size);
+    (void)setfsuid((uid_t)user);
+    (void)setfsgid((gid_t)group);
+    return error;
+}
+
 int mt_output_check(const struct mt_output_config *config, char *ret_reason, size_t reason_size)
 {
     _Atomic uint64_t give_up = mt_clock_steady() + config->timeout;
@@ -159,7 +174,7 @@ int mt_output_check(const struct mt_output_config *config, char *ret_reason, siz
 
     int error = ops->create(config, &hooks, why, sizeof(why), &target);
     if (error == 0) {
-        error = ops->check(target, why, sizeof(why));
+        error = check_as_owner(config, ops, target, why, sizeof(why));
         ops->destroy(target);
     }
     if (error != 0)

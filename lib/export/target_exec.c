@@ -302,7 +302,7 @@ static int send_batch(struct mt_target *target, struct mt_batch *batch)
 
 static int check(struct mt_target *target, char *ret_reason, size_t reason_size)
 {
-    if (access(target->config->address, X_OK) == 0)
+    if (faccessat(AT_FDCWD, target->config->address, X_OK, AT_EACCESS) == 0)
         return 0;
     int error = -errno;
     snprintf(ret_reason, reason_size, "%s can't be run: %s", target->config->address,

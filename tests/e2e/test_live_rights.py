@@ -86,6 +86,22 @@ class Bench:
         self.tap.check("a file that the user may not make is told as that", reasons)
 
 
+    def asking_a_file_leaves_it_to_the_user(self):
+        """--require-outputs opens it while the process still is root."""
+        folder = self.path("open")
+        os.mkdir(folder)
+        os.chown(folder, NOBODY, -1)
+        path = os.path.join(folder, "records")
+        run = self.live("--require-outputs", "--output", f"ecs:file:{path}")
+        reasons = list(crash_reasons(run, (0,)))
+        if not os.path.exists(path) or os.stat(path).st_uid != NOBODY or os.path.getsize(path) == 0:
+            reasons.append(f"{os.listdir(folder)}: {run.errors()}")
+        run = self.live("--require-outputs", "--output", f"ecs:file:{self.path('rootly')}")
+        if run.code != 3 or os.path.exists(self.path("rootly")) or b"Permission denied" not in run.stderr:
+            reasons.append(f"a file in root's folder: exit code {run.code}: {run.errors()}")
+        self.tap.check("--require-outputs asks with the user's rights", reasons)
+
+
 def main():
     mailtap, root = os.path.abspath(sys.argv[1]), sys.argv[2]
     if os.geteuid() != 0 or not can_nobody_run(mailtap):
@@ -98,6 +114,7 @@ def main():
         bench.a_spool_is_the_users()
         bench.a_folder_with_files_of_others_is_not_given_away()
         bench.a_file_that_may_not_be_made_is_told()
+        bench.asking_a_file_leaves_it_to_the_user()
     return tap.finish()
 
 
