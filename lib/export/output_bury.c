@@ -5,6 +5,7 @@
 #include "export/json.h"
 
 #include "base/log.h"
+#include "base/mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 
 #define ESCAPED_MAX 6u /* bytes of JSON for one of a document */
 #define SUFFIX ".1"
+#define TELL_PAUSE (10 * MT_SEC)
 
 /* Closes fd; -1 has none. */
 static uint64_t count_lines(int fd)
@@ -90,6 +92,28 @@ static bool keep(struct mt_output *output, struct mt_span line)
     return is_kept;
 }
 
+/* A receiver that refuses everything must not fill the log. */
+static void tell(struct mt_output *output, const struct mt_document *document, const char *reason,
+                 bool is_kept)
+{
+    const struct mt_output_config *config = &output->config;
+    uint64_t now = mt_clock_steady();
+    char before[64] = "";
+
+    if (output->refusal_told_at != 0 && now < output->refusal_told_at + TELL_PAUSE) {
+        output->refusals_untold++;
+        return;
+    }
+    if (output->refusals_untold > 0)
+        snprintf(before, sizeof(before), ", after %llu others", (unsigned long long)output->refusals_untold);
+    mt_log(MT_LOG_WARNING, "output %s: the receiver refuses document %.*s%s: %s; %s%s", config->name,
+           (int)mt_min_u64(document->id.size, 100), (const char *)document->id.ptr, before, reason,
+           is_kept ? "it is kept in " : "it is lost, because there is no dead_letter that can be written",
+           is_kept ? config->dead_letter : "");
+    output->refusal_told_at = now;
+    output->refusals_untold = 0;
+}
+
 void mt_output_bury(struct mt_output *output, const struct mt_document *document, const char *reason)
 {
     const struct mt_output_config *config = &output->config;
@@ -117,8 +141,5 @@ void mt_output_bury(struct mt_output *output, const struct mt_document *document
     free(space);
     if (!is_kept)
         mt_count(&output->counts.forgotten, 1);
-    mt_log(MT_LOG_WARNING, "output %s: the receiver refuses document %.*s: %s; %s%s", config->name,
-           (int)mt_min_u64(document->id.size, 100), (const char *)document->id.ptr, reason,
-           is_kept ? "it is kept in " : "it is lost, because there is no dead_letter that can be written",
-           is_kept ? config->dead_letter : "");
+    tell(output, document, reason, is_kept);
 }

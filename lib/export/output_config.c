@@ -558,14 +558,20 @@ int mt_output_config_check(const struct mt_output_config *config, char *ret_reas
 }
 
 /* The URL of a chat's webhook is its password: of it only scheme and host are
- * shown, and a number that tells several of one host apart. */
-static void name_it(struct mt_output_config *config, const char *target)
+ * shown. */
+static size_t shown_size(const char *target, bool is_notice)
 {
     const char *host = strstr(target, "://");
-    size_t shown = strlen(target);
 
-    if (config->is_notice && host != NULL)
-        shown = (size_t)(host + 3 - target) + strcspn(host + 3, "/");
+    if (is_notice && host != NULL)
+        return (size_t)(host + 3 - target) + strcspn(host + 3, "/?");
+    return strcspn(target, "?");
+}
+
+/* Several webhooks of one host are told apart by a number. */
+static void name_it(struct mt_output_config *config, const char *target)
+{
+    size_t shown = shown_size(target, config->is_notice);
     int size =
         snprintf(config->name, sizeof(config->name), "%s:%.*s", config->format->name, (int)shown, target);
     if (target[shown] != '\0' && target[shown + 1] != '\0' && (size_t)size < sizeof(config->name))
@@ -616,8 +622,8 @@ static int finish(const char *spec, const char *why, int error, struct mt_output
     if (error == 0)
         return 0;
     mt_output_config_fini(config);
-    snprintf(ret_reason, size, "%s %.*s: %s", is_notice ? "notify" : "output", (int)strcspn(spec, "?"), spec,
-             why);
+    snprintf(ret_reason, size, "%s %.*s: %s", is_notice ? "notify" : "output",
+             (int)shown_size(spec, is_notice), spec, why);
     return error;
 }
 

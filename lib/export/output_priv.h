@@ -69,8 +69,10 @@ struct mt_output {
     uint64_t backoff;
     uint64_t random;
     uint64_t ticked;
-    uint64_t down_since; /* steady; 0: up */
-    bool has_tried_last; /* since is_closing */
+    uint64_t down_since;      /* steady; 0: up */
+    uint64_t refusal_told_at; /* steady; 0: never */
+    uint64_t refusals_untold; /* since */
+    bool has_tried_last;      /* since is_closing */
 
     pthread_mutex_t lock; /* of what follows */
     char error[MT_OUTPUT_ERROR_MAX];

@@ -334,6 +334,9 @@ def check_dead_letters(tap, driver, folder):
     run = feed(driver, f"ecs:elasticsearch+http://127.0.0.1:{double.port}/mail", count=20, until_idle=20000)
     double.close()
     tap.check("without a file for them all refused documents are counted as forgotten", sums(run, rejected=20, forgotten=20))
+    told = run.stderr.count("refuses document")
+    reasons = [] if told == 1 else [f"{told} lines about 20 documents that were refused within ten seconds"]
+    tap.check("a receiver that refuses everything is told of once, not for each document", reasons)
 
 
 def check_clickhouse(tap, driver):

@@ -337,20 +337,25 @@ static void a_chats_url_is_not_shown(void **state)
     assert_int_equal(config.level, 3);
     assert_int_equal(config.batch_max, 1);
     mt_output_config_fini(&config);
+
+    assert_int_equal(mt_notice_config_parse("slack:https://hooks.slack.com/services/T0/B0/SECRET?level=hgih",
+                                            reason, sizeof(reason), &config),
+                     -EINVAL);
+    assert_memory_equal(reason, "notify slack:https://hooks.slack.com: ", 38);
+    assert_null(strstr(reason, "SECRET"));
 }
 
 static void a_request_that_makes_no_sense_is_told(void **state)
 {
     static const char *const cases[][2] = {
-        {"slak:https://h/x", "notify slak:https://h/x: there is no form slak; did you mean slack?"},
+        {"slak:https://h/x", "notify slak:https://h: there is no form slak; did you mean slack?"},
         {"carrierpigeon:-",
          "notify carrierpigeon:-: there is no form carrierpigeon; there are text, json, slack, "
          "mattermost and teams"},
         {"text", "notify text: it names no target; write text:https://... or text:exec:PATH"},
         {"text:exec:mail", "notify text:exec:mail: mail is not the whole path of a program, from / on"},
         {"text:exec:/nowhere", "notify text:exec:/nowhere: /nowhere can't be run: No such file or directory"},
-        {"text:kafka://b/t",
-         "notify text:kafka://b/t: messages for people go to https://, exec:, file: or -"},
+        {"text:kafka://b/t", "notify text:kafka://b: messages for people go to https://, exec:, file: or -"},
         {"text:-?only=sessions", "notify text:-: messages for people are made of alerts only"},
         {"text:-?perod=1m", "notify text:-: there is no key perod for this target; did you mean period?"},
         {"text:https://h?url=x", "notify text:https://h: a url on the command line is seen by every user of "
