@@ -20,6 +20,7 @@ import time
 
 from harness import Run, Tap, crash_reasons
 from live import Process, Trouble, scratch_folder
+from same import without_times
 from test_bad_input import can_nobody_run
 
 READY_SECONDS = 60
@@ -201,15 +202,6 @@ def a_run_ends_after_its_count(bench):
     got = sum(last["counters"][name] for name in last["counters"] if name.startswith("packet.reject."))
     got += last["counters"]["packet.segments"] + last["counters"]["packet.not_mail_port"]
     yield from unless(got == 1000, f"{got} frames were looked at")
-
-
-def without_times(record):
-    """What is the same however finely a driver stamps frames (net_pcap: to the microsecond)."""
-    for transaction in record.get("smtp", {}).get("transactions", []):
-        transaction.pop("start", None)
-        transaction.pop("end", None)
-    return json.dumps([record["source"], record["destination"], record.get("rule"), record.get("smtp")],
-                      sort_keys=True)
 
 
 def records_are_those_of_the_file(bench):
