@@ -350,7 +350,7 @@ static void print_clickhouse(const struct schema *schema)
          "ENGINE = ReplacingMergeTree\n"
          "PARTITION BY toYYYYMM(`@timestamp`)\n"
          "ORDER BY (tupleElement(event, 'dataset'), toStartOfHour(`@timestamp`), tupleElement(event, 'id'),\n"
-         "    tupleElement(rule, 'id'), `@timestamp`)\n"
+         "    tupleElement(rule, 'id'), `@timestamp`, toString(tupleElement(mailtap, 'group_by')))\n"
          "TTL toDateTime(`@timestamp`) + INTERVAL 400 DAY\n"
          "SETTINGS non_replicated_deduplication_window = 1000;");
 }

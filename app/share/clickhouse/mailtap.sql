@@ -293,6 +293,6 @@ CREATE TABLE IF NOT EXISTS mailtap.events
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(`@timestamp`)
 ORDER BY (tupleElement(event, 'dataset'), toStartOfHour(`@timestamp`), tupleElement(event, 'id'),
-    tupleElement(rule, 'id'), `@timestamp`)
+    tupleElement(rule, 'id'), `@timestamp`, toString(tupleElement(mailtap, 'group_by')))
 TTL toDateTime(`@timestamp`) + INTERVAL 400 DAY
 SETTINGS non_replicated_deduplication_window = 1000;
