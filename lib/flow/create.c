@@ -14,15 +14,15 @@
 #define EMBRYOS_LIMIT (UINT32_C(1) << 28)
 
 /* Zeroed address space that costs memory only where it is touched. */
-static void *region_reserve(size_t size, bool prefers_large_pages)
+static void *region_reserve(size_t size, bool is_large)
 {
     void *region =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (region == MAP_FAILED)
         return NULL;
-    if (prefers_large_pages)
-        mt_pages_prefer_large(region, size);
+    if (is_large)
+        mt_pages_make_large(region, size);
     return region;
 }
 
@@ -52,7 +52,7 @@ int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *s
     uint32_t flows_max = config->flows_max ? config->flows_max : FLOWS_DEFAULT;
     uint32_t embryos_max = config->embryos_max ? config->embryos_max : EMBRYOS_DEFAULT;
     uint64_t seed = config->seed;
-    bool is_large = config->prefers_large_pages;
+    bool is_large = config->is_long_lived;
 
     if (flows_max > FLOWS_LIMIT || embryos_max > EMBRYOS_LIMIT)
         return -EINVAL;
@@ -70,9 +70,9 @@ int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *s
     table->base = MT_FLOW_NO_BASE;
     table->line_free = MT_FLOW_NONE;
     memset(table->wheel, 0xff, sizeof(table->wheel));
-    table->lines = region_reserve(flows_max * sizeof(*table->lines), is_large);
+    table->lines = region_reserve(flows_max * sizeof(*table->lines), false);
     table->buckets = region_reserve(table->bucket_count * sizeof(*table->buckets), is_large);
-    table->wheel_prev = region_reserve(flows_max * sizeof(*table->wheel_prev), is_large);
+    table->wheel_prev = region_reserve(flows_max * sizeof(*table->wheel_prev), false);
     table->embryos = region_reserve(embryos_size(table), is_large);
     table->embryo_prints = region_reserve(table->embryo_set_count * sizeof(*table->embryo_prints), is_large);
     if (!table->lines || !table->buckets || !table->wheel_prev || !table->embryos || !table->embryo_prints) {

@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "memory/arena_priv.h"
-#include "memory/pages.h"
 #include "memory/region_priv.h"
 #include "memory/twin_priv.h"
 
@@ -53,11 +52,6 @@ int mt_arena_create(size_t budget, struct mt_arena **ret_arena)
     }
     *ret_arena = arena;
     return 0;
-}
-
-void mt_arena_prefer_large_pages(struct mt_arena *arena)
-{
-    mt_pages_prefer_large(arena->region, arena->page_count * MT_ARENA_PAGE_SIZE);
 }
 
 void mt_arena_destroy(struct mt_arena *arena)

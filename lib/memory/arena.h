@@ -22,9 +22,6 @@ struct mt_arena;
 int mt_arena_create(size_t budget, struct mt_arena **ret_arena);
 void mt_arena_destroy(struct mt_arena *arena);
 
-/* memory/pages.h */
-void mt_arena_prefer_large_pages(struct mt_arena *arena);
-
 /* Contents are undefined; aligned to 16. */
 void *mt_arena_get(struct mt_arena *arena, size_t size);
 void mt_arena_put(struct mt_arena *arena, void *block, size_t size);

@@ -31,11 +31,6 @@ int mt_arena_create(size_t budget, struct mt_arena **ret_arena)
     return 0;
 }
 
-void mt_arena_prefer_large_pages(struct mt_arena *arena)
-{
-    (void)arena; /* its blocks are malloc's */
-}
-
 void mt_arena_destroy(struct mt_arena *arena)
 {
     if (!arena)

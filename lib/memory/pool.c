@@ -1,7 +1,6 @@
 #include "memory/pool.h"
 
 #include "base/check.h"
-#include "memory/pages.h"
 #include "memory/region_priv.h"
 #include "memory/twin_priv.h"
 
@@ -50,11 +49,6 @@ int mt_pool_create(size_t object_size, size_t count_max, struct mt_pool **ret_po
     pool->count_max = count_max;
     *ret_pool = pool;
     return 0;
-}
-
-void mt_pool_prefer_large_pages(struct mt_pool *pool)
-{
-    mt_pages_prefer_large(pool->region, pool->stride * pool->count_max);
 }
 
 void mt_pool_destroy(struct mt_pool *pool)

@@ -20,9 +20,6 @@ struct mt_pool;
 int mt_pool_create(size_t object_size, size_t count_max, struct mt_pool **ret_pool);
 void mt_pool_destroy(struct mt_pool *pool);
 
-/* memory/pages.h */
-void mt_pool_prefer_large_pages(struct mt_pool *pool);
-
 /* Contents are undefined. NULL when all are taken. */
 void *mt_pool_get(struct mt_pool *pool);
 void mt_pool_put(struct mt_pool *pool, void *object);

@@ -31,11 +31,6 @@ int mt_pool_create(size_t object_size, size_t count_max, struct mt_pool **ret_po
     return 0;
 }
 
-void mt_pool_prefer_large_pages(struct mt_pool *pool)
-{
-    (void)pool; /* its blocks are malloc's */
-}
-
 void mt_pool_destroy(struct mt_pool *pool)
 {
     if (!pool)

@@ -133,13 +133,11 @@ static int worker_rooms(struct mt_worker *worker, uint32_t share, const struct m
 {
     const struct mt_pipeline_config *config = worker->config;
     struct mt_flow_config flow_config = {.flows_max = share_of(config->flows_max, share),
-                                         .prefers_large_pages = config->is_long_run};
+                                         .is_long_lived = config->is_long_run};
     worker->flows_max = flow_config.flows_max;
     int rc = mt_flow_table_create(&flow_config, &worker->stats, &worker->flows);
     if (rc == 0)
         rc = mt_arena_create(config->memory_max / share, &worker->arena);
-    if (rc == 0 && config->is_long_run)
-        mt_arena_prefer_large_pages(worker->arena);
     struct mt_stream_config stream_config = config->stream;
     stream_config.hold = hold;
     if (rc == 0)
@@ -154,7 +152,6 @@ static int worker_rooms(struct mt_worker *worker, uint32_t share, const struct m
         .convert = mt_charset_convert,
         .convert_ctx = &worker->charsets,
         .sessions_max = flow_config.flows_max,
-        .prefers_large_pages = config->is_long_run,
     };
     struct mt_session_events events = {
         .record = on_record,

@@ -125,8 +125,6 @@ int mt_session_engine_create(const struct mt_session_config *config, struct mt_a
     if (rc == 0)
         rc = mt_pool_create(sizeof(struct mt_session),
                             config->sessions_max ? config->sessions_max : SESSIONS_MAX, &engine->pool);
-    if (rc == 0 && config->prefers_large_pages)
-        mt_pool_prefer_large_pages(engine->pool);
     if (rc == 0)
         rc = mt_build_create(&engine->limits, &engine->build);
     if (rc != 0) {

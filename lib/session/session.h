@@ -81,7 +81,6 @@ struct mt_session_config {
     mt_message_convert *convert; /* for RFC 2047 words; may be NULL */
     void *convert_ctx;
     uint32_t sessions_max; /* 0: 1 Mi */
-    bool prefers_large_pages;
 };
 
 struct mt_session_engine;

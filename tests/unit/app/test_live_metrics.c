@@ -62,6 +62,7 @@ static void expect_number(const char *text, uint64_t value, const char *what)
 
 static void expect(const char *text, const char *line)
 {
+    assert_non_null(text);
     if (!strstr(text, line))
         fail_msg("%s is not in the page:\n%s", line, text);
 }
