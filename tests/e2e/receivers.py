@@ -147,9 +147,11 @@ class TcpReceiver:
 
 
 def octet_counted(data):
-    """Messages of RFC 6587; ValueError when the counting is wrong."""
+    """Messages of RFC 6587, without a last one that is cut; ValueError when the counting is wrong."""
     messages, at = [], 0
     while at < len(data):
+        if len(data) - at < 12 and bytes(data[at:]).isdigit():
+            break
         blank = data.index(b" ", at, at + 12)
         size = int(data[at:blank])
         if blank + 1 + size > len(data):
