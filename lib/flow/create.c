@@ -43,7 +43,7 @@ static uint32_t power_of_two_from(uint32_t n)
 
 static size_t embryos_size(const struct mt_flow_table *table)
 {
-    return (size_t)table->embryo_set_count * MT_EMBRYO_WAYS * sizeof(*table->embryos);
+    return (size_t)table->embryo_set_max * MT_EMBRYO_WAYS * sizeof(*table->embryos);
 }
 
 int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *stats,
@@ -65,16 +65,17 @@ int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *s
     table->stats = stats;
     table->seed = seed;
     table->flows_max = flows_max;
-    table->bucket_count = flows_max / MT_FLOW_LOAD + 1;
-    table->embryo_set_count = power_of_two_from((embryos_max + MT_EMBRYO_WAYS - 1) / MT_EMBRYO_WAYS);
+    table->bucket_max = flows_max / MT_FLOW_LOAD + 1;
+    table->embryo_set_max = power_of_two_from((embryos_max + MT_EMBRYO_WAYS - 1) / MT_EMBRYO_WAYS);
     table->base = MT_FLOW_NO_BASE;
     table->line_free = MT_FLOW_NONE;
     memset(table->wheel, 0xff, sizeof(table->wheel));
+    mt_flow_grow_init(table, config->is_long_lived);
     table->lines = region_reserve(flows_max * sizeof(*table->lines), false);
-    table->buckets = region_reserve(table->bucket_count * sizeof(*table->buckets), is_large);
+    table->buckets = region_reserve(table->bucket_max * sizeof(*table->buckets), is_large);
     table->wheel_prev = region_reserve(flows_max * sizeof(*table->wheel_prev), false);
     table->embryos = region_reserve(embryos_size(table), is_large);
-    table->embryo_prints = region_reserve(table->embryo_set_count * sizeof(*table->embryo_prints), is_large);
+    table->embryo_prints = region_reserve(table->embryo_set_max * sizeof(*table->embryo_prints), is_large);
     if (!table->lines || !table->buckets || !table->wheel_prev || !table->embryos || !table->embryo_prints) {
         mt_flow_table_destroy(table);
         return -ENOMEM;
@@ -88,9 +89,9 @@ void mt_flow_table_destroy(struct mt_flow_table *table)
     if (!table)
         return;
     region_release(table->lines, table->flows_max * sizeof(*table->lines));
-    region_release(table->buckets, table->bucket_count * sizeof(*table->buckets));
+    region_release(table->buckets, table->bucket_max * sizeof(*table->buckets));
     region_release(table->wheel_prev, table->flows_max * sizeof(*table->wheel_prev));
     region_release(table->embryos, embryos_size(table));
-    region_release(table->embryo_prints, table->embryo_set_count * sizeof(*table->embryo_prints));
+    region_release(table->embryo_prints, table->embryo_set_max * sizeof(*table->embryo_prints));
     free(table);
 }

@@ -120,6 +120,10 @@ static struct mt_embryo *slot_for(struct mt_flow_table *table, uint64_t hash, ui
     uint32_t rank;
     size_t way = way_for(&table->embryo_prints[set], now, &rank);
 
+    while (MT_UNLIKELY(rank > 0 && !(rank & RANK_EXPIRED)) && mt_flow_grow_embryos(table)) {
+        set = set_of(table, hash);
+        way = way_for(&table->embryo_prints[set], now, &rank);
+    }
     if (rank > 0)
         mt_stats_add(table->stats,
                      rank & RANK_EXPIRED ? MT_COUNTER_EMBRYOS_EXPIRED : MT_COUNTER_EMBRYOS_EVICTED, 1);

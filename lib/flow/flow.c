@@ -147,7 +147,7 @@ static void tell_passed(struct mt_flow_table *table, uint32_t home, uint32_t at,
         table->buckets[home].passed += is_more ? 1 : UINT32_MAX;
 }
 
-static bool index_insert(struct mt_flow_table *table, uint64_t hash, uint32_t line)
+bool mt_flow_index_insert(struct mt_flow_table *table, uint64_t hash, uint32_t line)
 {
     uint32_t home = home_of(table, hash);
     uint32_t at = home;
@@ -223,7 +223,11 @@ struct mt_flow *mt_flow_add(struct mt_flow_table *table, const struct mt_flow_ke
     uint32_t line = line_take(table);
     struct mt_flow *flow = &table->lines[line];
 
-    if (MT_UNLIKELY(!index_insert(table, hash, line))) {
+    if (MT_UNLIKELY(table->count >= table->bucket_count * MT_FLOW_LOAD))
+        (void)mt_flow_grow_index(table);
+    while (MT_UNLIKELY(!mt_flow_index_insert(table, hash, line))) {
+        if (mt_flow_grow_index(table))
+            continue;
         line_return(table, line);
         return NULL;
     }

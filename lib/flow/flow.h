@@ -42,7 +42,7 @@ struct mt_flow_config {
     uint32_t flows_max;   /* 0: 1 Mi */
     uint32_t embryos_max; /* 0: 128 Ki; rounded up to a power of two, at least 8 */
     uint64_t seed;        /* for the hash; 0: from the kernel */
-    bool is_long_lived;   /* memory/pages.h, for what is looked up at random */
+    bool is_long_lived;   /* full size and large pages at once (memory/pages.h), and no growing */
 };
 
 int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *stats,

@@ -1,4 +1,4 @@
-/* The flow table's insides, shared by its four files.
+/* The flow table's insides, shared by its files.
  *
  * A bucket is one cache line: eight 16-bit tags, then the eight line numbers
  * they stand for. A flow lives in its home bucket or, when that is full, in one
@@ -58,11 +58,14 @@ struct mt_flow_table {
     uint64_t base;       /* time of tick 0; MT_FLOW_NO_BASE until the first flow */
     uint64_t wheel_slot; /* the next one to be turned over, counted from tick 0 */
     uint32_t bucket_count;
+    uint32_t bucket_max;
+    uint32_t bucket_shift; /* bucket_count is about bucket_max >> bucket_shift (grow.c) */
     uint32_t flows_max;
     uint32_t line_high; /* lines ever used */
     uint32_t line_free; /* first of the returned ones, linked by key.word[0] */
     uint32_t count;
     uint32_t embryo_set_count;     /* a power of two */
+    uint32_t embryo_set_max;       /* so is this */
     uint32_t wheel[MT_FLOW_SLOTS]; /* first line of each slot */
 };
 
@@ -99,6 +102,15 @@ static inline uint32_t mt_flow_clock(struct mt_flow_table *table, uint64_t now)
         mt_flow_wheel_rebase(table, now);
     return (uint32_t)mt_flow_tick(table, now);
 }
+
+/* Its home bucket or one of the next; false when all these are full. */
+bool mt_flow_index_insert(struct mt_flow_table *table, uint64_t hash, uint32_t line);
+
+/* Both tables begin small or, for a long run, at their full size. A larger one is
+ * made in its place; false when it is as large as it may be. */
+void mt_flow_grow_init(struct mt_flow_table *table, bool is_whole);
+bool mt_flow_grow_index(struct mt_flow_table *table);
+bool mt_flow_grow_embryos(struct mt_flow_table *table);
 
 void mt_flow_wheel_insert(struct mt_flow_table *table, struct mt_flow *flow);
 void mt_flow_wheel_unlink(struct mt_flow_table *table, struct mt_flow *flow);
