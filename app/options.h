@@ -67,6 +67,7 @@ struct mt_options {
     size_t rules_count;
     struct mt_sigma *sigma; /* what they say; NULL: none */
     bool is_strict;         /* no run with rules that have errors */
+    bool no_shipped_rules;  /* only those of --rules */
     const char *observer;
     const char *session_id; /* dialogue: only this one */
     bool is_json;           /* sessions and alerts on standard output, no summary */

@@ -149,6 +149,13 @@ static int take_rules(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_no_shipped_rules(struct mt_options *options, const char *text)
+{
+    (void)text;
+    options->no_shipped_rules = true;
+    return -1;
+}
+
 static int take_strict(struct mt_options *options, const char *text)
 {
     (void)text;
@@ -200,6 +207,7 @@ const struct mt_option mt_options_shared[] = {
     {"workers", READ | LIVE, true, take_workers},
     {"site", READ | LIVE, true, take_site},
     {"rules", READ | LIVE, true, take_rules},
+    {"no-shipped-rules", READ | LIVE, false, take_no_shipped_rules},
     {"strict", READ | LIVE, false, take_strict},
     {"observer", READ | LIVE, true, take_observer},
     {"fail-on", READ | LIVE, true, take_fail_on},

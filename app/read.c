@@ -30,6 +30,7 @@ static const char help[] =
     "  --require-outputs  do not start when one of them can't be reached\n"
     "  --site FILE        home networks, local domains, mail servers, thresholds (YAML)\n"
     "  --rules PATH       Sigma rules, a file or a folder (docs/rules.md); several times\n"
+    "  --no-shipped-rules  not those that mailtap ships, only the built-in ones and --rules\n"
     "  --strict           do not run with rules that have errors\n"
     "  --config FILE      options from a YAML file; the command line wins\n"
     "  --ports LIST       TCP ports that carry mail (25,465,587,2525)\n"

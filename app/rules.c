@@ -4,6 +4,7 @@
 #include "capture/files.h"
 #include "config/config.h"
 #include "pipeline/pipeline.h"
+#include "rule_set.h"
 #include "sigma/sigma.h"
 
 #include <errno.h>
@@ -14,14 +15,16 @@
 #include <unistd.h>
 
 static const char help[] =
-    "mailtap rules check [OPTION...] FILE|DIR ...          are these rules right?\n"
-    "mailtap rules list [OPTION...] FILE|DIR ...           a table of them\n"
-    "mailtap rules explain RULE [OPTION...] FILE|DIR ...   one of them in words\n"
-    "mailtap rules test RULE --capture FILE [OPTION...] FILE|DIR ...\n"
-    "                                                      what it makes of a capture\n"
+    "mailtap rules check [OPTION...] [FILE|DIR ...]          are these rules right?\n"
+    "mailtap rules list [OPTION...] [FILE|DIR ...]           a table of them\n"
+    "mailtap rules explain RULE [OPTION...] [FILE|DIR ...]   one of them in words\n"
+    "mailtap rules test RULE --capture FILE [OPTION...] [FILE|DIR ...]\n"
+    "                                                        what it makes of a capture\n"
     "\n"
-    "Rules are Sigma rules (docs/rules.md). RULE is a name, an id or a title.\n"
+    "Rules are Sigma rules (docs/rules.md), RULE is a name, an id or a title. Where no\n"
+    "files are given, these are the shipped rules; list shows the built-in ones then too.\n"
     "\n"
+    "  --shipped         the shipped rules beside the files that are given\n"
     "  --site FILE       what %home_networks% and the like stand for\n"
     "  --capture FILE    the capture for test; may be given several times\n"
     "  --strict          list, explain and test: no rule counts when one has an error\n"
@@ -33,6 +36,7 @@ static const char help[] =
 
 #define CAPTURES_MAX 64u
 #define SHOWN_MAX 10u
+#define PATHS_MAX 64u
 
 struct rules_run {
     struct mt_config config;
@@ -40,6 +44,7 @@ struct rules_run {
     size_t capture_count;
     const char *rule_name;
     bool is_strict;
+    bool has_shipped; /* the shipped rules are among them */
     struct mt_sigma *sigma;
 };
 
@@ -97,29 +102,47 @@ static bool set_cell(struct libscols_line *line, size_t column, const char *text
     return scols_line_set_data(line, column, escaped) == 0;
 }
 
-static bool add_line(struct libscols_table *table, const struct mt_sigma_rule *rule)
+static bool add_cells(struct libscols_table *table, const char *name, enum mt_level level,
+                      const char *category, const struct mt_names *techniques, const char *state)
 {
-    char techniques[256];
-    char state[400];
+    char joined[256];
     size_t n = 0;
     struct libscols_line *line = scols_table_new_line(table, NULL);
-    techniques[0] = '\0';
-    for (uint32_t i = 0; i < rule->techniques.count && n < sizeof(techniques); i++)
-        n += (size_t)snprintf(techniques + n, sizeof(techniques) - n, "%s%s", i > 0 ? " " : "",
-                              rule->techniques.items[i]);
-    snprintf(state, sizeof(state), "%s%s", rule->inactive ? "inactive: " : "active",
-             rule->inactive ? rule->inactive : "");
-    return line && set_cell(line, 0, rule->name) && set_cell(line, 1, mt_level_name(rule->level)) &&
-           set_cell(line, 2, category_of(rule)) && set_cell(line, 3, techniques) && set_cell(line, 4, state);
+    joined[0] = '\0';
+    for (uint32_t i = 0; i < techniques->count && n < sizeof(joined); i++)
+        n += (size_t)snprintf(joined + n, sizeof(joined) - n, "%s%s", i > 0 ? " " : "", techniques->items[i]);
+    return line && set_cell(line, 0, name) && set_cell(line, 1, mt_level_name(level)) &&
+           set_cell(line, 2, category) && set_cell(line, 3, joined) && set_cell(line, 4, state);
 }
 
-static struct libscols_table *make_table(const struct mt_sigma *sigma)
+static bool add_line(struct libscols_table *table, const struct mt_sigma_rule *rule)
 {
+    char state[400];
+    snprintf(state, sizeof(state), "%s%s", rule->inactive ? "inactive: " : "active",
+             rule->inactive ? rule->inactive : "");
+    return add_cells(table, rule->name, rule->level, category_of(rule), &rule->techniques, state);
+}
+
+static bool add_built_in(struct libscols_table *table)
+{
+    bool is_whole = true;
+    for (int i = 0; i < MT_RULE_COUNT && is_whole; i++) {
+        enum mt_rule rule = (enum mt_rule)i;
+        is_whole = add_cells(table, mt_rule_name(rule), mt_rule_level(rule), mt_rule_category(rule),
+                             mt_rule_techniques(rule), "built in");
+    }
+    return is_whole;
+}
+
+static struct libscols_table *make_table(const struct rules_run *run)
+{
+    const struct mt_sigma *sigma = run->sigma;
     scols_init_debug(0);
     struct libscols_table *table = scols_new_table();
     bool is_whole = table != NULL;
     for (size_t i = 0; i < MT_ARRAY_COUNT(columns) && is_whole; i++)
         is_whole = scols_table_new_column(table, columns[i], 0, i == 4 ? SCOLS_FL_WRAP : 0) != NULL;
+    is_whole = is_whole && (!run->has_shipped || add_built_in(table));
     for (size_t i = 0; i < mt_sigma_rule_count(sigma) && is_whole; i++)
         is_whole = add_line(table, mt_sigma_rule(sigma, i));
     if (is_whole)
@@ -130,7 +153,7 @@ static struct libscols_table *make_table(const struct mt_sigma *sigma)
 
 static int run_list(struct rules_run *run)
 {
-    struct libscols_table *table = make_table(run->sigma);
+    struct libscols_table *table = make_table(run);
     if (!table || scols_print_table(table) != 0) {
         fputs("mailtap: out of memory\n", stderr);
         scols_unref_table(table);
@@ -341,6 +364,9 @@ static int take_option(struct rules_run *run, int found, const char *text)
     case 'S':
         run->is_strict = true;
         return -1;
+    case 'd':
+        run->has_shipped = true;
+        return -1;
     case 'h':
         fputs(help, stdout);
         return MT_EXIT_OK;
@@ -354,11 +380,9 @@ static int take_option(struct rules_run *run, int found, const char *text)
 static int read_options(struct rules_run *run, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"site", required_argument, NULL, 's'},
-        {"capture", required_argument, NULL, 'c'},
-        {"strict", no_argument, NULL, 'S'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"site", required_argument, NULL, 's'}, {"capture", required_argument, NULL, 'c'},
+        {"strict", no_argument, NULL, 'S'},     {"shipped", no_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
     };
     opterr = 0;
     optind = 0;
@@ -370,6 +394,33 @@ static int read_options(struct rules_run *run, int argc, char **argv)
     return -1;
 }
 
+/* The files that are given, and the shipped ones where none are or --shipped says so. */
+static int load(struct rules_run *run, const char *const *paths, size_t count)
+{
+    char shipped[MT_RULE_PATH_MAX];
+    const char *all[PATHS_MAX + 1];
+    size_t n = 0;
+
+    if (count > PATHS_MAX)
+        return usage_error("more than 64 files and folders: %s", paths[PATHS_MAX]);
+    run->has_shipped |= count == 0;
+    if (run->has_shipped && !mt_rule_set_shipped(shipped))
+        return usage_error("%s; give files or folders", "the shipped rules are not there");
+    if (run->has_shipped)
+        all[n++] = shipped;
+    for (size_t i = 0; i < count; i++)
+        all[n++] = paths[i];
+    const struct mt_sigma_config config = {
+        .paths = all, .path_count = n, .site = &run->config.site, .evaluators = 1};
+    int rc = mt_sigma_load(&config, &run->sigma);
+    if (rc == -ENOMEM) {
+        fputs("mailtap: out of memory\n", stderr);
+        return MT_EXIT_START;
+    }
+    print_errors(run);
+    return rc != 0 || (run->is_strict && mt_sigma_error_count(run->sigma) > 0) ? MT_EXIT_USAGE : -1;
+}
+
 static int run_action(struct rules_run *run, size_t action, int argc, char **argv)
 {
     int code = read_options(run, argc, argv);
@@ -379,24 +430,11 @@ static int run_action(struct rules_run *run, size_t action, int argc, char **arg
         run->rule_name = argv[optind++];
     if (actions[action].takes_rule && !run->rule_name)
         return usage_error("%s needs the name of a rule", actions[action].name);
-    if (optind == argc)
-        return usage_error("%s: no rules: give files or folders", actions[action].name);
     if (actions[action].run == run_test && run->capture_count == 0)
         return usage_error("%s needs --capture FILE", actions[action].name);
-    const struct mt_sigma_config config = {
-        .paths = (const char *const *)(argv + optind),
-        .path_count = (size_t)(argc - optind),
-        .site = &run->config.site,
-        .evaluators = 1,
-    };
-    int rc = mt_sigma_load(&config, &run->sigma);
-    if (rc == -ENOMEM) {
-        fputs("mailtap: out of memory\n", stderr);
-        return MT_EXIT_START;
-    }
-    print_errors(run);
-    if (rc != 0 || (run->is_strict && mt_sigma_error_count(run->sigma) > 0))
-        return MT_EXIT_USAGE;
+    code = load(run, (const char *const *)(argv + optind), (size_t)(argc - optind));
+    if (code >= 0)
+        return code;
     return actions[action].run(run);
 }
 

@@ -38,6 +38,8 @@ bool mt_level_parse(struct mt_span text, enum mt_level *ret_level);
 const char *mt_rule_name(enum mt_rule rule);
 const char *mt_rule_description(enum mt_rule rule);
 enum mt_level mt_rule_level(enum mt_rule rule); /* the least it is raised at */
+const char *mt_rule_category(enum mt_rule rule);
+const struct mt_names *mt_rule_techniques(enum mt_rule rule); /* of MITRE ATT&CK */
 
 /* Thresholds, set from the site file: thresholds: {rule name: {member: value}}.
  * One list (detect/thresholds.def) gives members, defaults, ranges. */

@@ -74,6 +74,16 @@ enum mt_level mt_rule_level(enum mt_rule rule)
     return entry_of(rule)->level;
 }
 
+const char *mt_rule_category(enum mt_rule rule)
+{
+    return entry_of(rule)->category;
+}
+
+const struct mt_names *mt_rule_techniques(enum mt_rule rule)
+{
+    return &entry_of(rule)->techniques;
+}
+
 void mt_detect_config_init(struct mt_detect_config *config)
 {
     *config = (struct mt_detect_config){

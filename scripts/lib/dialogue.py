@@ -30,22 +30,29 @@ class Step:
         self.kind, self.number, self.side, self.data, self.words = kind, number, side, data, words
 
 
+WORDS = ("connect", "flush", "segments", "wait", "close", "reset")
+
+
+def parse_line(path, number, line, words=WORDS):
+    """The step of one line (bytes), or None of a remark."""
+    head = line[:2]
+    if head in (b"C:", b"S:"):
+        return Step("say", number, chr(line[0]), line[3:] + b"\r\n")
+    if head in (b"C~", b"S~"):
+        raw = line[3:].decode("ascii").encode("ascii").decode("unicode_escape").encode("latin-1")
+        return Step("say", number, chr(line[0]), raw)
+    if not line.strip() or line.startswith(b"#"):
+        return None
+    found = line.decode("ascii").split()
+    if found[0] not in words:
+        raise ValueError(f"{path}:{number}: unknown word {found[0]!r}")
+    return Step(found[0], number, words=found[1:])
+
+
 def parse(path):
-    steps = []
     with open(path, "rb") as file:
-        for number, line in enumerate(file.read().split(b"\n"), 1):
-            head = line[:2]
-            if head in (b"C:", b"S:"):
-                steps.append(Step("say", number, chr(line[0]), line[3:] + b"\r\n"))
-            elif head in (b"C~", b"S~"):
-                raw = line[3:].decode("ascii").encode("ascii").decode("unicode_escape").encode("latin-1")
-                steps.append(Step("say", number, chr(line[0]), raw))
-            elif line.strip() and not line.startswith(b"#"):
-                words = line.decode("ascii").split()
-                if words[0] not in ("connect", "flush", "segments", "wait", "close", "reset"):
-                    raise ValueError(f"{path}:{number}: unknown word {words[0]!r}")
-                steps.append(Step(words[0], number, words=words[1:]))
-    return steps
+        steps = [parse_line(path, number, line) for number, line in enumerate(file.read().split(b"\n"), 1)]
+    return [step for step in steps if step is not None]
 
 
 class Player:

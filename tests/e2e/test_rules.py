@@ -10,6 +10,10 @@ import sys
 
 from harness import Run, Tap, scratch
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "rules"))
+
+from script import Script  # noqa: E402
+
 RULES = """title: Refused recipient
 name: refused_recipient
 id: 0f3c4a52-6d0e-4c8b-9a43-7c2e2f0b1d11
@@ -195,17 +199,39 @@ def check_words(bench):
     reasons += [] if b"not    smtp.transactions.recipients.code|gte; it is \"250\"" in run.stdout else [f"{run.stdout}"]
     bench.tap.check("rules test shows how near it came", reasons)
     for arguments in (["rules"], ["rules", "chekc"], ["rules", "explain"], ["rules", "explain", "gone", bench.rules],
-                      ["rules", "test", "user", bench.rules], ["rules", "list"], ["rules", "list", "--what"]):
+                      ["rules", "test", "user", bench.rules], ["rules", "list", "--what"]):
         run = bench.run(*arguments)
         bench.tap.check(f"mailtap {' '.join(arguments[:3])} without what it needs is a usage error",
                         [] if run.code == 2 and run.errors() else [f"exit code {run.code}"])
+
+
+def check_shipped(bench):
+    """The shipped rules are used unless they are not wanted."""
+    talker = os.path.join(bench.folder, "early.pcap")
+    Script(os.path.join(os.path.dirname(__file__), "..", "rules", "smtp_early_talker", "must_alert.txt")).write(talker)
+    run, alerts = bench.alerts(talker)
+    bench.tap.check("The shipped rules are used without being asked for",
+                    [] if run.code == 0 and named(alerts, "smtp_early_talker") else [f"{run.code}: {alerts}"])
+    run, alerts = bench.alerts("--no-shipped-rules", "--rules", bench.rules, talker)
+    bench.tap.check("With --no-shipped-rules they are not",
+                    [] if run.code == 0 and not named(alerts, "smtp_early_talker") else [f"{run.code}: {alerts}"])
+    listed = bench.run("rules", "list").stdout
+    words = (b"smtp_vrfy_probe", b"built in", b"smtp_early_talker", b"T1589.002")
+    bench.tap.check("mailtap rules list without files shows the shipped and the built-in rules",
+                    [f"{word} is missing" for word in words if word not in listed])
+    listed = bench.run("rules", "list", bench.rules).stdout
+    both = bench.run("rules", "list", "--shipped", bench.rules).stdout
+    bench.tap.check("With files it shows these, and all with --shipped",
+                    [] if b"early_talker" not in listed and b"early_talker" in both and b"Delivered" not in both
+                    and b"delivered" in both else [f"{listed}{both}"])
 
 
 def main():
     tap = Tap()
     with scratch() as folder:
         bench = Bench(sys.argv[1], sys.argv[2], folder, tap)
-        for check in (check_alert, check_workers, check_site, check_redaction, check_filter, check_errors, check_words):
+        for check in (check_alert, check_workers, check_site, check_redaction, check_filter, check_errors, check_words,
+                      check_shipped):
             check(bench)
     tap.finish()
 

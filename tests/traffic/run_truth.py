@@ -31,7 +31,7 @@ def check(folder, traffic, mailtap, profile, seed, sessions, wrap=None):
         outputs = path(f"sessions.{workers}"), path(f"alerts.{workers}")
         done = subprocess.run(
             [
-                mailtap, "read", "--workers", workers, "--site", path("site.yaml"),
+                mailtap, "read", "--no-shipped-rules", "--workers", workers, "--site", path("site.yaml"),
                 "--sessions", outputs[0], "--alerts", outputs[1], path("capture"),
             ],
             stdout=subprocess.DEVNULL, check=False,

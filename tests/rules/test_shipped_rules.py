@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""The rules of app/share/rules: each has dialogues on which it must alert
+(tests/rules/NAME/must_alert*.txt) and some on which it must not
+(near_miss*.txt). A dialogue names the alerts that it raises, with their
+evidence; no other of level medium or above may be raised.
+
+    test_shipped_rules.py MAILTAP SOURCE-ROOT
+"""
+
+import os
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
+
+from harness import Run, Tap, crash_reasons, scratch  # noqa: E402
+from ruleset import RULES, alerting, read_rules  # noqa: E402
+from script import Script  # noqa: E402
+
+GRAVE = ("medium", "high", "critical")
+LEVELS = ("informational", "low") + GRAVE
+SLUG = re.compile(r"smtp_[a-z0-9_]+")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+TECHNIQUE = re.compile(r"attack\.t\d{4}(\.\d{3})?")
+
+
+def form_reasons(rules):
+    """What every rule says of itself."""
+    seen = {}
+    for rule in rules:
+        where = f"{rule.file}: {rule.name}"
+        if not SLUG.fullmatch(rule.name):
+            yield f"{where}: the name is no slug"
+        for key in ("title", "id", "status", "description", "references", "tags", "falsepositives", "level"):
+            if key not in rule.document and not (rule.is_base and key in ("falsepositives", "tags", "level")):
+                yield f"{where}: no {key}"
+        if not UUID.fullmatch(str(rule.document.get("id"))):
+            yield f"{where}: the id is no UUID"
+        for key in (rule.name, rule.document.get("id"), rule.document.get("title")):
+            if key in seen:
+                yield f"{where}: {key} is {seen[key]}'s too"
+            seen[key] = rule.name
+        tags = rule.document.get("tags", [])
+        if not rule.is_base and not any(TECHNIQUE.fullmatch(tag) for tag in tags):
+            yield f"{where}: no technique of ATT&CK among its tags"
+        if not rule.is_base and rule.document.get("level") not in LEVELS:
+            yield f"{where}: level {rule.document.get('level')}"
+    for file in sorted({rule.file for rule in rules}):
+        names = [rule.name for rule in rules if rule.file == file]
+        if os.path.splitext(file)[0] not in names:
+            yield f"{file}: holds no rule of its name"
+
+
+def dialogues_of(name):
+    folder = os.path.join(HERE, name)
+    files = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [os.path.join(folder, file) for file in files if file.endswith(".txt")]
+
+
+def cover_reasons(names):
+    for name in names:
+        kinds = [os.path.basename(path).split("-")[0].split(".")[0] for path in dialogues_of(name)]
+        for kind in ("must_alert", "near_miss"):
+            if kind not in kinds:
+                yield f"{name}: no tests/rules/{name}/{kind}.txt"
+        for kind in set(kinds) - {"must_alert", "near_miss"}:
+            yield f"{name}: {kind}: a dialogue is must_alert*.txt or near_miss*.txt"
+    for folder in sorted(os.listdir(HERE)):
+        if os.path.isdir(os.path.join(HERE, folder)) and folder.startswith("smtp_") and folder not in names:
+            yield f"tests/rules/{folder}: there is no such rule"
+
+
+def match_reasons(expected, alerts):
+    levels = [alert["rule"]["level"] for alert in alerts]
+    if levels != [expected.level] * expected.times:
+        yield f"{expected.name}: should alert {expected.times} times at {expected.level}, did at {levels}"
+        return
+    for text in expected.evidence:
+        for alert in alerts:
+            if not any(text in line for line in alert["mailtap"].get("evidence", [])):
+                yield f"{expected.name}: no evidence of '{text}' in {alert['mailtap'].get('evidence')}"
+    for field, value in expected.group.items():
+        for alert in alerts:
+            if alert["mailtap"].get("group_by", {}).get(field) != value:
+                yield f"{expected.name}: should be counted by {field} {value}: {alert['mailtap'].get('group_by')}"
+    if expected.count is not None and alerts[-1]["mailtap"].get("count") != expected.count:
+        yield f"{expected.name}: mailtap.count should be {expected.count}, is {alerts[-1]['mailtap'].get('count')}"
+
+
+def alert_reasons(script, name, alerts):
+    is_must = os.path.basename(script.path).startswith("must_alert")
+    names = [expected.name for expected in script.alerts]
+    if is_must != (name in names):
+        yield "a must_alert names the rule's alert, a near_miss does not"
+    if is_must and not any(expected.evidence for expected in script.alerts if expected.name == name):
+        yield "names no evidence"
+    for expected in script.alerts:
+        yield from match_reasons(expected, [alert for alert in alerts if alert["rule"]["name"] == expected.name])
+    for alert in alerts:
+        rule = alert["rule"]
+        if rule["name"] not in names and (rule["level"] in GRAVE or rule["name"] == name):
+            yield f"also raised {rule['name']} ({rule['level']}): {alert['mailtap'].get('evidence')}"
+
+
+def play(mailtap, folder, name, path):
+    script = Script(path)
+    capture = os.path.join(folder, f"{name}-{os.path.basename(path)}.pcap")
+    script.write(capture)
+    site = ["--site", os.path.join(HERE, script.site)] if script.site else []
+    run = Run(mailtap, ["read", "--json", *site, *script.options, capture])
+    reasons = list(crash_reasons(run, okay=(0,)))
+    if run.errors():
+        reasons.append(f"said on standard error: {run.errors()[0]}")
+    if not reasons:
+        reasons += alert_reasons(script, name, run.records()[1])
+    return reasons
+
+
+def main():
+    mailtap = sys.argv[1]
+    tap = Tap()
+    rules = read_rules()
+    names = sorted(rule.name for rule in alerting(rules))
+    run = Run(mailtap, ["rules", "check", "--site", os.path.join(HERE, "site.yaml"), RULES])
+    tap.check("mailtap rules check finds nothing wrong with the shipped rules",
+              run.errors()[:20] + ([] if run.code == 0 else [f"exit code {run.code}"]))
+    tap.check("Every rule says what it is: name, id, level, technique, references, false positives",
+              form_reasons(rules))
+    tap.check("Every rule has a dialogue that must alert and a near miss", cover_reasons(names))
+    with scratch() as folder, ThreadPoolExecutor(2) as pool:
+        plays = [(name, path) for name in names for path in dialogues_of(name)]
+        results = pool.map(lambda play_of: play(mailtap, folder, *play_of), plays)
+        for (name, path), reasons in zip(plays, results):
+            tap.check(f"{name}: {os.path.basename(path)}", reasons)
+    return tap.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
