@@ -54,6 +54,7 @@ enum mt_thread_role {
     MT_THREAD_READER,    /* polls and deals to workers */
     MT_THREAD_WORKER,    /* index 0 ... */
     MT_THREAD_COLLECTOR, /* never on a polling core, if there is another */
+    MT_THREAD_CONTROL,   /* likewise, and the threads that it starts for outputs and the driver */
 };
 
 struct mt_capture {

@@ -12,9 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static void read_allowed(struct mt_cores *cores)
+void mt_cores_init(struct mt_cores *cores)
 {
     cpu_set_t set;
+    *cores = (struct mt_cores){.has_reader = false};
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof(set), &set) != 0)
         CPU_SET(0, &set);
@@ -29,21 +30,43 @@ static void read_allowed(struct mt_cores *cores)
         cores->last = (uint32_t)mt_max_u64(cores->last, (uint64_t)configured - 1);
 }
 
-void mt_cores_describe(const struct mt_cores *cores, char *ret_text, size_t text_size)
+static void describe(const bool *is_in, char *ret_text, size_t text_size)
 {
     size_t used = 0;
     ret_text[0] = '\0';
     for (uint32_t i = 0; i < MT_CORES_MAX && used < text_size; i++) {
-        if (!cores->is_allowed[i])
+        if (!is_in[i])
             continue;
         uint32_t first = i;
-        while (i + 1 < MT_CORES_MAX && cores->is_allowed[i + 1])
+        while (i + 1 < MT_CORES_MAX && is_in[i + 1])
             i++;
         const char *comma = used > 0 ? "," : "";
         int size = first == i ? snprintf(ret_text + used, text_size - used, "%s%u", comma, first)
                               : snprintf(ret_text + used, text_size - used, "%s%u-%u", comma, first, i);
         used += size > 0 ? (size_t)size : 0;
     }
+}
+
+/* Where there is no processor beside the polling ones, all have to share. */
+static void find_others(const struct mt_cores *cores, bool *ret_others)
+{
+    memcpy(ret_others, cores->is_allowed, sizeof(cores->is_allowed));
+    if (cores->polling_count >= cores->allowed_count)
+        return;
+    for (uint32_t i = 0; i < cores->polling_count; i++)
+        ret_others[cores->polling[i]] = false;
+}
+
+void mt_cores_describe(const struct mt_cores *cores, char *ret_text, size_t text_size)
+{
+    describe(cores->is_allowed, ret_text, text_size);
+}
+
+void mt_cores_describe_others(const struct mt_cores *cores, char *ret_text, size_t text_size)
+{
+    bool others[MT_CORES_MAX];
+    find_others(cores, others);
+    describe(others, ret_text, text_size);
 }
 
 /* --- a given list ----------------------------------------------------------- */
@@ -161,8 +184,8 @@ int mt_cores_plan(struct mt_cores *cores, const char *list, uint32_t workers, bo
                   const char *sysfs, char *ret_reason, size_t reason_size)
 {
     uint32_t needed = (uint32_t)mt_min_u64(workers + has_reader, MT_CORES_POLLING_MAX);
-    *cores = (struct mt_cores){.has_reader = has_reader};
-    read_allowed(cores);
+    cores->has_reader = has_reader;
+    cores->polling_count = 0;
     if (list == NULL) {
         /* threads that share a processor are better moved about by the system,
          * and a machine of one has no choice */
@@ -206,13 +229,11 @@ void mt_cores_pin(const struct mt_cores *cores, enum mt_thread_role role, unsign
     if (core >= 0) {
         CPU_SET((size_t)core, &set);
     } else {
+        bool others[MT_CORES_MAX];
+        find_others(cores, others);
         for (uint32_t i = 0; i < MT_CORES_MAX && i < CPU_SETSIZE; i++) {
-            if (cores->is_allowed[i])
+            if (others[i])
                 CPU_SET(i, &set);
-        }
-        if (cores->polling_count < cores->allowed_count) {
-            for (uint32_t i = 0; i < cores->polling_count; i++)
-                CPU_CLR((size_t)cores->polling[i], &set);
         }
     }
     /* what fails here costs speed, not packets */

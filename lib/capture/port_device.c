@@ -207,6 +207,7 @@ static void open_queues(struct mt_port *port, uint32_t queue_count)
         queue->port = port;
         queue->id = (uint16_t)i;
         queue->is_drained = false;
+        queue->is_deaf = false;
         queue->drain_left = MT_PORT_DRAIN_MAX;
         atomic_store_explicit(&queue->state, MT_QUEUE_POLLED, memory_order_release);
     }

@@ -140,13 +140,15 @@ int mt_port_eal_start(struct mt_ports *ports, const struct mt_ports_config *conf
     int rc = choose_pages(ports, config, plan, ret_reason, reason_size);
     if (rc != 0)
         return rc;
-    mt_cores_describe(&ports->cores, cores, sizeof(cores));
+    mt_cores_pin(&ports->cores, MT_THREAD_CONTROL, 0);
+    mt_cores_describe_others(&ports->cores, cores, sizeof(cores));
     add_word(&words, "mailtap");
     /* nothing is left in the file system, so instances don't meet, and threads
      * of our own may register */
     add_word(&words, "%s", ports->is_without_huge_pages ? "--no-shconf" : "--in-memory");
     add_word(&words, "--file-prefix=mailtap");
-    /* one core of theirs, ours, wherever we are allowed; polling threads are our own */
+    /* one core of theirs, ours, wherever nobody polls; polling threads are our own.
+     * Threads of the library go where it and this thread may run */
     add_word(&words, "--lcores=0@(%s)", cores);
     if (ports->is_without_huge_pages) {
         if (!has_word(config->eal_extra, "--no-huge"))

@@ -4,14 +4,20 @@
 #include "base/check.h"
 #include "packet/frame.h"
 
+#include <errno.h>
 #include <rte_ether.h>
 #include <rte_pause.h>
+#include <sys/prctl.h>
 #include <time.h>
 
-/* Empty polls before an adaptive source begins to pause; some 50 us of them. */
-#define PATIENCE 512u
+/* Empty polls before an adaptive source begins to pause: some 50 us of them when
+ * frames come in whole bursts, and few when they come one by one, because then a
+ * pause is what lets them gather. */
+#define PATIENCE_MAX 512u
+#define PATIENCE_MIN 4u
 #define FILTERED_BURSTS_MAX 32
-#define PAUSE_MIN 1000u   /* ns */
+#define PAUSE_MIN 20000u  /* ns; the queue of a card of 100 Gbit/s fills in ten times that */
+#define PAUSE_SLACK 1000u /* ns; the system's own 50 us would be most of a pause */
 #define INTERRUPT_WAIT 20 /* ms; how late a stop may be noticed */
 
 /* A time since the epoch in us is below this until the year 5138, one in ns
@@ -259,6 +265,12 @@ static uint32_t take(struct mt_port_source *source, uint64_t *ret_times, uint32_
     return gather(source, ret_times, count_max, is_stopping);
 }
 
+static void judge_load(struct mt_port_source *source, uint32_t count)
+{
+    uint32_t less = source->patience - source->patience / 4;
+    source->patience = count == MT_BURST_MAX ? PATIENCE_MAX : (uint32_t)mt_max_u64(less, PATIENCE_MIN);
+}
+
 static size_t source_burst(struct mt_capture *capture, struct mt_frame *ret_frames, size_t count_max,
                            bool *ret_end)
 {
@@ -275,6 +287,7 @@ static size_t source_burst(struct mt_capture *capture, struct mt_frame *ret_fram
             *ret_end = is_stopping && is_drained(source);
             return 0;
         }
+        judge_load(source, count);
         source->burst_count = accept_frames(source, ret_frames, times, count);
         if (MT_LIKELY(source->burst_count > 0))
             return source->burst_count;
@@ -320,6 +333,8 @@ static void source_attach(struct mt_capture *capture, int role, unsigned index)
     /* gives the thread its cache of buffers; without one it only is slower */
     if (rte_lcore_id() == LCORE_ID_ANY)
         (void)rte_thread_register();
+    if (source->ports->poll == MT_POLL_ADAPTIVE)
+        (void)prctl(PR_SET_TIMERSLACK, PAUSE_SLACK, 0, 0, 0);
 }
 
 static void source_detach(struct mt_capture *capture)
@@ -348,10 +363,21 @@ static uint64_t source_now(struct mt_capture *capture)
 static bool can_interrupt(const struct mt_port_source *source)
 {
     for (uint32_t i = 0; i < source->queue_count; i++) {
-        if (!source->queues[i]->port->has_interrupts)
+        if (!source->queues[i]->port->has_interrupts || source->queues[i]->is_deaf)
             return false;
     }
     return true;
+}
+
+/* Drivers take the wish for interrupts although they have none (net_memif): only
+ * what they say here counts. */
+static void arm(struct mt_port_queue *queue)
+{
+    uint16_t port = queue->port->id;
+    int rc = rte_eth_dev_rx_intr_ctl_q(port, queue->id, RTE_EPOLL_PER_THREAD, RTE_INTR_EVENT_ADD, NULL);
+    if (rc == 0 || rc == -EEXIST)
+        rc = rte_eth_dev_rx_intr_enable(port, queue->id);
+    queue->is_deaf = rc != 0;
 }
 
 /* Sleeps until a queue has something. Frames that came between the last poll and
@@ -361,13 +387,11 @@ static void wait_for_interrupt(struct mt_port_source *source)
     struct rte_epoll_event events[MT_BURST_MAX];
     bool is_empty = true;
     for (uint32_t i = 0; i < source->queue_count; i++) {
-        const struct mt_port_queue *queue = source->queues[i];
+        struct mt_port_queue *queue = source->queues[i];
         if (atomic_load_explicit(&queue->state, memory_order_acquire) != MT_QUEUE_POLLED)
             continue;
-        (void)rte_eth_dev_rx_intr_ctl_q(queue->port->id, queue->id, RTE_EPOLL_PER_THREAD, RTE_INTR_EVENT_ADD,
-                                        NULL);
-        (void)rte_eth_dev_rx_intr_enable(queue->port->id, queue->id);
-        is_empty &= rte_eth_rx_queue_count(queue->port->id, queue->id) <= 0;
+        arm(queue);
+        is_empty &= !queue->is_deaf && rte_eth_rx_queue_count(queue->port->id, queue->id) <= 0;
     }
     if (is_empty)
         (void)rte_epoll_wait(RTE_EPOLL_PER_THREAD, events, MT_BURST_MAX, INTERRUPT_WAIT);
@@ -383,17 +407,17 @@ static void source_idle(struct mt_capture *capture, uint32_t empty_polls)
     struct mt_port_source *source = source_of(capture);
     const struct mt_ports *ports = source->ports;
     bool is_stopping = atomic_load_explicit(&ports->is_stopping, memory_order_relaxed);
-    if (ports->poll == MT_POLL_BUSY || empty_polls < PATIENCE || is_stopping) {
+    if (ports->poll == MT_POLL_BUSY || empty_polls < source->patience || is_stopping) {
         rte_pause();
         return;
     }
-    if (can_interrupt(source)) {
+    if (empty_polls >= PATIENCE_MAX && can_interrupt(source)) {
         wait_for_interrupt(source);
         return;
     }
-    /* twice as long after every 32 empty polls */
-    uint32_t doublings = (uint32_t)mt_min_u64((empty_polls - PATIENCE) / 32, 20);
-    uint64_t pause = mt_min_u64((uint64_t)PAUSE_MIN << doublings, ports->pause_max);
+    /* twice as long after every 32 empty polls, once nothing has come for long */
+    uint64_t longer = empty_polls > PATIENCE_MAX ? (empty_polls - PATIENCE_MAX) / 32 : 0;
+    uint64_t pause = mt_min_u64((uint64_t)PAUSE_MIN << mt_min_u64(longer, 20), ports->pause_max);
     const struct timespec rest = {.tv_nsec = (long)pause};
     nanosleep(&rest, NULL);
 }
@@ -417,6 +441,7 @@ void mt_port_source_init(struct mt_port_source *source, struct mt_ports *ports)
     source->capture.stats = &source->stats;
     source->capture.is_live = true;
     source->capture.hold = &ports->hold;
+    source->patience = PATIENCE_MAX;
 }
 
 /* --- holding -------------------------------------------------------------------- */

@@ -293,6 +293,7 @@ static int plan_cores(struct mt_ports *ports, const struct mt_ports_config *conf
 static int prepare(struct mt_ports *ports, const struct mt_ports_config *config,
                    struct mt_port_plan *ret_plan, char *ret_reason, size_t reason_size)
 {
+    mt_cores_init(&ports->cores);
     int rc = check_numbers(config, ret_reason, reason_size);
     if (rc == 0)
         rc = read_requests(ports, config, ret_reason, reason_size);
@@ -336,6 +337,7 @@ static int open_all(struct mt_ports *ports, const struct mt_ports_config *config
                         reason_size);
     if (rc != 0)
         return rc;
+    mt_cores_pin(&ports->cores, MT_THREAD_CONTROL, 0);
     plan_memory(ports, &plan);
     rc = mt_port_pools_create(ports, &plan, ret_reason, reason_size);
     if (rc == 0)

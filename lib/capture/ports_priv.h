@@ -58,6 +58,7 @@ struct mt_port_queue {
     _Atomic uint64_t bytes;
     /* the poller's */
     bool is_drained;
+    bool is_deaf; /* its device can't wake a thread that waits for it */
     uint32_t drain_left;
     uint32_t at; /* pending[at..count) are not handed out yet */
     uint32_t count;
@@ -125,7 +126,8 @@ struct mt_port_source {
     struct mt_capture_filter *filter;
     struct mt_port_queue *queues[MT_PORTS_OPEN_MAX * MT_PORT_QUEUES_MAX];
     uint32_t queue_count;
-    uint32_t turn; /* of the queue that is polled first */
+    uint32_t turn;     /* of the queue that is polled first */
+    uint32_t patience; /* empty polls before an adaptive source pauses */
     uint64_t last_time;
     uint64_t last_number;
     uint32_t burst_count;

@@ -15,6 +15,7 @@
 static int plan(struct mt_cores *cores, const char *list, uint32_t workers, bool has_reader, char *reason)
 {
     reason[0] = '\0';
+    mt_cores_init(cores);
     return mt_cores_plan(cores, list, workers, has_reader, -1, "/sys", reason, 256);
 }
 
@@ -125,6 +126,7 @@ static void physical_cores_come_before_their_second_halves(void **state)
         snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", i);
         place_bytes(path, "0-1\n", 4);
     }
+    mt_cores_init(&cores);
     assert_int_equal(mt_cores_plan(&cores, NULL, 1, false, -1, place("sys"), reason, sizeof(reason)), 0);
     if (cores.allowed_count == 2)
         assert_int_equal(mt_cores_of(&cores, MT_THREAD_WORKER, 0), 0);
@@ -139,6 +141,61 @@ static void *pin_and_look(void *cores)
     mt_cores_pin(cores, MT_THREAD_WORKER, 0);
     pthread_getaffinity_np(pthread_self(), sizeof(set), &set);
     return &set;
+}
+
+static void *look(void *unused)
+{
+    static cpu_set_t set;
+    (void)unused;
+    pthread_getaffinity_np(pthread_self(), sizeof(set), &set);
+    return &set;
+}
+
+/* A thread like the one that controls a run: it pins itself, starts another, which
+ * is looked at, and one that polls. */
+static void *control(void *cores)
+{
+    pthread_t thread;
+    void *inherited;
+    void *pinned;
+    mt_cores_pin(cores, MT_THREAD_CONTROL, 0);
+    pthread_create(&thread, NULL, look, NULL);
+    pthread_join(thread, &inherited);
+    pthread_create(&thread, NULL, pin_and_look, cores);
+    pthread_join(thread, &pinned);
+    return CPU_COUNT((cpu_set_t *)pinned) == 1 ? inherited : NULL;
+}
+
+static void what_does_not_poll_stays_off_the_cores_that_are_polled_on(void **state)
+{
+    (void)state;
+    struct mt_cores cores;
+    char reason[256];
+    char list[32];
+    char others[256];
+    char all[256];
+    pthread_t thread;
+    void *set;
+    snprintf(list, sizeof(list), "%d", allowed());
+    assert_int_equal(plan(&cores, list, 1, false, reason), 0);
+    mt_cores_describe_others(&cores, others, sizeof(others));
+    mt_cores_describe(&cores, all, sizeof(all));
+    assert_int_equal(pthread_create(&thread, NULL, control, &cores), 0);
+    pthread_join(thread, &set);
+    assert_non_null(set);
+    if (cores.allowed_count == 1) { /* there is nowhere else */
+        assert_string_equal(others, all);
+        assert_int_equal(CPU_COUNT((cpu_set_t *)set), 1);
+        return;
+    }
+    assert_string_not_equal(others, all);
+    assert_int_equal((uint32_t)CPU_COUNT((cpu_set_t *)set), cores.allowed_count - 1);
+    assert_false(CPU_ISSET((size_t)allowed(), (cpu_set_t *)set));
+    /* planned anew by a thread that is bound: no less is allowed than before */
+    uint32_t count = cores.allowed_count;
+    assert_int_equal(mt_cores_plan(&cores, list, 1, false, -1, "/sys", reason, sizeof(reason)), 0);
+    assert_int_equal(cores.allowed_count, count);
+    assert_int_equal(cores.polling_count, 1);
 }
 
 static void a_pinned_thread_runs_where_it_was_put(void **state)
@@ -167,6 +224,7 @@ int main(void)
         cmocka_unit_test(threads_are_not_pinned_where_they_would_have_to_share),
         cmocka_unit_test(physical_cores_come_before_their_second_halves),
         cmocka_unit_test(a_pinned_thread_runs_where_it_was_put),
+        cmocka_unit_test(what_does_not_poll_stays_off_the_cores_that_are_polled_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+#include "capture/ports_priv.h"
 #include "driver_world.h"
 #include "maker.h"
 #include "reading.h"
@@ -350,6 +351,58 @@ static void a_device_that_never_runs_dry_ends_after_the_stop(void **state)
     end();
 }
 
+/* --- waiting ------------------------------------------------------------------- */
+
+/* A device without interrupts that says nothing of it: to wait for one would be to
+ * sleep through whatever comes. */
+static void a_device_that_cannot_wake_us_is_not_waited_for(void **state)
+{
+    (void)state;
+    enum { POLLS = 600 };
+    world_init(&world);
+    world.config.poll = MT_POLL_ADAPTIVE;
+    world_port(&world, "net_memif0,role=server,socket=%s,socket-abstract=no", place("memif.sock"));
+    world_must_open(&world);
+    struct mt_capture *capture = mt_ports_source(world.opened, 0);
+    const struct mt_port_source *source = (const struct mt_port_source *)capture;
+    assert_false(source->queues[0]->is_deaf);
+    for (uint32_t polls = 1; polls < POLLS; polls++)
+        capture->ops->idle(capture, polls);
+    assert_true(source->queues[0]->is_deaf);
+    end();
+}
+
+/* Frames that come one by one are worth a pause in which they gather; whole bursts
+ * are not. */
+static void an_adaptive_source_waits_where_frames_come_one_by_one(void **state)
+{
+    (void)state;
+    uint32_t patience[3];
+    uint32_t sizes[200];
+    for (size_t i = 0; i < 200; i++)
+        sizes[i] = 100;
+    world_init(&world);
+    world.config.poll = MT_POLL_ADAPTIVE;
+    world_port(&world, "net_pcap0,rx_pcap=%s", capture_of("patience", sizes, 200, 0, 10));
+    world_must_open(&world);
+    struct mt_capture *capture = mt_ports_source(world.opened, 0);
+    const struct mt_port_source *source = (const struct mt_port_source *)capture;
+    struct mt_frame frames[MT_BURST_MAX];
+    bool is_end;
+    patience[0] = source->patience;
+    for (int i = 0; i < 60; i++) {
+        assert_int_equal(capture->ops->burst(capture, frames, 1, &is_end), 1);
+        capture->ops->release(capture);
+    }
+    patience[1] = source->patience;
+    assert_int_equal(capture->ops->burst(capture, frames, MT_BURST_MAX, &is_end), MT_BURST_MAX);
+    capture->ops->release(capture);
+    patience[2] = source->patience;
+    assert_true(patience[1] < patience[0] / 50);
+    assert_int_equal(patience[2], patience[0]);
+    end();
+}
+
 /* --- spreading ------------------------------------------------------------------ */
 
 static void a_device_with_queues_for_all_workers_gives_each_its_source(void **state)
@@ -604,6 +657,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_chain_of_many_small_parts_is_joined),
         cmocka_unit_test(what_waits_when_the_ports_are_stopped_is_polled_to_the_end),
         cmocka_unit_test(a_device_that_never_runs_dry_ends_after_the_stop),
+        cmocka_unit_test(a_device_that_cannot_wake_us_is_not_waited_for),
+        cmocka_unit_test(an_adaptive_source_waits_where_frames_come_one_by_one),
         cmocka_unit_test(a_device_with_queues_for_all_workers_gives_each_its_source),
         cmocka_unit_test(hashes_that_mean_nothing_are_not_relied_upon),
         cmocka_unit_test(a_wrong_request_is_refused_before_the_library_starts),
