@@ -54,7 +54,7 @@ static void add_options(struct option_list *list, const struct mt_option *option
         list->options[list->count] = &options[i];
         list->long_options[list->count] = (struct option){
             options[i].name,
-            options[i].has_value ? required_argument : no_argument,
+            options[i].has_value,
             NULL,
             OPTION_FIRST + (int)list->count,
         };
@@ -164,6 +164,15 @@ static void fill_pipeline(struct mt_options *options)
     options->pipeline.observer_version = MT_VERSION_TEXT;
 }
 
+static int check_message(const struct mt_options *options)
+{
+    const struct mt_session_limits *limits = &options->pipeline.limits;
+
+    if (limits->content == 0 || limits->message_level != MT_MESSAGE_HEADERS)
+        return -1;
+    return mt_options_error("--message headers does not look at parts, which --hash and --urls are about");
+}
+
 static int check_paths(const struct mt_options *options)
 {
     if (options->verb == MT_VERB_BIT_LIVE) {
@@ -200,7 +209,9 @@ int mt_options_parse(struct mt_options *options, int argc, char **argv, const ch
     }
     options->paths = (const char *const *)(argv + optind);
     options->path_count = (size_t)(argc - optind);
-    code = check_paths(options);
+    code = check_message(options);
+    if (code < 0)
+        code = check_paths(options);
     if (code < 0 && verb == MT_VERB_BIT_LIVE)
         code = mt_options_live_check(options);
     if (code >= 0)

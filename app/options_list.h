@@ -13,7 +13,7 @@
 struct mt_option {
     const char *name;
     unsigned verbs; /* enum mt_verb_bit */
-    bool has_value;
+    int has_value;  /* of getopt: true, false or optional_argument */
     /* -1: go on; otherwise the exit code, and the error was printed */
     int (*take)(struct mt_options *options, const char *value);
 };

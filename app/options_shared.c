@@ -2,6 +2,7 @@
 #include "app.h"
 #include "options_list.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,33 @@ static int take_message(struct mt_options *options, const char *text)
         options->pipeline.limits.message_level = MT_MESSAGE_FULL;
     else
         return mt_options_error("--message: '%s' is neither headers nor full", text);
+    return -1;
+}
+
+/* Both decode what parts hold, and so look for the test marker. */
+static int take_hash(struct mt_options *options, const char *text)
+{
+    unsigned wanted = 0;
+    char copy[64];
+
+    snprintf(copy, sizeof(copy), "%s", text != NULL ? text : "md5,sha256");
+    char *rest = copy;
+    for (char *word; (word = strsep(&rest, ",")) != NULL;) {
+        if (strcmp(word, "md5") == 0)
+            wanted |= MT_CONTENT_MD5;
+        else if (strcmp(word, "sha256") == 0)
+            wanted |= MT_CONTENT_SHA256;
+        else
+            return mt_options_error("--hash: '%s' is neither md5 nor sha256", word);
+    }
+    options->pipeline.limits.content |= MT_CONTENT_MARKER | wanted;
+    return -1;
+}
+
+static int take_urls(struct mt_options *options, const char *text)
+{
+    (void)text;
+    options->pipeline.limits.content |= MT_CONTENT_MARKER | MT_CONTENT_URLS;
     return -1;
 }
 
@@ -214,6 +242,8 @@ const struct mt_option mt_options_shared[] = {
     {"quiet", READ | LIVE, false, take_quiet},
     {"config", READ | DIALOGUE | LIVE, true, take_config},
     {"message", READ | LIVE, true, take_message},
+    {"hash", READ | LIVE, optional_argument, take_hash},
+    {"urls", READ | LIVE, false, take_urls},
     {"ports", READ | DIALOGUE | LIVE, true, take_ports},
     {"any-port", READ | LIVE, false, take_any_port},
     {"filter", READ | DIALOGUE | LIVE, true, take_filter},

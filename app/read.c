@@ -37,6 +37,8 @@ static const char help[] =
     "  --any-port         look for SMTP on all other TCP ports too\n"
     "  --message LEVEL    headers: of a message only its header; full (default): the tree\n"
     "                     of its parts too\n"
+    "  --hash[=LIST]      MD5 and SHA-256 of what each part holds, decoded; LIST: md5, sha256\n"
+    "  --urls             the URLs in its text\n"
     "  --filter BPF       only frames that match, in tcpdump's language\n"
     "  --workers N        threads that parse (1); the results are the same for any N\n"
     "  --overlap POLICY   which bytes count where segments overlap: first (default), last\n"

@@ -44,6 +44,7 @@ enum {
     MT_MIME_DOUBLE_EXTENSION = 1 << 3, /* "invoice.pdf.exe" */
     MT_MIME_NAME_CUT = 1 << 4,
     MT_MIME_HAS_DISPOSITION = 1 << 5,
+    MT_MIME_TYPE_CUT = 1 << 6, /* the type, or the charset */
 };
 
 /* What a part's header says. */

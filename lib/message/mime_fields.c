@@ -113,7 +113,10 @@ static void take_type(struct mt_mime *mime, struct mt_span value, mt_message_con
 
     if (mime->type_size > 0)
         return; /* the first counts */
-    mime->type_size = keep_lower(mime->type, token_of(value), MT_MIME_TYPE_MAX);
+    struct mt_span type = token_of(value);
+    mime->type_size = keep_lower(mime->type, type, MT_MIME_TYPE_MAX);
+    if (type.size > MT_MIME_TYPE_MAX)
+        mime->part_flags |= MT_MIME_TYPE_CUT;
     bool is_multipart = mt_span_istarts(mt_mime_type(mime), "multipart/");
     if (is_multipart) {
         mt_mime_parameter(value, "boundary", NULL, NULL, &text);
@@ -126,6 +129,8 @@ static void take_type(struct mt_mime *mime, struct mt_span value, mt_message_con
     }
     if (mt_mime_parameter(value, "charset", NULL, NULL, &text))
         mime->charset_size = keep_lower(mime->charset, mt_buf_span(&text), MT_MIME_CHARSET_MAX);
+    if (text.overflow || text.size > MT_MIME_CHARSET_MAX)
+        mime->part_flags |= MT_MIME_TYPE_CUT;
     take_name(mime, value, "name", false, convert, convert_ctx);
 }
 

@@ -142,6 +142,9 @@ static struct mt_span redact_text(struct mt_redact *redact, enum mt_privacy priv
     case MT_PRIVACY_MAILBOX:
         mt_redact_put_mailbox(redact, text);
         break;
+    case MT_PRIVACY_URL:
+        mt_redact_put_url(redact, text);
+        break;
     case MT_PRIVACY_LINE:
         mt_redact_put_line(redact, text);
         break;

@@ -43,6 +43,7 @@ enum mt_privacy {
     MT_PRIVACY_ADDRESS,   /* an address, or a local part alone, and nothing else */
     MT_PRIVACY_DOMAIN,    /* the domain of one */
     MT_PRIVACY_MAILBOX,   /* an address with a person's name: the name goes too */
+    MT_PRIVACY_URL,       /* a URL: its login, and the addresses in it */
     MT_PRIVACY_LINE,      /* a line of the conversation, with or without time and side before it */
 };
 

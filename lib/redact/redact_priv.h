@@ -43,6 +43,10 @@ void mt_redact_put_line(struct mt_redact *redact, struct mt_span line);
 /* The addresses of a mailbox, without names and comments. */
 void mt_redact_put_mailbox(struct mt_redact *redact, struct mt_span mailbox);
 
+/* A login of a URL, whole, whatever it is made of. */
+void mt_redact_put_login(struct mt_redact *redact, struct mt_span login);
+void mt_redact_put_url(struct mt_redact *redact, struct mt_span url);
+
 /* The value of an ESMTP parameter. */
 void mt_redact_put_parameter(struct mt_redact *redact, struct mt_span keyword, struct mt_span value);
 

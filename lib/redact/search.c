@@ -28,6 +28,14 @@ static void put_digits(struct mt_redact *redact, const char *prefix, struct mt_s
     mt_buf_put_hex(&redact->b, mt_span(bytes, sizeof(bytes)));
 }
 
+void mt_redact_put_login(struct mt_redact *redact, struct mt_span login)
+{
+    if (redact->config.mode == MT_REDACT_DROP)
+        mt_buf_put_cstr(&redact->b, "[login]");
+    else
+        put_digits(redact, "u-", login, mt_span_none());
+}
+
 static struct mt_span without_dot(struct mt_span domain)
 {
     while (domain.size > 0 && domain.ptr[domain.size - 1] == '.')

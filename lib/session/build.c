@@ -407,6 +407,9 @@ void mt_build_record(struct mt_run *run, enum mt_session_end end)
     build->hops_used = 0;
     build->names_used = 0;
     build->signatures_used = 0;
+    build->urls_used = 0;
+    build->part = NULL;
+    build->attachment = NULL;
     build_event(run, &record);
     build_network(run, &record);
     bool has_proxy = build_entries(run, &record);

@@ -1,21 +1,37 @@
 /* Entries of parts, and of signatures, to their records. */
+#include "dpi/digest.h"
 #include "message/mime.h"
 #include "session/build_priv.h"
 
-static void put_findings(struct mt_build *build, uint8_t flags, struct mt_names *ret_names)
-{
-    static const struct {
-        uint8_t flag;
-        const char *name;
-    } findings[] = {
-        {MT_MIME_TWO_NAMES, "two_names"},
-        {MT_MIME_DOUBLE_EXTENSION, "double_extension"},
-        {MT_MIME_NAME_CUT, "name_cut"},
-    };
+struct finding {
+    uint8_t flag;
+    const char *name;
+};
 
-    MT_STATIC_ASSERT(MT_ARRAY_COUNT(findings) == MT_BUILD_PART_FINDINGS_MAX, "a part has room for all");
-    ret_names->items = &build->names[build->names_used];
-    for (size_t i = 0; i < MT_ARRAY_COUNT(findings); i++) {
+static const struct finding header_findings[] = {
+    {MT_MIME_TWO_NAMES, "two_names"},
+    {MT_MIME_DOUBLE_EXTENSION, "double_extension"},
+    {MT_MIME_NAME_CUT, "name_cut"},
+    {MT_MIME_TYPE_CUT, "type_cut"},
+};
+
+static const struct finding body_findings[] = {
+    {MT_BODY_INCOMPLETE, "incomplete"},
+    {MT_BODY_BROKEN, "bad_encoding"},
+    {MT_BODY_MARKER, "test_marker"},
+};
+
+MT_STATIC_ASSERT(MT_ARRAY_COUNT(header_findings) + MT_ARRAY_COUNT(body_findings) ==
+                     MT_BUILD_PART_FINDINGS_MAX,
+                 "a part has room for all");
+
+/* Behind those that ret_names has: nothing was put there since. */
+static void put_findings(struct mt_build *build, const struct finding *findings, size_t count, uint8_t flags,
+                         struct mt_names *ret_names)
+{
+    if (ret_names->count == 0)
+        ret_names->items = &build->names[build->names_used];
+    for (size_t i = 0; i < count; i++) {
         if ((flags & findings[i].flag) && build->names_used < build->names_cap) {
             build->names[build->names_used++] = findings[i].name;
             ret_names->count++;
@@ -55,9 +71,62 @@ void mt_build_part(struct mt_run *run, const struct mt_entry_part *entry, struct
     part->name = take(&rest, rest.size);
     if (flags & MT_MIME_HAS_DISPOSITION)
         part->disposition = flags & MT_MIME_IS_INLINE ? "inline" : "attachment";
-    put_findings(build, flags, &part->findings);
-    if (part->name.ptr != NULL || (flags & MT_MIME_IS_ATTACHMENT))
-        build->attachments[slot->parts_off + slot->attachments++] = *part;
+    put_findings(build, header_findings, MT_ARRAY_COUNT(header_findings), flags, &part->findings);
+    build->part = part;
+    if (part->name.ptr == NULL && !(flags & MT_MIME_IS_ATTACHMENT))
+        return;
+    build->attachment = &build->attachments[slot->parts_off + slot->attachments++];
+    *build->attachment = *part;
+}
+
+static void copy_to_attachment(struct mt_build *build)
+{
+    if (build->attachment != NULL)
+        *build->attachment = *build->part;
+}
+
+static struct mt_span hex_of(struct mt_build *build, struct mt_span digest)
+{
+    size_t start = build->b.size;
+
+    mt_buf_put_hex(&build->b, digest);
+    size_t size = build->b.size - start;
+    return size > 0 ? mt_span(build->b.ptr + start, size) : mt_span_none();
+}
+
+void mt_build_body(struct mt_run *run, const struct mt_entry_body *entry)
+{
+    struct mt_build *build = run->engine->build;
+    uint32_t content = run->engine->limits.content;
+    struct mt_span digests = mt_entry_text(entry);
+
+    if (build->part == NULL)
+        return;
+    put_findings(build, body_findings, MT_ARRAY_COUNT(body_findings), entry->flags, &build->part->findings);
+    build->part->urls_total = entry->urls;
+    build->part->urls.items = &build->urls[build->urls_used];
+    if (entry->flags & MT_BODY_DIGESTS) {
+        size_t md5_size = content & MT_CONTENT_MD5 ? MT_DIGEST_MD5_SIZE : 0;
+        build->part->hash_md5 = hex_of(build, mt_span_head(digests, md5_size));
+        build->part->hash_sha256 = hex_of(build, mt_span_from(digests, md5_size));
+    }
+    copy_to_attachment(build);
+}
+
+/* They stand behind their part, with nothing of another part between. */
+void mt_build_url(struct mt_run *run, const struct mt_entry_url *entry)
+{
+    struct mt_build *build = run->engine->build;
+
+    if (build->part == NULL)
+        return;
+    if (build->urls_used == build->urls_cap) {
+        mt_cut(run, MT_CUT_URLS);
+        return;
+    }
+    build->urls[build->urls_used++] = mt_entry_text(entry);
+    build->part->urls.count++;
+    copy_to_attachment(build);
 }
 
 /* Five texts with semicolons between (content.c). */

@@ -26,7 +26,7 @@ struct mt_build_slot {
 
 /* Names in message.received_findings of one transaction. */
 #define MT_BUILD_FINDINGS_MAX 15u
-#define MT_BUILD_PART_FINDINGS_MAX 3u
+#define MT_BUILD_PART_FINDINGS_MAX 7u
 
 /* Scratch for one record. Sized at create, so that everything that a session
  * may keep finds room; what does not is cut and named. */
@@ -41,6 +41,7 @@ struct mt_build {
     struct mt_record_hop *hops;
     struct mt_record_signature *signatures;
     struct mt_record_part *parts;
+    struct mt_span *urls;
     struct mt_record_part *attachments; /* those of them, at the same offsets */
     const char **names;
     uint8_t *text;
@@ -51,6 +52,7 @@ struct mt_build {
     size_t hops_cap;
     size_t signatures_cap;
     size_t parts_cap;
+    size_t urls_cap;
     size_t names_cap;
     size_t text_cap;
     size_t parameters_used;
@@ -58,8 +60,11 @@ struct mt_build {
     size_t hops_used;
     size_t names_used;
     size_t signatures_used;
-    struct mt_span helo; /* name in the last greeting */
-    struct mt_buf b;     /* text */
+    size_t urls_used;
+    struct mt_record_part *part;       /* the last that was built; NULL when a limit left it out */
+    struct mt_record_part *attachment; /* the same, if it is one */
+    struct mt_span helo;               /* name in the last greeting */
+    struct mt_buf b;                   /* text */
     struct mt_count counts[MT_KEY_COUNT];
     struct mt_code_count codes[MT_KEY_VERB];
     struct mt_verb_count verbs[MT_VERB_COUNT];
@@ -77,6 +82,9 @@ void mt_build_join(struct mt_build *build, struct mt_span *text, struct mt_span 
 
 void mt_build_outer(struct mt_build *build, const struct mt_entry_outer *entry, struct mt_outers *ret_outers);
 void mt_build_part(struct mt_run *run, const struct mt_entry_part *entry, struct mt_build_slot *slot);
+/* What the part that was built last holds. */
+void mt_build_body(struct mt_run *run, const struct mt_entry_body *entry);
+void mt_build_url(struct mt_run *run, const struct mt_entry_url *entry);
 /* Texts of what was kept of DKIM-Signature or ARC-Seal. */
 void mt_build_signatures(struct mt_run *run, const struct mt_texts *texts,
                          struct mt_signatures *ret_signatures);

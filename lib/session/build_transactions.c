@@ -377,8 +377,14 @@ static void fill(struct mt_run *run)
                            &build->transactions[slot - build->slots]);
         } else if (entry->tag == MT_TAG_PART) {
             slot = slot_back(build, mails, ((const struct mt_entry_part *)entry)->back);
+            build->part = NULL;
+            build->attachment = NULL;
             if (slot != NULL)
                 mt_build_part(run, (const struct mt_entry_part *)entry, slot);
+        } else if (entry->tag == MT_TAG_BODY) {
+            mt_build_body(run, (const struct mt_entry_body *)entry);
+        } else if (entry->tag == MT_TAG_URL) {
+            mt_build_url(run, (const struct mt_entry_url *)entry);
         } else if (entry->tag == MT_TAG_TOTAL) {
             slot = slot_back(build, mails, ((const struct mt_entry_total *)entry)->back);
             if (slot != NULL)

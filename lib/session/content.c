@@ -229,8 +229,8 @@ static void end_header(struct mt_run *run)
 
     free_header(run);
     mt_parts_begin(run);
-    if (session->flags & MT_S_MIME)
-        keep_field(run, MT_HEADER_CONTENT_TYPE, mt_mime_type(session->extra->mime));
+    if ((session->flags & MT_S_MIME) && session->extra->tree->mime.type_size > 0)
+        keep_field(run, MT_HEADER_CONTENT_TYPE, mt_mime_type(&session->extra->tree->mime));
 }
 
 /* The content has ended. */
@@ -254,7 +254,7 @@ static MT_NOINLINE void feed_message(struct mt_run *run, struct mt_span bytes)
             return;
         end_header(run);
         if (taken > 0 && bytes.ptr[taken - 1] == '\r' && (session->flags & MT_S_MIME))
-            mt_mime_skip_lf(session->extra->mime);
+            mt_mime_skip_lf(&session->extra->tree->mime);
         bytes = mt_span_from(bytes, taken);
         is_split = false;
     }

@@ -30,6 +30,7 @@ static struct mt_session_limits resolve(const struct mt_session_limits *given)
         .bytes_max = limit(given->bytes_max, 64 * 1024, BYTES_MAX),
         .helo_threshold = limit(given->helo_threshold, 5, UINT16_MAX),
         .message_level = given->message_level == MT_MESSAGE_DEFAULT ? MT_MESSAGE_FULL : given->message_level,
+        .content = given->message_level == MT_MESSAGE_HEADERS ? 0 : given->content,
     };
 }
 
@@ -60,12 +61,14 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->hops = calloc(build->hops_cap, sizeof(*build->hops));
     build->signatures = calloc(build->signatures_cap, sizeof(*build->signatures));
     build->parts = calloc(build->parts_cap, sizeof(*build->parts));
+    build->urls_cap = limits->bytes_max / sizeof(struct mt_entry_url) + 1;
+    build->urls = calloc(build->urls_cap, sizeof(*build->urls));
     build->attachments = calloc(build->parts_cap, sizeof(*build->attachments));
     build->names = calloc(build->names_cap, sizeof(*build->names));
     build->text = calloc(build->text_cap, 1);
     return build->transactions && build->slots && build->recipients && build->parameters && build->auths &&
            build->probes[0] && build->probes[1] && build->texts && build->hops && build->signatures &&
-           build->parts && build->attachments && build->names && build->text;
+           build->parts && build->urls && build->attachments && build->names && build->text;
 }
 
 void mt_build_destroy(struct mt_build *build)
@@ -83,6 +86,7 @@ void mt_build_destroy(struct mt_build *build)
     free(build->hops);
     free(build->signatures);
     free(build->parts);
+    free(build->urls);
     free(build->attachments);
     free(build->names);
     free(build->text);

@@ -28,6 +28,8 @@ enum mt_tag {
     MT_TAG_FIELD,
     MT_TAG_TOTAL,
     MT_TAG_PART,
+    MT_TAG_BODY,
+    MT_TAG_URL,
     MT_TAG_REPLY,
     MT_TAG_LINE,
     MT_TAG_TLS_CLIENT,
@@ -208,20 +210,6 @@ struct mt_entry_total {
     struct mt_entry head;
     uint8_t back; /* as in RCPT */
     uint16_t received;
-} MT_PACKED;
-
-/* A part of a message. Its texts: path, type, charset, name. */
-struct mt_entry_part {
-    struct mt_entry head;
-    uint8_t back;     /* as in RCPT */
-    uint8_t encoding; /* enum mt_mime_encoding */
-    uint8_t flags;    /* MT_MIME_* */
-    uint8_t path_size;
-    uint8_t type_size;
-    uint8_t charset_size;
-    uint64_t encoded; /* 0 until it has ended */
-    uint64_t decoded;
-    uint8_t text[];
 } MT_PACKED;
 
 /* A line of the reply that decided over a message. */

@@ -32,7 +32,8 @@ static void take_part(void *ctx, const struct mt_mime_part *part)
                          sizeof(storage),
                      "all texts of a part");
     extra->part = NULL;
-    extra->parts++;
+    mt_body_skip(run);
+    extra->parts += extra->parts < UINT16_MAX;
     if (extra->parts > PARTS_MAX) {
         mt_cut(run, MT_CUT_PARTS);
         return;
@@ -50,6 +51,8 @@ static void take_part(void *ctx, const struct mt_mime_part *part)
     entry->type_size = (uint8_t)part->type.size;
     entry->charset_size = (uint8_t)part->charset.size;
     extra->part = entry;
+    if (run->engine->limits.content != 0)
+        mt_body_begin(run, part);
 }
 
 static void take_part_end(void *ctx, uint64_t encoded, uint64_t decoded)
@@ -59,6 +62,7 @@ static void take_part_end(void *ctx, uint64_t encoded, uint64_t decoded)
 
     if (entry == NULL)
         return;
+    mt_body_end(run, !run->session->extra->tree->is_cut, &decoded);
     entry->encoded = encoded;
     entry->decoded = decoded;
     run->session->extra->part = NULL;
@@ -88,66 +92,86 @@ static void put_header(void *ctx, struct mt_message_header *header)
     mt_arena_put(run->engine->arena, header, sizeof(*header));
 }
 
-static const struct mt_mime_events events = {
-    .part = take_part,
-    .part_end = take_part_end,
-    .anomaly = take_anomaly,
-    .header_get = get_header,
-    .header_put = put_header,
-};
+#define EVENTS                                                                                       \
+    .part = take_part, .part_end = take_part_end, .anomaly = take_anomaly, .header_get = get_header, \
+    .header_put = put_header
+
+static const struct mt_mime_events tree_events = {EVENTS};
+static const struct mt_mime_events content_events = {EVENTS, .body = mt_body_take};
+
+static const struct mt_mime_events *events_of(const struct mt_run *run)
+{
+    return run->engine->limits.content != 0 ? &content_events : &tree_events;
+}
 
 static void end(struct mt_run *run, bool is_whole)
 {
     struct mt_session *session = run->session;
     struct mt_extra *extra = session->extra;
 
-    mt_mime_finish(extra->mime, is_whole, &events, run);
-    mt_arena_put(run->engine->arena, extra->mime, sizeof(*extra->mime));
-    extra->mime = NULL;
+    extra->tree->is_cut = !is_whole;
+    mt_mime_finish(&extra->tree->mime, is_whole, events_of(run), run);
+    mt_body_free(run->engine, extra->tree);
+    mt_arena_put(run->engine->arena, extra->tree, sizeof(*extra->tree));
+    extra->tree = NULL;
     extra->part = NULL;
     session->flags &= ~MT_S_MIME;
     mt_smtp_client_want_marks(&session->client, false);
 }
 
-void mt_parts_field(struct mt_run *run, struct mt_span name, struct mt_span value)
+static void start(struct mt_run *run)
 {
     struct mt_session *session = run->session;
     struct mt_extra *extra = session->extra;
 
+    extra->tree = mt_arena_get(run->engine->arena, sizeof(*extra->tree));
+    if (extra->tree == NULL) {
+        mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
+        mt_cut(run, MT_CUT_PARTS);
+        return;
+    }
+    mt_mime_start(&extra->tree->mime);
+    extra->tree->body = NULL;
+    extra->tree->is_cut = false;
+    extra->parts = 0;
+    session->flags |= MT_S_MIME;
+}
+
+void mt_parts_field(struct mt_run *run, struct mt_span name, struct mt_span value)
+{
+    struct mt_session *session = run->session;
+
     if (run->engine->limits.message_level < MT_MESSAGE_FULL || !mt_span_istarts(name, "Content-"))
         return;
-    if (!(session->flags & MT_S_MIME)) {
-        extra->mime = mt_arena_get(run->engine->arena, sizeof(*extra->mime));
-        if (extra->mime == NULL) {
-            mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
-            mt_cut(run, MT_CUT_PARTS);
-            return;
-        }
-        mt_mime_start(extra->mime);
-        extra->parts = 0;
-        session->flags |= MT_S_MIME;
-    }
-    mt_mime_field(extra->mime, name, value, run->engine->convert, run->engine->convert_ctx);
+    if (!(session->flags & MT_S_MIME))
+        start(run);
+    if (session->flags & MT_S_MIME)
+        mt_mime_field(&session->extra->tree->mime, name, value, run->engine->convert,
+                      run->engine->convert_ctx);
 }
 
 void mt_parts_begin(struct mt_run *run)
 {
     struct mt_session *session = run->session;
 
+    /* a message that says nothing is one part, too, which is of interest when what
+     * it holds is */
+    if (run->engine->limits.content != 0 && !(session->flags & MT_S_MIME))
+        start(run);
     if (session->flags & MT_S_MIME)
-        mt_mime_header_end(session->extra->mime, &events, run);
+        mt_mime_header_end(&session->extra->tree->mime, events_of(run), run);
 }
 
 static void feed(struct mt_run *run, struct mt_span bytes)
 {
-    mt_mime_body(run->session->extra->mime, bytes, run->engine->convert, run->engine->convert_ctx, &events,
-                 run);
+    mt_mime_body(&run->session->extra->tree->mime, bytes, run->engine->convert, run->engine->convert_ctx,
+                 events_of(run), run);
 }
 
 void mt_parts_take(struct mt_run *run, struct mt_span bytes, bool is_split)
 {
     struct mt_session *session = run->session;
-    struct mt_mime *mime = session->extra->mime;
+    struct mt_mime *mime = &session->extra->tree->mime;
 
     /* chunks are not searched by their parser, nor is what follows the header in
      * the same segment */
@@ -180,9 +204,10 @@ void mt_parts_free(struct mt_session_engine *engine, struct mt_session *session)
 
     if (!(session->flags & MT_S_MIME))
         return;
-    if (extra->mime->header != NULL)
-        mt_arena_put(engine->arena, extra->mime->header, sizeof(*extra->mime->header));
-    mt_arena_put(engine->arena, extra->mime, sizeof(*extra->mime));
-    extra->mime = NULL;
+    if (extra->tree->mime.header != NULL)
+        mt_arena_put(engine->arena, extra->tree->mime.header, sizeof(*extra->tree->mime.header));
+    mt_body_free(engine, extra->tree);
+    mt_arena_put(engine->arena, extra->tree, sizeof(*extra->tree));
+    extra->tree = NULL;
     session->flags &= ~MT_S_MIME;
 }

@@ -6,7 +6,7 @@
  *   commands.c     a command, what it may do (state_table.c), what it starts
  *   replies.c      a reply line, the command that it answers (expect.c)
  *   transaction.c  the envelope; content.c the message; parts.c its
- *                  parts; auth.c; starttls.c; helo.c
+ *                  parts, body.c what they hold; auth.c; starttls.c; helo.c
  *   tls.c          what a TLS handshake shows, while it lasts
  *   relay.c        forms of relay attempts; observe.c facts for the collector
  *   latency.c      how long replies take
@@ -196,6 +196,18 @@ void mt_parts_end(struct mt_run *run);
 /* Octets are missing, or the content was broken off. */
 void mt_parts_drop(struct mt_run *run);
 void mt_parts_free(struct mt_session_engine *engine, struct mt_session *session);
+
+/* --- body.c ----------------------------------------------------------------- */
+
+/* A part that is kept begins. */
+void mt_body_begin(struct mt_run *run, const struct mt_mime_part *part);
+/* Its octets, as they stand. */
+void mt_body_take(void *run, struct mt_span bytes);
+/* It has ended; is_whole: and was seen to its end. ret_decoded: its octets. */
+void mt_body_end(struct mt_run *run, bool is_whole, uint64_t *ret_decoded);
+/* The part that passes is not kept. */
+void mt_body_skip(struct mt_run *run);
+void mt_body_free(struct mt_session_engine *engine, struct mt_tree *tree);
 
 /* --- auth.c ----------------------------------------------------------------- */
 

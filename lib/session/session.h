@@ -32,6 +32,15 @@ enum mt_message_level {
     MT_MESSAGE_FULL,    /* and the tree of its parts: the default */
 };
 
+/* What is made of what parts hold; with any of them it is decoded, and the test
+ * marker looked for. All of them need MT_MESSAGE_FULL. */
+enum mt_content {
+    MT_CONTENT_MD5 = 1 << 0,
+    MT_CONTENT_SHA256 = 1 << 1,
+    MT_CONTENT_URLS = 1 << 2, /* of text */
+    MT_CONTENT_MARKER = 1 << 3,
+};
+
 struct mt_session_limits {
     uint32_t transactions_max; /* 0: 256 kept per session */
     uint32_t recipients_max;   /* 0: 128 kept per transaction */
@@ -42,6 +51,7 @@ struct mt_session_limits {
     uint32_t bytes_max;        /* 0: 64 KiB kept per session */
     uint32_t helo_threshold;   /* 0: 5 points: an observation is made from here on */
     enum mt_message_level message_level;
+    uint32_t content; /* bits of enum mt_content */
 };
 
 enum mt_session_end {

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "memory/pool.h"
+#include "session/entries_parts_priv.h"
 #include "session/entries_tls_priv.h"
 #include "session/session.h"
 
@@ -77,7 +78,7 @@ enum mt_state {
 #define MT_S_AUTH_SEEN (UINT64_C(1) << 46)
 #define MT_S_MAY_BE_CONTENT (UINT64_C(1) << 47) /* what comes behind the gap */
 
-#define MT_S_MIME (UINT64_C(1) << 48)      /* extra->mime is in use */
+#define MT_S_MIME (UINT64_C(1) << 48)      /* extra->tree is in use */
 #define MT_S_TLS_WATCH (UINT64_C(1) << 49) /* a handshake is under way: extra->tls */
 #define MT_S_TLS_ESTABLISHED (UINT64_C(1) << 50)
 #define MT_S_TLS_FAILED (UINT64_C(1) << 51) /* both sides were seen, and it did not come to its end */
@@ -150,11 +151,19 @@ enum mt_cut {
 };
 MT_STATIC_ASSERT(MT_CUT_COUNT <= 32, "one bit each");
 
+/* Of a message whose parts are followed; in one arena block. */
+struct mt_tree {
+    struct mt_mime mime;
+    struct mt_body *body; /* NULL unless what parts hold is looked at */
+    bool is_cut;          /* what ends now was not seen to its end */
+};
+MT_STATIC_ASSERT(sizeof(struct mt_tree) <= 1024, "one arena block");
+
 /* What most sessions do without, or need only for a while. */
 struct mt_extra {
     struct mt_carry *carry[MT_SIDE_COUNT];
     struct mt_message_header *header;
-    struct mt_mime *mime;
+    struct mt_tree *tree;
     struct mt_entry_part *part; /* that passes; NULL when it is not kept */
     struct mt_expect *ring;
     struct mt_count *counts;

@@ -95,6 +95,38 @@ def parameters(count):
     return b"MIME-Version: 1.0\r\n" + fields * count + b"\r\nbody"
 
 
+def hashed(size):
+    return b"Content-Transfer-Encoding: base64\r\n\r\n" + b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAx\r\n" * (size // 74)
+
+
+def padding(size):
+    return b"Content-Transfer-Encoding: base64\r\n\r\n" + b"QQ==" * (size // 4)
+
+
+def blanks(size):
+    return b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + (b" " * 70 + b"x=" + b" " * 70 + b"=") * (size // 143)
+
+
+def urls(count):
+    return b"Subject: x\r\n\r\n" + b"http:http:http://www.example.org/(((((((((((((((((()))))))))))))))))))?!.,\r\n" * count
+
+
+def markers(size):
+    return b"Subject: x\r\n\r\n" + b"$EICAR-STANDARD-ANTI" * (size // 20)
+
+
+# What is decoded, too.
+CONTENT = ["--hash", "--urls"]
+CONTENT_BOMBS = [
+    ("a line without an end, hashed,", one_line, 1_000_000),
+    ("many parts, hashed,", parts, 10_000),
+    ("base64", hashed, 1_000_000),
+    ("base64 of nothing but padding", padding, 400_000),
+    ("quoted-printable of blanks", blanks, 400_000),
+    ("URLs without end", urls, 8_000),
+    ("what nearly is the test marker", markers, 400_000),
+]
+
 BOMBS = [
     ("a header of many fields", header_fields, 4000),
     ("a header of many Received fields", received_fields, 2000),
@@ -107,20 +139,20 @@ BOMBS = [
 ]
 
 
-def instructions(mailtap, capture, folder):
+def instructions(mailtap, options, capture, folder):
     run = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", mailtap, "read", "--quiet",
-                          "--sessions", "/dev/null", "--alerts", "/dev/null", capture], capture_output=True, text=True, check=False)
+                          *options, "--sessions", "/dev/null", "--alerts", "/dev/null", capture], capture_output=True, text=True, check=False)
     found = re.search(r"Collected : (\d+)", run.stderr)
     if run.returncode != 0 or not found:
         raise RuntimeError(f"{capture}: {run.stderr[-500:]}")
     return int(found.group(1))
 
 
-def peak(mailtap, capture):
+def peak(mailtap, options, capture):
     pid = os.fork()
     if pid == 0:
         os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
-        os.execv(mailtap, [mailtap, "read", "--quiet", capture])
+        os.execv(mailtap, [mailtap, "read", "--quiet", *options, capture])
     _, status, usage = os.wait4(pid, 0)
     if status != 0:
         raise RuntimeError(f"{capture}: status {status}")
@@ -138,14 +170,14 @@ def write(path, make, size):
         raise RuntimeError(f"{path} could not be written")
 
 
-def check(mailtap, make, size, folder, start):
+def check(mailtap, options, make, size, folder, start):
     """start: what a mail of almost nothing costs, most of it loading libraries."""
     counts, peaks = [start], [0]
     for factor in (1, 2):
         path = f"{folder}/{factor}.pcap"
         write(path, make, size * factor)
-        counts.append(instructions(mailtap, path, folder))
-        peaks.append(peak(mailtap, path))
+        counts.append(instructions(mailtap, options, path, folder))
+        peaks.append(peak(mailtap, options, path))
     grown = (counts[2] - counts[0]) / max(1, counts[1] - counts[0])
     print(f"# {counts[1] - counts[0]} and {counts[2] - counts[0]} instructions: {grown:.2f}; {peaks[1]} and {peaks[2]} KiB")
     if grown > FACTOR_MAX:
@@ -162,9 +194,10 @@ def main():
     tap = harness.Tap()
     with tempfile.TemporaryDirectory() as folder:
         write(f"{folder}/start.pcap", header_fields, 1)
-        start = instructions(mailtap, f"{folder}/start.pcap", folder)
-        for name, make, size in BOMBS:
-            tap.check(f"{name} costs what its octets cost", check(mailtap, make, size, folder, start))
+        start = instructions(mailtap, [], f"{folder}/start.pcap", folder)
+        for options, bombs in [([], BOMBS), (CONTENT, CONTENT_BOMBS)]:
+            for name, make, size in bombs:
+                tap.check(f"{name} costs what its octets cost", check(mailtap, options, make, size, folder, start))
     return tap.finish()
 
 

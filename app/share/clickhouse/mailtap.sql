@@ -163,9 +163,15 @@ CREATE TABLE IF NOT EXISTS mailtap.events
             `encoded_size` UInt64,
             `encoding` LowCardinality(String),
             `findings` Array(LowCardinality(String)),
+            `hash` Tuple(
+              `md5` String,
+              `sha256` String
+            ),
             `name` String,
             `path` String,
-            `size` UInt64
+            `size` UInt64,
+            `urls` Array(String),
+            `urls_total` UInt64
           )),
           `auth_results` Array(String),
           `cc` Array(String),
@@ -190,9 +196,15 @@ CREATE TABLE IF NOT EXISTS mailtap.events
             `encoded_size` UInt64,
             `encoding` LowCardinality(String),
             `findings` Array(LowCardinality(String)),
+            `hash` Tuple(
+              `md5` String,
+              `sha256` String
+            ),
             `name` String,
             `path` String,
-            `size` UInt64
+            `size` UInt64,
+            `urls` Array(String),
+            `urls_total` UInt64
           )),
           `received` Array(String),
           `received_findings` Array(LowCardinality(String)),

@@ -1,0 +1,44 @@
+/* What is looked for in the decoded octets of a part, in pieces: the test marker
+ * of virus scanners, and URLs. One pass each, linear whatever stands there.
+ *
+ * Ownership: state is the caller's; spans live for the call. Thread: one a state.
+ * Limits: MT_URL_MAX octets of a URL; what is behind them is left out.
+ */
+#ifndef MT_MESSAGE_FIND_H
+#define MT_MESSAGE_FIND_H
+
+#include "base/span.h"
+
+/* Looks for the marker of the EICAR test file from its dollar sign on: variants of
+ * the file differ in what stands before. state starts as 0. True: it has been found,
+ * and nothing more need be asked. */
+bool mt_find_marker(uint8_t *state, struct mt_span bytes);
+
+#define MT_URL_MAX 480u
+#define MT_URL_SCHEME_MAX 5u
+
+struct mt_url_finder {
+    uint16_t size; /* of url[] in use */
+    uint8_t state;
+    uint8_t before_size; /* octets before a piece that may be a scheme */
+    uint8_t before[MT_URL_SCHEME_MAX + 1];
+    bool is_html;
+    bool is_cut; /* the URL is longer than its room */
+    uint8_t url[MT_URL_MAX];
+};
+
+/* A URL as it stands there: nothing is decoded or made safe. */
+typedef void mt_url_found(void *ctx, struct mt_span url, bool is_cut);
+
+/* is_html: an apostrophe ends a URL, as it may be an attribute's. */
+void mt_url_start(struct mt_url_finder *finder, bool is_html);
+
+/* http, https and ftp, in any case, behind what is no letter or digit; up to what
+ * no URL holds: blanks, controls, angle brackets, quotes. Of what stands in a
+ * sentence its punctuation at the end is left out. */
+void mt_url_find(struct mt_url_finder *finder, struct mt_span bytes, mt_url_found *found, void *ctx);
+
+/* The part has ended. */
+void mt_url_finish(struct mt_url_finder *finder, mt_url_found *found, void *ctx);
+
+#endif

@@ -1,0 +1,54 @@
+/* URLs: a login before the host, and addresses in what stands behind it. */
+#include "redact/redact_priv.h"
+
+#define ENDS_HOST "/?#"
+#define SEPARATORS "/?#&;="
+
+static bool is_one_of(uint8_t byte, const char *set)
+{
+    return byte != 0 && strchr(set, byte) != NULL;
+}
+
+static size_t size_up_to(struct mt_span text, const char *set)
+{
+    size_t size = 0;
+
+    while (size < text.size && !is_one_of(text.ptr[size], set))
+        size++;
+    return size;
+}
+
+/* The login as a name; it may hold a password, whatever its form. */
+static void put_host(struct mt_redact *redact, struct mt_span host)
+{
+    const uint8_t *at = host.size > 0 ? memrchr(host.ptr, '@', host.size) : NULL;
+
+    if (at != NULL) {
+        mt_redact_put_login(redact, mt_span(host.ptr, (size_t)(at - host.ptr)));
+        mt_buf_put_byte(&redact->b, '@');
+        host = mt_span_from(host, (size_t)(at - host.ptr) + 1);
+    }
+    mt_redact_put_free(redact, host);
+}
+
+void mt_redact_put_url(struct mt_redact *redact, struct mt_span url)
+{
+    const uint8_t *slashes = url.size > 0 ? memmem(url.ptr, url.size, "://", 3) : NULL;
+
+    if (slashes == NULL) {
+        mt_redact_put_free(redact, url);
+        return;
+    }
+    size_t start = (size_t)(slashes - url.ptr) + 3;
+    struct mt_span rest = mt_span_from(url, start);
+    size_t size = size_up_to(rest, ENDS_HOST);
+
+    mt_buf_put_span(&redact->b, mt_span_head(url, start));
+    put_host(redact, mt_span_head(rest, size));
+    for (rest = mt_span_from(rest, size); rest.size > 0; rest = mt_span_from(rest, size)) {
+        mt_buf_put_byte(&redact->b, rest.ptr[0]);
+        rest = mt_span_from(rest, 1);
+        size = size_up_to(rest, SEPARATORS);
+        mt_redact_put_free(redact, mt_span_head(rest, size));
+    }
+}

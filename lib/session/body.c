@@ -1,0 +1,195 @@
+/* What the parts of a message hold, when that is asked for: decoded as it passes,
+ * hashed, and searched for URLs and the test marker. The state is an arena block
+ * that a session has while such a message passes; of a part stays an entry. */
+#include "base/hash.h"
+#include "dpi/digest.h"
+#include "message/decode.h"
+#include "message/find.h"
+#include "session/parts_priv.h"
+
+/* URLs kept of one message. */
+#define URLS_MAX 64u
+
+struct mt_body {
+    struct mt_digest digest;
+    struct mt_decode decode;
+    struct mt_entry_body *entry; /* of the part that passes; NULL when none is kept */
+    uint64_t decoded;
+    uint8_t marker;
+    bool is_text;
+    /* from here on only when URLs are wanted */
+    uint8_t url_count; /* of the message */
+    uint32_t seen[URLS_MAX];
+    struct mt_url_finder finder;
+};
+
+static size_t body_size(const struct mt_session_engine *engine)
+{
+    return engine->limits.content & MT_CONTENT_URLS ? sizeof(struct mt_body)
+                                                    : offsetof(struct mt_body, url_count);
+}
+
+static struct mt_body *get(struct mt_run *run)
+{
+    struct mt_tree *tree = run->session->extra->tree;
+
+    if (tree->body != NULL)
+        return tree->body;
+    tree->body = mt_arena_get(run->engine->arena, body_size(run->engine));
+    if (tree->body == NULL) {
+        mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
+        mt_cut(run, MT_CUT_PARTS);
+        return NULL;
+    }
+    tree->body->entry = NULL;
+    if (run->engine->limits.content & MT_CONTENT_URLS)
+        tree->body->url_count = 0;
+    return tree->body;
+}
+
+void mt_body_free(struct mt_session_engine *engine, struct mt_tree *tree)
+{
+    if (tree->body != NULL)
+        mt_arena_put(engine->arena, tree->body, body_size(engine));
+    tree->body = NULL;
+}
+
+/* --- URLs ------------------------------------------------------------------- */
+
+static bool is_known(struct mt_body *body, struct mt_span url)
+{
+    uint32_t hash = (uint32_t)mt_hash_bytes(0, url);
+
+    for (unsigned i = 0; i < body->url_count; i++) {
+        if (body->seen[i] == hash)
+            return true;
+    }
+    if (body->url_count < URLS_MAX)
+        body->seen[body->url_count] = hash;
+    return false;
+}
+
+static void take_url(void *ctx, struct mt_span url, bool is_cut)
+{
+    struct mt_run *run = ctx;
+    struct mt_body *body = run->session->extra->tree->body;
+
+    body->entry->urls += body->entry->urls < UINT32_MAX;
+    if (is_known(body, url))
+        return;
+    bool is_kept = body->url_count < URLS_MAX &&
+                   mt_store_put(run, MT_TAG_URL, sizeof(struct mt_entry_url), url, false) != NULL;
+    body->url_count += is_kept;
+    if (!is_kept || is_cut)
+        mt_cut(run, MT_CUT_URLS);
+}
+
+/* --- a part ----------------------------------------------------------------- */
+
+static bool is_text(const struct mt_mime_part *part)
+{
+    return part->type.size == 0 || mt_span_istarts(part->type, "text/");
+}
+
+/* Its digests lie behind the entry's struct. */
+static size_t digests_size(uint32_t content)
+{
+    return (content & MT_CONTENT_MD5 ? MT_DIGEST_MD5_SIZE : 0) +
+           (content & MT_CONTENT_SHA256 ? MT_DIGEST_SHA256_SIZE : 0);
+}
+
+void mt_body_skip(struct mt_run *run)
+{
+    struct mt_body *body = run->session->extra->tree->body;
+
+    if (body == NULL || body->entry == NULL)
+        return;
+    body->entry->flags = 0; /* a message, whose own parts follow */
+    body->entry = NULL;
+}
+
+void mt_body_begin(struct mt_run *run, const struct mt_mime_part *part)
+{
+    uint32_t content = run->engine->limits.content;
+    struct mt_body *body = get(run);
+    struct mt_entry_body *entry;
+
+    if (body == NULL)
+        return;
+    entry = mt_store_put(run, MT_TAG_BODY, sizeof(*entry) + digests_size(content), mt_span_none(), false);
+    body->entry = entry;
+    if (entry == NULL) {
+        mt_cut(run, MT_CUT_PARTS);
+        return;
+    }
+    entry->flags = MT_BODY_INCOMPLETE;
+    body->decoded = 0;
+    body->marker = 0;
+    body->is_text = is_text(part);
+    mt_decode_start(&body->decode, part->encoding);
+    mt_digest_start(&body->digest, (content & MT_CONTENT_MD5 ? MT_DIGEST_MD5 : 0) |
+                                       (content & MT_CONTENT_SHA256 ? MT_DIGEST_SHA256 : 0));
+    if (content & MT_CONTENT_URLS)
+        mt_url_start(&body->finder, mt_span_ieq_cstr(part->type, "text/html"));
+}
+
+/* Decoded octets. */
+static void take_decoded(struct mt_run *run, struct mt_body *body, struct mt_span bytes)
+{
+    body->decoded += bytes.size;
+    mt_digest_take(&body->digest, bytes);
+    if (!(body->entry->flags & MT_BODY_MARKER) && mt_find_marker(&body->marker, bytes))
+        body->entry->flags |= MT_BODY_MARKER;
+    if (body->is_text && (run->engine->limits.content & MT_CONTENT_URLS))
+        mt_url_find(&body->finder, bytes, take_url, run);
+}
+
+void mt_body_take(void *ctx, struct mt_span bytes)
+{
+    struct mt_run *run = ctx;
+    struct mt_body *body = run->session->extra->tree->body;
+
+    if (body == NULL || body->entry == NULL)
+        return;
+    if (!mt_decode_is_needed(&body->decode)) {
+        take_decoded(run, body, bytes);
+        return;
+    }
+    while (bytes.size > 0) {
+        struct mt_buf out = mt_buf(run->engine->scratch, sizeof(run->engine->scratch));
+        bytes = mt_span_from(bytes, mt_decode(&body->decode, bytes, &out));
+        take_decoded(run, body, mt_buf_span(&out));
+    }
+}
+
+static void put_digests(struct mt_body *body, uint32_t content)
+{
+    uint8_t *at = (uint8_t *)body->entry + sizeof(*body->entry);
+    uint8_t *md5 = at;
+
+    if (content & MT_CONTENT_MD5)
+        at += MT_DIGEST_MD5_SIZE;
+    mt_digest_finish(&body->digest, md5, at);
+    body->entry->flags |= MT_BODY_DIGESTS;
+}
+
+void mt_body_end(struct mt_run *run, bool is_whole, uint64_t *ret_decoded)
+{
+    struct mt_body *body = run->session->extra->tree->body;
+    struct mt_buf out = mt_buf(run->engine->scratch, sizeof(run->engine->scratch));
+
+    if (body == NULL || body->entry == NULL)
+        return;
+    if (is_whole) {
+        mt_decode_finish(&body->decode, &out);
+        take_decoded(run, body, mt_buf_span(&out));
+        body->entry->flags &= (uint8_t)~MT_BODY_INCOMPLETE;
+        put_digests(body, run->engine->limits.content);
+    }
+    if (body->decode.is_broken)
+        body->entry->flags |= MT_BODY_BROKEN;
+    if (run->engine->limits.content & MT_CONTENT_URLS)
+        mt_url_finish(&body->finder, take_url, run);
+    *ret_decoded = body->decoded;
+    body->entry = NULL;
+}

@@ -1,0 +1,47 @@
+/* Entries of the parts of messages.
+ *
+ * Ownership: as session/entries_priv.h. Thread: the engine's. Limits: those of
+ * message/mime.h and of body.c.
+ */
+#ifndef MT_SESSION_ENTRIES_PARTS_PRIV_H
+#define MT_SESSION_ENTRIES_PARTS_PRIV_H
+
+#include "session/entries_priv.h"
+
+/* A part of a message. Its texts: path, type, charset, name. */
+struct mt_entry_part {
+    struct mt_entry head;
+    uint8_t back;     /* as in RCPT */
+    uint8_t encoding; /* enum mt_mime_encoding */
+    uint8_t flags;    /* MT_MIME_* */
+    uint8_t path_size;
+    uint8_t type_size;
+    uint8_t charset_size;
+    uint64_t encoded; /* 0 until it has ended */
+    uint64_t decoded;
+    uint8_t text[];
+} MT_PACKED;
+
+enum {
+    MT_BODY_INCOMPLETE = 1 << 0, /* it was not seen to its end */
+    MT_BODY_DIGESTS = 1 << 1,    /* they are there */
+    MT_BODY_BROKEN = 1 << 2,     /* octets that its encoding does not have */
+    MT_BODY_MARKER = 1 << 3,
+};
+
+/* What the part before it holds, when that is looked at. Its text: those digests
+ * that are wanted, MD5 first. */
+struct mt_entry_body {
+    struct mt_entry head;
+    uint8_t flags;
+    uint32_t urls; /* also those that are not kept */
+    uint8_t text[];
+} MT_PACKED;
+
+/* A URL of the part before it. */
+struct mt_entry_url {
+    struct mt_entry head;
+    uint8_t text[];
+} MT_PACKED;
+
+#endif

@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""What parts hold: --hash and --urls, beside Python's email package, on mail that
+it has written and on mail that is broken.
+
+    test_content.py MAILTAP SOURCE-ROOT
+"""
+
+import email
+import email.message
+import email.policy
+import hashlib
+import os
+import random
+import sys
+
+from harness import Run, Tap, scratch
+from test_mail_bombs import Capture
+
+SMTP = email.policy.SMTP
+
+
+def stuffed(content):
+    """As DATA carries it: RFC 5321 section 4.5.2; the caller's CRLF dot CRLF follows."""
+    return content.replace(b"\r\n.", b"\r\n..").removesuffix(b"\r\n")
+
+
+def made_mail(rng, number):
+    """Text, HTML, attachments of all sizes, a message in the message: truth is read back from its bytes."""
+    mail = email.message.EmailMessage(policy=SMTP)
+    mail["From"], mail["To"], mail["Subject"] = "a@example.org", "b@example.net", f"number {number}"
+    words = ["one", "https://www.example.org/a?b=c", "café", "-- dashes", ".dot", "=20", "From x", "long" * 30]
+    text = "\n".join(" ".join(rng.choice(words) for _ in range(rng.randrange(1, 12))) for _ in range(rng.randrange(1, 30))) + "\n"
+    mail.set_content(text, cte=rng.choice(["quoted-printable", "base64", "8bit"]))
+    if rng.random() < 0.7:
+        mail.add_alternative(f"<p><a href='https://html.example/{number}'>{text}</a></p>\n", subtype="html",
+                             cte=rng.choice(["quoted-printable", "base64"]))
+    for _ in range(rng.randrange(0, 4)):
+        size = rng.choice([0, 1, 2, 3, 56, 57, 58, 1000, 20_000, 100_000])
+        mail.add_attachment(rng.randbytes(size), maintype="application", subtype="octet-stream", filename=f"file-{size}.bin")
+    if rng.random() < 0.3:
+        inner = email.message.EmailMessage(policy=SMTP)
+        inner["Subject"] = "inside"
+        inner.set_content("inner text\n" * rng.randrange(1, 5))
+        mail.add_attachment(inner)
+    return mail.as_bytes(policy=SMTP)
+
+
+def leaves(message):
+    """The decoded octets of parts that hold no others; None for a message, which has no digest of its own."""
+    if message.get_content_type() == "message/rfc822":
+        return [None] + leaves(message.get_payload(0))
+    if message.is_multipart():
+        return [leaf for part in message.get_payload() for leaf in leaves(part)]
+    return [message.get_payload(decode=True)]
+
+
+class Bench:
+    def __init__(self, mailtap, folder):
+        self.mailtap, self.folder = mailtap, folder
+
+    def capture(self, name, content):
+        path = os.path.join(self.folder, name + ".pcap")
+        Capture(path).mail(stuffed(content))
+        return path
+
+    def parts(self, paths, *options):
+        """Of each capture, in order."""
+        found = []
+        for path in paths:
+            run = Run(self.mailtap, ["read", "--json", *options, path])
+            if run.code != 0:
+                raise RuntimeError(f"{path}: {run.code} {run.stderr}")
+            [session], _alerts = run.records()
+            found.append(session["smtp"]["transactions"][0]["message"].get("parts", []))
+        return found
+
+
+def digests_agree(bench, seed):
+    rng = random.Random(seed)
+    contents = [made_mail(rng, i) for i in range(40)]
+    paths = [bench.capture(f"made-{i}", content) for i, content in enumerate(contents)]
+    for content, parts in zip(contents, bench.parts(paths, "--hash")):
+        truth = leaves(email.message_from_bytes(content, policy=SMTP))
+        if len(truth) != len(parts):
+            yield f"{len(parts)} parts instead of {len(truth)}"
+            continue
+        for leaf, part in zip(truth, parts):
+            wanted = None if leaf is None else {"md5": hashlib.md5(leaf).hexdigest(), "sha256": hashlib.sha256(leaf).hexdigest()}
+            if part.get("hash") != wanted:
+                yield f"{part}: not {wanted}, size {leaf and len(leaf)}"
+            if leaf is not None and part["size"] != len(leaf):
+                yield f"{part}: its size is {len(leaf)}"
+            if part.get("findings"):
+                yield f"{part}: nothing is wrong with it"
+
+
+def only_what_is_asked_for(bench):
+    path = bench.capture("plain", b"Subject: x\r\n\r\nsee https://user:secret@www.example.org/?mail=joe@example.com\r\n")
+    for options, wanted in [((), []), (("--hash",), ["md5", "sha256"]), (("--hash=md5",), ["md5"]), (("--hash=sha256",), ["sha256"])]:
+        [parts] = bench.parts([path], *options)
+        found = sorted(key for part in parts for key in part.get("hash", {}))
+        if found != wanted or any("urls" in part for part in parts):
+            yield f"{options}: {parts}"
+    [[part]] = bench.parts([path], "--urls")
+    if part.get("urls") != ["https://user:secret@www.example.org/?mail=joe@example.com"] or "hash" in part:
+        yield f"--urls: {part}"
+
+
+def addresses_in_urls_are_taken_out(bench):
+    text = b"http://joe:secret@mail.example.com/x?to=joe@example.com https://example.com/u/joe%40example.com mailto:joe@example.com\r\n"
+    path = bench.capture("addresses", b"Subject: x\r\n\r\n" + text)
+    for mode in ("local-part", "hash", "drop"):
+        [[part]] = bench.parts([path], "--urls", "--redact", mode)
+        told = " ".join(part.get("urls", []))
+        if not part.get("urls") or "joe@" in told or "joe%40" in told or "joe:" in told or "secret" in told:
+            yield f"{mode}: {part}"
+
+
+def marker_is_found(bench):
+    marker = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTI" + b"VIRUS-TEST-FILE!$H+H*"
+    mail = email.message.EmailMessage(policy=SMTP)
+    mail["Subject"] = "a test"
+    mail.set_content("see the file\n")
+    mail.add_attachment(b"zip" * 999 + marker, maintype="application", subtype="zip", filename="a.zip")
+    [parts] = bench.parts([bench.capture("marker", mail.as_bytes(policy=SMTP))], "--hash")
+    if [part.get("findings") for part in parts] != [None, ["test_marker"]]:
+        yield parts
+
+
+def lists_are_cut(bench):
+    text = b"".join(b"http://n%d.example/ http://again.example/\r\n" % i for i in range(200)) + b"http://" + b"x" * 600
+    path = bench.capture("many", b"Subject: x\r\n\r\n" + text + b"\r\n")
+    run = Run(bench.mailtap, ["read", "--json", "--urls", path])
+    [session], _alerts = run.records()
+    [part] = session["smtp"]["transactions"][0]["message"]["parts"]
+    if len(part["urls"]) != 64 or part["urls_total"] != 401:
+        yield f"{len(part['urls'])} of {part['urls_total']}"
+    if "smtp.transactions.message.parts.urls" not in session["smtp"].get("truncated", []):
+        yield session["smtp"].get("truncated")
+
+
+def wrong_options_are_named(bench):
+    for options, word in [(["--hash=sha1"], b"sha1"), (["--hash="], b"--hash"), (["--message", "headers", "--hash"], b"--message headers")]:
+        run = Run(bench.mailtap, ["read", *options, "x.pcap"])
+        if run.code != 2 or word not in run.stderr:
+            yield f"{options}: {run.code} {run.stderr}"
+
+
+def main(mailtap):
+    tap = Tap()
+    with scratch() as folder:
+        bench = Bench(mailtap, folder)
+        tap.check("digests and sizes of parts are those of Python's email package", digests_agree(bench, 20))
+        tap.check("nothing is decoded that was not asked for", only_what_is_asked_for(bench))
+        tap.check("addresses in URLs, also before a host, are taken out with --redact", addresses_in_urls_are_taken_out(bench))
+        tap.check("the test marker is found behind base64", marker_is_found(bench))
+        tap.check("lists of URLs are cut, their number is not", lists_are_cut(bench))
+        tap.check("options that mean nothing are named", wrong_options_are_named(bench))
+    return tap.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
