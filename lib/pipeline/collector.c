@@ -19,6 +19,7 @@ enum {
 static void collector_free(struct mt_collector *collector)
 {
     mt_detect_destroy(collector->detect);
+    mt_sigma_correlator_destroy(collector->correlator);
     mt_redact_destroy(collector->redact);
     mt_unpacked_fini(&collector->unpacked);
     free(collector->lines);
@@ -101,6 +102,15 @@ static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rul
     sink_leave(collector);
 }
 
+static void on_alarm(void *ctx, const struct mt_sigma_alarm *alarm)
+{
+    struct mt_collector *collector = ctx;
+    struct mt_record_alert alert;
+    mt_match_alarm(alarm, collector->observer_name, collector->observer_version, &alert);
+    mt_stats_add(&collector->stats, MT_COUNTER_ALERTS, 1);
+    on_alert(collector, &alert, MT_RULE_LOADED, alarm->level);
+}
+
 int mt_collector_create(const struct mt_pipeline_config *config, const struct mt_pipeline_sink *sink,
                         void *sink_ctx, struct mt_collector **ret_collector)
 {
@@ -121,6 +131,9 @@ int mt_collector_create(const struct mt_pipeline_config *config, const struct mt
                               : -ENOMEM;
     if (rc == 0)
         rc = mt_redact_create(&config->redact, &collector->redact);
+    if (rc == 0)
+        rc = mt_sigma_correlator_create(config->sigma, config->correlation_memory, on_alarm, collector,
+                                        &collector->correlator);
     if (rc != 0) {
         mt_collector_destroy(collector);
         return rc;
@@ -206,4 +219,50 @@ void mt_collector_observe(struct mt_collector *collector, const struct mt_observ
         mt_stats_add(&collector->stats, MT_COUNTER_OBSERVATIONS_SHED, 1);
     else
         mt_detect_observe(collector->detect, observation);
+}
+
+/* --- correlations ------------------------------------------------------------ */
+
+static void count_correlated(struct mt_collector *collector)
+{
+    const struct mt_sigma_correlator_counts *now = mt_sigma_correlator_counts(collector->correlator);
+    const struct mt_sigma_correlator_counts *before = &collector->correlated;
+    mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED, now->feeds - before->feeds);
+    mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED_SHED, now->lost - before->lost);
+    mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED_LATE, now->late - before->late);
+    mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED_EARLY, now->early - before->early);
+    mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED_STALE, now->stale - before->stale);
+    mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED_EVICTED, now->evicted - before->evicted);
+    mt_stats_add(&collector->stats, MT_COUNTER_ALERTS_SUPPRESSED, now->held - before->held);
+    collector->correlated = *now;
+}
+
+/* A sink that has not come back may hold an alert that points into the correlator. */
+void mt_collector_feed(struct mt_collector *collector, struct mt_span packed)
+{
+    if (mt_collector_is_shedding(collector))
+        mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED_SHED, 1);
+    else
+        mt_sigma_correlator_feed(collector->correlator, packed);
+}
+
+void mt_collector_advance(struct mt_collector *collector, uint64_t time)
+{
+    if (mt_collector_is_shedding(collector) || !mt_sigma_correlator_has_work(collector->correlator))
+        return;
+    mt_sigma_correlator_advance(collector->correlator, time);
+    count_correlated(collector);
+}
+
+void mt_collector_end(struct mt_collector *collector)
+{
+    if (!mt_collector_is_shedding(collector))
+        mt_sigma_correlator_finish(collector->correlator);
+    count_correlated(collector);
+}
+
+void mt_collector_use_rules(struct mt_collector *collector, const struct mt_sigma *sigma)
+{
+    mt_sigma_correlator_reload(collector->correlator, sigma);
+    count_correlated(collector);
 }

@@ -5,7 +5,7 @@
  * collector over (mt_collector_abandon): it owns everything but the lines in the
  * sink's hands, and the thread that is stuck ends should it ever come back.
  *
- * Ownership: owns the detect engine. Thread: one. Limits: lines are gathered up
+ * Ownership: owns the detect engine and the correlator. Thread: one. Limits: lines are gathered up
  * to 256 KiB before the sink is called.
  */
 #ifndef MT_PIPELINE_COLLECTOR_PRIV_H
@@ -17,7 +17,9 @@
 struct mt_collector {
     struct mt_stats stats;
     struct mt_detect *detect;
-    struct mt_redact *redact; /* NULL: nothing is taken out */
+    struct mt_sigma_correlator *correlator;
+    struct mt_sigma_correlator_counts correlated; /* as they are in stats */
+    struct mt_redact *redact;                     /* NULL: nothing is taken out */
     const struct mt_pipeline_sink *sink;
     void *sink_ctx;
     uint8_t *lines;
@@ -43,7 +45,16 @@ void mt_collector_destroy(struct mt_collector *collector);
 void mt_collector_line(struct mt_collector *collector, struct mt_span line);
 void mt_collector_document(struct mt_collector *collector, struct mt_span packed);
 void mt_collector_match(struct mt_collector *collector, struct mt_span packed);
+void mt_collector_feed(struct mt_collector *collector, struct mt_span packed);
 void mt_collector_observe(struct mt_collector *collector, const struct mt_observation *observation);
+
+/* Every worker has come to this time of packets: correlations are judged up to a
+ * little before it. */
+void mt_collector_advance(struct mt_collector *collector, uint64_t time);
+/* Everything has come: what correlations have to say is said. */
+void mt_collector_end(struct mt_collector *collector);
+/* Correlations of other rules; NULL: none. */
+void mt_collector_use_rules(struct mt_collector *collector, const struct mt_sigma *sigma);
 
 /* Hands gathered lines to the sink. */
 void mt_collector_flush(struct mt_collector *collector);

@@ -387,6 +387,7 @@ static void threads_join(struct mt_live *live)
     mt_merge_take_over(&live->merge);
     while (mt_merge_step(&live->merge)) {
     }
+    mt_collector_end(live->collector);
     mt_collector_flush(live->collector);
 }
 

@@ -232,6 +232,7 @@ static void collector_take_rules(struct mt_live *live)
     if (!rules)
         return;
     mt_detect_reload(live->collector->detect, &rules->detect, &rules->site);
+    mt_collector_use_rules(live->collector, rules->sigma);
     mt_rules_taken(&live->collector_rules, rules);
 }
 
@@ -291,6 +292,7 @@ void *mt_live_collector_main(void *arg)
         mt_busy_turn(&live->collector_busy, true);
     }
     collector_take_health(live);
+    mt_collector_end(live->collector);
     mt_collector_flush(live->collector);
     if (capture->ops->detach)
         capture->ops->detach(capture);

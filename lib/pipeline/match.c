@@ -2,6 +2,8 @@
 
 #define VALUE_MAX 200u
 #define TITLE_MAX 256u
+#define FEED_VALUE_MAX 40u /* bytes, of which each may become four */
+#define FEED_LINE_SIZE 255u
 
 /* Then texts, each behind its size, with a zero byte behind it: event.id, rule.name,
  * rule.id, rule.description, techniques, message, evidence. */
@@ -38,33 +40,43 @@ static uint64_t time_of(const struct mt_sigma_match *match)
     return match->session->event_end ? match->session->event_end : match->session->timestamp;
 }
 
-/* May the value be shown where addresses are taken out? Names are from fixed sets. */
-static bool is_open(const struct mt_sigma_evidence *evidence)
+/* May a text of the field be shown where addresses are taken out? Names are from
+ * fixed sets. */
+static bool is_open_field(const struct mt_field_group *group, const struct mt_field *field)
 {
-    if (evidence->is_harmless)
-        return true;
-    if (!evidence->field)
+    if (!field)
         return false;
-    enum mt_field_type type = (enum mt_field_type)evidence->field->type;
+    enum mt_field_type type = (enum mt_field_type)field->type;
     if (type == MT_FIELD_TYPE_NAME || type == MT_FIELD_TYPE_NAMES)
         return true;
     return (type == MT_FIELD_TYPE_TEXT || type == MT_FIELD_TYPE_TEXTS) &&
-           mt_redact_privacy(evidence->group, evidence->field) == MT_PRIVACY_KEEP;
+           mt_redact_privacy(group, field) == MT_PRIVACY_KEEP;
+}
+
+static bool is_open(const struct mt_sigma_evidence *evidence)
+{
+    return evidence->is_harmless || is_open_field(evidence->group, evidence->field);
 }
 
 /* "2026-11-22T13:38:00.000000000Z smtp.helo.name: mail.example.org" */
-static void put_evidence(struct mt_buf *b, const struct mt_sigma_match *match,
-                         const struct mt_sigma_evidence *evidence, bool hides)
+static void put_evidence(struct mt_buf *line, const struct mt_sigma_match *match,
+                         const struct mt_sigma_evidence *evidence, bool hides, size_t size_max)
+{
+    mt_buf_put_time(line, time_of(match));
+    mt_buf_put_byte(line, ' ');
+    mt_buf_put_head(line, mt_span_head(mt_span_cstr(evidence->path), size_max));
+    if (!hides || is_open(evidence)) {
+        mt_buf_put_cstr(line, ": ");
+        mt_buf_put_escaped(line, mt_span_head(evidence->value, size_max));
+    }
+}
+
+static void pack_evidence(struct mt_buf *b, const struct mt_sigma_match *match,
+                          const struct mt_sigma_evidence *evidence, bool hides)
 {
     uint8_t line[1200];
     struct mt_buf text = mt_buf(line, sizeof(line));
-    mt_buf_put_time(&text, time_of(match));
-    mt_buf_put_byte(&text, ' ');
-    mt_buf_put_head(&text, mt_span_head(mt_span_cstr(evidence->path), VALUE_MAX));
-    if (!hides || is_open(evidence)) {
-        mt_buf_put_cstr(&text, ": ");
-        mt_buf_put_escaped(&text, mt_span_head(evidence->value, VALUE_MAX));
-    }
+    put_evidence(&text, match, evidence, hides, VALUE_MAX);
     put_text(b, mt_buf_span(&text));
 }
 
@@ -105,8 +117,29 @@ bool mt_match_pack(const struct mt_sigma_match *match, bool hides, struct mt_buf
         put_cstr(b, rule->techniques.items[i]);
     put_message(b, match);
     for (uint32_t i = 0; i < head.evidence_count; i++)
-        put_evidence(b, match, &match->evidence[i], hides);
+        pack_evidence(b, match, &match->evidence[i], hides);
     return !b->overflow;
+}
+
+bool mt_match_pack_feed(const struct mt_sigma_match *match, const struct mt_match_feed *feed,
+                        struct mt_buf *ret_packed)
+{
+    uint8_t storage[MT_SIGMA_FEED_LINES_MAX][FEED_LINE_SIZE];
+    struct mt_span lines[MT_SIGMA_FEED_LINES_MAX];
+    struct mt_sigma_feed_more more = {
+        .time = time_of(match),
+        .completed = feed->completed,
+        .sequence = feed->sequence,
+        .lines = lines,
+        .line_count = (uint32_t)mt_min_u64(match->evidence_count, MT_SIGMA_FEED_LINES_MAX),
+        .may_show = feed->hides ? is_open_field : NULL,
+    };
+    for (uint32_t i = 0; i < more.line_count; i++) {
+        struct mt_buf line = mt_buf(storage[i], sizeof(storage[i]));
+        put_evidence(&line, match, &match->evidence[i], feed->hides, FEED_VALUE_MAX);
+        lines[i] = mt_buf_span(&line);
+    }
+    return mt_sigma_feed_pack(match, &more, ret_packed);
 }
 
 static struct mt_span get_text(struct mt_span *packed)
@@ -164,4 +197,40 @@ void mt_match_unpack(struct mt_span packed, struct mt_span observer_name, const 
     for (uint32_t i = 0; i < head.evidence_count; i++)
         ret_alert->evidence[i] = get_text(&packed);
     alert->evidence = (struct mt_texts){.items = ret_alert->evidence, .count = head.evidence_count};
+}
+
+void mt_match_alarm(const struct mt_sigma_alarm *alarm, struct mt_span observer_name,
+                    const char *observer_version, struct mt_record_alert *ret_alert)
+{
+    static const char *const categories[] = {"email", "network"};
+    const struct mt_sigma_rule *rule = alarm->rule;
+    *ret_alert = (struct mt_record_alert){
+        .timestamp = alarm->time,
+        .ecs_version = MT_ECS_VERSION,
+        .event_category = {.items = categories, .count = MT_ARRAY_COUNT(categories)},
+        .event_dataset = "mailtap.alert",
+        .event_kind = "alert",
+        .event_id = alarm->event_id,
+        .event_severity = mt_level_severity(alarm->level),
+        .observer_name = observer_name,
+        .observer_type = "sensor",
+        .observer_version = observer_version,
+        .rule_category = "correlation",
+        .rule_level = mt_level_name(alarm->level),
+        .rule_name = rule->name,
+        .rule_id = rule->id,
+        .rule_description = rule->description ? rule->description : rule->title,
+        .threat_technique_id = {.items = rule->techniques.items,
+                                .count =
+                                    (uint32_t)mt_min_u64(rule->techniques.count, MT_MATCH_TECHNIQUES_MAX)},
+        .message = alarm->message,
+        .source_ip = alarm->source_ip,
+        .source_port = alarm->source_port,
+        .destination_ip = alarm->destination_ip,
+        .destination_port = alarm->destination_port,
+        .count = alarm->count,
+        .window = alarm->window,
+        .group_by = {.items = alarm->keys, .count = alarm->key_count},
+        .evidence = {.items = alarm->lines, .count = alarm->line_count},
+    };
 }

@@ -8,7 +8,7 @@
 #define MT_PIPELINE_MATCH_PRIV_H
 
 #include "redact/redact.h"
-#include "sigma/sigma.h"
+#include "sigma/correlate.h"
 
 #define MT_MATCH_MAX 8192u
 #define MT_MATCH_TECHNIQUES_MAX 8u
@@ -17,12 +17,26 @@
  * the buffer is too small. */
 bool mt_match_pack(const struct mt_sigma_match *match, bool hides, struct mt_buf *ret_packed);
 
+struct mt_match_feed {
+    uint64_t completed; /* of mt_sigma_feed_more */
+    uint32_t sequence;
+    bool hides;
+};
+
+/* For correlations: mt_sigma_feed_pack with evidence. */
+bool mt_match_pack_feed(const struct mt_sigma_match *match, const struct mt_match_feed *feed,
+                        struct mt_buf *ret_packed);
+
 struct mt_match_alert {
     struct mt_record_alert alert;
     enum mt_level level;
     const char *techniques[MT_MATCH_TECHNIQUES_MAX];
     struct mt_span evidence[MT_SIGMA_EVIDENCE_MAX];
 };
+
+/* An alarm of correlations as an alert, which points into it. */
+void mt_match_alarm(const struct mt_sigma_alarm *alarm, struct mt_span observer_name,
+                    const char *observer_version, struct mt_record_alert *ret_alert);
 
 /* observer: of this run. */
 void mt_match_unpack(struct mt_span packed, struct mt_span observer_name, const char *observer_version,

@@ -63,11 +63,18 @@ static void direct_match(void *ctx, struct mt_span packed, uint64_t number)
     mt_collector_match(ctx, packed);
 }
 
+static void direct_feed(void *ctx, struct mt_span packed, uint64_t number)
+{
+    (void)number;
+    mt_collector_feed(ctx, packed);
+}
+
 static const struct mt_worker_output direct_output = {
     .line = direct_line,
     .observation = direct_observation,
     .document = direct_document,
     .match = direct_match,
+    .feed = direct_feed,
 };
 
 static int single_run(const struct mt_pipeline_config *config, struct mt_capture *capture,
@@ -91,10 +98,12 @@ static int single_run(const struct mt_pipeline_config *config, struct mt_capture
             result->last_time = frames[count - 1].mark.time;
             last_number = frames[count - 1].mark.number;
             mt_front_burst(front, worker, frames, count);
+            mt_collector_advance(collector, worker->now.time);
         }
         capture->ops->release(capture);
     }
     mt_worker_finish(worker, &(struct mt_mark){.time = result->last_time, .number = last_number});
+    mt_collector_end(collector);
     mt_collector_flush(collector);
     mt_stats_sum(&result->stats, &worker->stats);
     struct mt_tally *tally = worker->tally;

@@ -62,6 +62,7 @@ struct mt_pipeline_config {
     uint32_t encoding_count;
     bool is_long_run;             /* memory/pages.h; set for live runs */
     const struct mt_sigma *sigma; /* rules, with an evaluator for each worker; NULL: none */
+    size_t correlation_memory;    /* 0: 64 MiB for what their correlations keep */
     const _Atomic bool *stop; /* when it turns true the run ends as at the end of the capture; may be NULL */
 };
 

@@ -10,6 +10,7 @@ struct mt_block {
     size_t size;
     size_t cap;
     size_t read; /* the collector's place */
+    bool has_feeds;
     _Alignas(16) uint8_t bytes[];
 };
 
@@ -18,6 +19,7 @@ enum kind {
     KIND_OBSERVATION,
     KIND_DOCUMENT,
     KIND_MATCH,
+    KIND_FEED,
 };
 
 struct entry {
@@ -90,6 +92,7 @@ static struct mt_block *block_get(struct mt_results *results, size_t need)
     if (block) {
         block->size = 0;
         block->read = 0;
+        block->has_feeds = false;
         block->next = NULL;
         return block;
     }
@@ -177,6 +180,18 @@ static void put_match(void *ctx, struct mt_span packed, uint64_t number)
         mt_stats_add(results->stats, MT_COUNTER_ALERTS_SHED, 1);
 }
 
+static void put_feed(void *ctx, struct mt_span packed, uint64_t number)
+{
+    struct mt_results *results = ctx;
+    void *to = entry_add(results, number, packed.size, KIND_FEED);
+    if (to) {
+        memcpy(to, packed.ptr, packed.size);
+        results->block->has_feeds = true;
+    } else {
+        mt_stats_add(results->stats, MT_COUNTER_CORRELATED_SHED, 1);
+    }
+}
+
 static void put_observation(void *ctx, const struct mt_observation *observation)
 {
     struct mt_results *results = ctx;
@@ -192,6 +207,7 @@ const struct mt_worker_output mt_results_output = {
     .observation = put_observation,
     .document = put_document,
     .match = put_match,
+    .feed = put_feed,
 };
 
 void mt_results_say(struct mt_results *results, uint64_t watermark)
@@ -202,6 +218,7 @@ void mt_results_say(struct mt_results *results, uint64_t watermark)
             return;
         block_push(results);
     }
+    atomic_store_explicit(&results->time, results->now->time, memory_order_release);
     watermark_raise(results, watermark);
 }
 
@@ -209,6 +226,7 @@ void mt_results_end(struct mt_results *results)
 {
     if (results->block)
         block_push(results);
+    atomic_store_explicit(&results->time, UINT64_MAX, memory_order_release);
     atomic_store_explicit(&results->watermark, UINT64_MAX, memory_order_release);
 }
 
@@ -241,12 +259,28 @@ static void head_find(struct mt_results *results)
     results->head = UINT64_MAX;
 }
 
-static bool drain(struct mt_results *results)
+/* Feeds are put in the order of their own time, not of frames, so they need not
+ * wait for other workers; and must not, or the correlator would think that a
+ * worker's time says that all of its feeds are there. */
+static void take_feeds(struct mt_collector *collector, const struct mt_block *block)
+{
+    for (size_t at = 0; at < block->size;) {
+        struct entry entry;
+        memcpy(&entry, block->bytes + at, sizeof(entry));
+        if (entry.kind == KIND_FEED)
+            mt_collector_feed(collector, mt_span(block->bytes + at + sizeof(entry), entry.size));
+        at += entry_space(entry.size);
+    }
+}
+
+static bool drain(struct mt_collector *collector, struct mt_results *results)
 {
     struct mt_block *block;
     bool has_moved = false;
     while ((block = mt_ring_pop(&results->full)) != NULL) {
         block->next = NULL;
+        if (block->has_feeds)
+            take_feeds(collector, block);
         if (results->last)
             results->last->next = block;
         else
@@ -274,6 +308,8 @@ static void take(struct mt_merge *merge, struct mt_results *results)
         mt_collector_observe(merge->collector, observation);
     } else if (entry.kind == KIND_MATCH) {
         mt_collector_match(merge->collector, mt_span(bytes, entry.size));
+    } else if (entry.kind == KIND_FEED) {
+        /* has been taken */
     } else if (entry.kind == KIND_DOCUMENT) {
         mt_collector_document(merge->collector, mt_span(bytes, entry.size));
     } else {
@@ -312,16 +348,20 @@ static bool take_first(struct mt_merge *merge, uint64_t watermark)
 bool mt_merge_step(struct mt_merge *merge)
 {
     uint64_t watermark = UINT64_MAX;
+    uint64_t time = UINT64_MAX;
     bool has_moved = false;
     /* first how far they are, then what they have sent: so nothing of it is missing */
     for (uint32_t i = 0; i < merge->count; i++) {
         const struct mt_results *results = merge->results[i];
         watermark = mt_min_u64(watermark, atomic_load_explicit(&results->watermark, memory_order_acquire));
+        time = mt_min_u64(time, atomic_load_explicit(&results->time, memory_order_acquire));
     }
     for (uint32_t i = 0; i < merge->count; i++)
-        has_moved |= drain(merge->results[i]);
+        has_moved |= drain(merge->collector, merge->results[i]);
     while (take_first(merge, watermark))
         has_moved = true;
+    if (time != UINT64_MAX)
+        mt_collector_advance(merge->collector, time);
     return has_moved;
 }
 

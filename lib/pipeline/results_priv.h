@@ -30,6 +30,7 @@ struct mt_results {
     struct mt_ring full;  /* blocks, worker to collector */
     struct mt_ring empty; /* and back */
     _Alignas(MT_CACHE_LINE) _Atomic uint64_t watermark;
+    _Atomic uint64_t time;  /* of packets, up to which the wheel has been turned and all is handed over */
     _Atomic uint32_t units; /* blocks that exist, larger ones by their multiple of MT_BLOCK_SIZE */
     /* the worker's */
     _Alignas(MT_CACHE_LINE) struct mt_stats *stats;

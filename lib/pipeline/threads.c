@@ -142,6 +142,7 @@ int mt_threads_run(const struct mt_pipeline_config *config, struct mt_capture *c
         if (rc == 0)
             deal_all(&t, config, capture, front, result);
         threads_join(&t);
+        mt_collector_end(collector);
         mt_collector_flush(collector);
     }
     memset(&result->tally, 0, sizeof(result->tally));

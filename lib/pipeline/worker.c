@@ -121,6 +121,9 @@ static bool candidate_is_mail(struct mt_worker *worker, struct mt_flow *flow)
 
 static void flow_end(struct mt_worker *worker, struct mt_flow *flow, enum mt_session_end end)
 {
+    worker->closing = flow->flags & FLOW_LINGERS      ? MT_CLOSING_LINGERED
+                      : end == MT_SESSION_END_TIMEOUT ? MT_CLOSING_IDLE
+                                                      : MT_CLOSING_NOW;
     if (flow->flags & FLOW_LINGERS) {
         end = (enum mt_session_end)(flow->flags >> FLOW_END_SHIFT);
     } else {

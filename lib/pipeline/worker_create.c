@@ -61,9 +61,36 @@ static void put_redacted(struct mt_worker *worker, const struct mt_record_sessio
         mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_SHED, 1);
 }
 
+/* When the record was due: of its packets and times alone, not of when the wheel
+ * turned. */
+static uint64_t completed_at(const struct mt_worker *worker, const struct mt_record_session *record)
+{
+    if (worker->closing == MT_CLOSING_NOW)
+        return worker->now.time;
+    bool is_idle = worker->closing == MT_CLOSING_IDLE;
+    return record->event_end + (is_idle ? worker->config->idle_timeout * MT_SEC : 0);
+}
+
+static void put_feed(struct mt_worker *worker, const struct mt_sigma_match *match)
+{
+    struct mt_buf packed = mt_buf(worker->line, mt_min_u64(worker->line_cap, MT_SIGMA_FEED_MAX));
+    const struct mt_match_feed feed = {.completed = completed_at(worker, match->session),
+                                       .sequence = worker->feed_count++,
+                                       .hides = worker->redact != NULL};
+    if (mt_match_pack_feed(match, &feed, &packed))
+        worker->output->feed(worker->output_ctx, mt_buf_span(&packed), worker->now.number);
+    else
+        mt_stats_add(&worker->stats,
+                     packed.overflow ? MT_COUNTER_CORRELATED_SHED : MT_COUNTER_CORRELATED_UNGROUPED, 1);
+}
+
 static void on_match(void *ctx, const struct mt_sigma_match *match)
 {
     struct mt_worker *worker = ctx;
+    if (match->feeds)
+        put_feed(worker, match);
+    if (match->rule->is_silent)
+        return;
     struct mt_buf packed = mt_buf(worker->line, mt_min_u64(worker->line_cap, MT_MATCH_MAX));
     if (mt_match_pack(match, worker->redact != NULL, &packed))
         worker->output->match(worker->output_ctx, mt_buf_span(&packed), worker->now.number);
@@ -76,6 +103,7 @@ static void judge_record(struct mt_worker *worker, const struct mt_record_sessio
 {
     const struct mt_sigma_counts *counts = mt_sigma_counts(worker->rules);
     struct mt_sigma_counts before = *counts;
+    worker->feed_count = 0;
     mt_sigma_evaluate(worker->rules, record, on_match, worker);
     mt_stats_add(&worker->stats, MT_COUNTER_RULES_EVENTS, counts->events - before.events);
     mt_stats_add(&worker->stats, MT_COUNTER_RULES_FILTERED, counts->filtered - before.filtered);

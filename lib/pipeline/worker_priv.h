@@ -20,6 +20,14 @@ struct mt_worker_output {
     void (*observation)(void *ctx, const struct mt_observation *observation);
     void (*document)(void *ctx, struct mt_span packed, uint64_t number);
     void (*match)(void *ctx, struct mt_span packed, uint64_t number); /* match_priv.h */
+    void (*feed)(void *ctx, struct mt_span packed, uint64_t number);  /* sigma/correlate.h */
+};
+
+/* How a flow ended, which says how long after its last packet its record comes. */
+enum mt_closing {
+    MT_CLOSING_NOW,      /* by the packet in hand, or with the run */
+    MT_CLOSING_LINGERED, /* it had ended before */
+    MT_CLOSING_IDLE,     /* nothing came for the idle timeout */
 };
 
 struct mt_worker {
@@ -39,8 +47,10 @@ struct mt_worker {
     struct mt_redact *redact;     /* NULL: nothing is taken out */
     struct mt_encoders *encoders; /* NULL: native lines are all */
     struct mt_tally *tally;
-    uint32_t flows_max; /* of its table */
-    uint8_t *line;      /* the record being encoded */
+    enum mt_closing closing; /* of the record in hand */
+    uint32_t feed_count;     /* of the record in hand */
+    uint32_t flows_max;      /* of its table */
+    uint8_t *line;           /* the record being encoded */
     size_t line_cap;
     uint8_t ports[65536 / 8];
 };

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define TIMESPAN_MAX ((uint64_t)3650 * 86400)
+
 enum key {
     KEY_TYPE,
     KEY_RULES,
@@ -19,7 +21,7 @@ enum key {
 static const char *const keys[KEY_COUNT] = {"type",     "rules",     "aliases", "group-by",
                                             "timespan", "condition", "generate"};
 
-static const char *const type_names[] = {
+const char *const mt_sigma_correlation_names[] = {
 #define MT_SIGMA_CORRELATION(NAME, name) name,
 #include "sigma/correlations.def"
 #undef MT_SIGMA_CORRELATION
@@ -35,14 +37,16 @@ static int wrong(const struct mt_sigma_reading *r, const struct mt_yaml *at, con
 static int take_type(struct mt_sigma_reading *r, const struct mt_yaml *value)
 {
     for (int i = 0; i < MT_SIGMA_CORRELATE_TYPES; i++) {
-        if (value->kind == MT_YAML_TEXT && mt_span_eq(value->text, mt_span_cstr(type_names[i]))) {
+        if (value->kind == MT_YAML_TEXT &&
+            mt_span_eq(value->text, mt_span_cstr(mt_sigma_correlation_names[i]))) {
             r->loaded->correlation->type = (enum mt_sigma_correlation_type)i;
             return 0;
         }
     }
-    const char *nearest = value->kind == MT_YAML_TEXT
-                              ? mt_yaml_nearest(value->text, type_names, MT_SIGMA_CORRELATE_TYPES)
-                              : NULL;
+    const char *nearest =
+        value->kind == MT_YAML_TEXT
+            ? mt_yaml_nearest(value->text, mt_sigma_correlation_names, MT_SIGMA_CORRELATE_TYPES)
+            : NULL;
     mt_yaml_report_place(r->report, value->line, value->column, "correlation: unknown type %s%s%s%s",
                          mt_yaml_describe(value).text, nearest ? "; did you mean \"" : "",
                          nearest ? nearest : "", nearest ? "\"?" : "");
@@ -73,8 +77,10 @@ static int take_timespan(struct mt_sigma_reading *r, const struct mt_yaml *value
     uint64_t number;
     for (size_t i = 0; i < MT_ARRAY_COUNT(units); i++) {
         if (text.size < 2 || text.ptr[text.size - 1] != units[i].unit ||
-            !take_digits(mt_span_head(text, text.size - 1), &number) || number == 0 || number > 3650000)
+            !take_digits(mt_span_head(text, text.size - 1), &number) || number == 0)
             continue;
+        if (number > TIMESPAN_MAX / units[i].seconds)
+            return wrong(r, value, "timespan: more than ten years");
         r->loaded->correlation->timespan = number * units[i].seconds;
         return 0;
     }
@@ -114,16 +120,74 @@ static bool is_empty_range(const struct mt_sigma_correlation *c)
         high = mt_min_u64(high, c->bounds[1]);
     if (c->bound_bits & MT_SIGMA_BOUND_LT && c->bounds[0] == 0)
         return true;
+    if (c->bound_bits & MT_SIGMA_BOUND_EQ && (c->bounds[4] < low || c->bounds[4] > high))
+        return true;
+    if (c->bound_bits & MT_SIGMA_BOUND_NEQ && c->bound_bits & MT_SIGMA_BOUND_EQ &&
+        c->bounds[4] == c->bounds[5])
+        return true;
     return low > high;
+}
+
+static int read_places(struct mt_sigma_reading *r, const struct mt_yaml *value,
+                       struct mt_sigma_place **ret_places)
+{
+    bool is_list = value->kind == MT_YAML_LIST;
+    uint32_t count = 0;
+    for (const struct mt_yaml *v = is_list ? value->child : value; v; v = is_list ? v->next : NULL)
+        count++;
+    struct mt_sigma_place *places = mt_sigma_alloc(&r->sigma->memory, (count + 1) * sizeof(*places));
+    if (!places)
+        return -ENOMEM;
+    *ret_places = places;
+    for (const struct mt_yaml *v = is_list ? value->child : value; v; v = is_list ? v->next : NULL)
+        *places++ = (struct mt_sigma_place){.line = v->line, .column = v->column};
+    return 0;
+}
+
+static int take_group_by(struct mt_sigma_reading *r, const struct mt_yaml *value)
+{
+    struct mt_sigma_correlation *c = r->loaded->correlation;
+    int rc = mt_sigma_read_texts(r, "group-by", value, &c->group_by);
+    if (rc == 0 && c->group_by.count > MT_SIGMA_KEYS_MAX)
+        return wrong(r, value, "group-by: more than 8 fields");
+    return rc != 0 ? rc : read_places(r, value, &c->group_places);
+}
+
+static int take_fields(struct mt_sigma_reading *r, const struct mt_yaml *value)
+{
+    struct mt_sigma_correlation *c = r->loaded->correlation;
+    int rc = mt_sigma_read_texts(r, "field", value, &c->fields);
+    if (rc == 0 && c->fields.count > MT_SIGMA_VALUED_MAX)
+        return wrong(r, value, "field: more than 4 fields");
+    return rc != 0 ? rc : read_places(r, value, &c->field_places);
+}
+
+/* "a and (b or c)": an expression over the rules, read as one over selections. */
+static int take_expression(struct mt_sigma_reading *r, const struct mt_yaml *value)
+{
+    struct mt_sigma_loaded *l = r->loaded;
+    struct mt_sigma_selection **last = &l->selections;
+    for (uint32_t i = 0; i < l->ref_count; i++) {
+        struct mt_sigma_selection *selection = mt_sigma_alloc(&r->sigma->memory, sizeof(*selection));
+        struct mt_sigma_node *node = mt_sigma_alloc(&r->sigma->memory, sizeof(*node));
+        struct mt_sigma_test *test = mt_sigma_alloc(&r->sigma->memory, sizeof(*test));
+        if (!selection || !node || !test)
+            return -ENOMEM;
+        test->index = i;
+        *node = (struct mt_sigma_node){.kind = MT_SIGMA_TEST, .test = test};
+        *selection = (struct mt_sigma_selection){.name = l->refs[i].name, .node = node};
+        *last = selection;
+        last = &selection->next;
+    }
+    l->correlation->expression = mt_sigma_copy(&r->sigma->memory, value->text);
+    return l->correlation->expression ? mt_sigma_read_condition(r, value) : -ENOMEM;
 }
 
 static int take_condition(struct mt_sigma_reading *r, const struct mt_yaml *value)
 {
     struct mt_sigma_correlation *c = r->loaded->correlation;
-    if (value->kind == MT_YAML_TEXT) {
-        c->expression = mt_sigma_copy(&r->sigma->memory, value->text);
-        return c->expression ? 0 : -ENOMEM;
-    }
+    if (value->kind == MT_YAML_TEXT)
+        return take_expression(r, value);
     if (value->kind != MT_YAML_MAP)
         return wrong(r, value, "condition: expected a map such as {gte: 10}");
     for (const struct mt_yaml *key = value->child; key; key = key->next->next) {
@@ -132,7 +196,7 @@ static int take_condition(struct mt_sigma_reading *r, const struct mt_yaml *valu
         if (key->kind != MT_YAML_TEXT)
             return wrong(r, key, "condition: expected a comparison");
         if (mt_span_eq(key->text, mt_span_cstr("field")))
-            rc = mt_sigma_read_texts(r, "field", key->next, &c->fields);
+            rc = take_fields(r, key->next);
         else if (!mt_span_eq(key->text, mt_span_cstr("percentile")))
             rc = take_bound(r, key);
         else if (key->next->kind != MT_YAML_TEXT || !take_digits(key->next->text, &number) || number > 100)
@@ -192,11 +256,11 @@ static int take_member(struct mt_sigma_reading *r, enum key key, const struct mt
     case KEY_ALIASES:
         return take_aliases(r, value);
     case KEY_GROUP_BY:
-        return mt_sigma_read_texts(r, "group-by", value, &r->loaded->correlation->group_by);
+        return take_group_by(r, value);
     case KEY_TIMESPAN:
         return take_timespan(r, value);
-    case KEY_CONDITION:
-        return take_condition(r, value);
+    case KEY_CONDITION: /* names the rules: later */
+        return 0;
     case KEY_GENERATE:
         return take_generate(r, value);
     case KEY_COUNT:
@@ -205,9 +269,52 @@ static int take_member(struct mt_sigma_reading *r, enum key key, const struct mt
     return 0;
 }
 
+static int needs(struct mt_sigma_reading *r, const struct mt_yaml *map, const char *what)
+{
+    mt_yaml_report_place(r->report, map->line, map->column, "correlation: condition: %s %s",
+                         mt_sigma_correlation_names[r->loaded->correlation->type], what);
+    return -EINVAL;
+}
+
+static bool is_negated(const struct mt_sigma_node *node)
+{
+    if (node->kind == MT_SIGMA_NOT)
+        return true;
+    for (const struct mt_sigma_node *n = node->child; n && node->kind != MT_SIGMA_REF; n = n->next) {
+        if (is_negated(n))
+            return true;
+    }
+    return false;
+}
+
+static int check_temporal(struct mt_sigma_reading *r, const struct mt_yaml *map)
+{
+    struct mt_sigma_correlation *c = r->loaded->correlation;
+    bool is_ordered = c->type == MT_SIGMA_CORRELATE_TEMPORAL_ORDERED;
+    if (r->loaded->ref_count > MT_SIGMA_REFS_MAX)
+        return needs(r, map, "takes 64 rules at most");
+    if (c->fields.count > 0)
+        return needs(r, map, "counts rules, not values: it takes no field");
+    if (is_ordered && c->expression)
+        return needs(r, map, "takes no expression: its order is that of the rules");
+    if (is_ordered && c->bound_bits & ~(MT_SIGMA_BOUND_GT | MT_SIGMA_BOUND_GTE))
+        return needs(r, map, "can be asked for gt and gte only");
+    if (c->expression && is_negated(r->loaded->condition))
+        c->is_late = true;
+    return 0;
+}
+
+/* Are things of a kind that grow only: then a window can be judged at each event. */
+static bool is_growing(const struct mt_sigma_correlation *c)
+{
+    return !(c->bound_bits & ~(MT_SIGMA_BOUND_GT | MT_SIGMA_BOUND_GTE)) &&
+           c->type != MT_SIGMA_CORRELATE_VALUE_AVG && c->type != MT_SIGMA_CORRELATE_VALUE_PERCENTILE &&
+           c->type != MT_SIGMA_CORRELATE_VALUE_MEDIAN;
+}
+
 static int check_needs(struct mt_sigma_reading *r, const struct mt_yaml *map, uint32_t has)
 {
-    const struct mt_sigma_correlation *c = r->loaded->correlation;
+    struct mt_sigma_correlation *c = r->loaded->correlation;
     bool is_temporal =
         c->type == MT_SIGMA_CORRELATE_TEMPORAL || c->type == MT_SIGMA_CORRELATE_TEMPORAL_ORDERED;
     uint32_t needed = 1u << KEY_TYPE | 1u << KEY_RULES | 1u << KEY_TIMESPAN;
@@ -219,17 +326,33 @@ static int check_needs(struct mt_sigma_reading *r, const struct mt_yaml *map, ui
             return -EINVAL;
         }
     }
-    bool needs_field = !is_temporal && c->type != MT_SIGMA_CORRELATE_EVENT_COUNT;
-    if (needs_field && c->fields.count == 0) {
-        mt_yaml_report_place(r->report, map->line, map->column, "correlation: condition: %s needs a field",
-                             type_names[c->type]);
-        return -EINVAL;
-    }
-    if (!is_temporal && (c->bound_bits == 0 || c->expression)) {
-        mt_yaml_report_place(r->report, map->line, map->column,
-                             "correlation: condition: %s needs a comparison such as {gte: 10}",
-                             type_names[c->type]);
-        return -EINVAL;
+    c->is_late = !is_growing(c);
+    if (is_temporal)
+        return check_temporal(r, map);
+    if (c->type == MT_SIGMA_CORRELATE_EVENT_COUNT && c->fields.count > 0)
+        return needs(r, map, "counts events, not values: it takes no field");
+    if (c->type != MT_SIGMA_CORRELATE_EVENT_COUNT && c->fields.count == 0)
+        return needs(r, map, "needs a field");
+    if (c->type != MT_SIGMA_CORRELATE_VALUE_COUNT && c->fields.count > 1)
+        return needs(r, map, "takes one field");
+    if (c->bound_bits == 0 || c->expression)
+        return needs(r, map, "needs a comparison such as {gte: 10}");
+    return 0;
+}
+
+/* A rule that stands twice would have to match twice, which no tool agrees on. */
+static int check_refs(struct mt_sigma_reading *r)
+{
+    const struct mt_sigma_loaded *l = r->loaded;
+    for (uint32_t i = 0; i < l->ref_count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (strcmp(l->refs[i].name, l->refs[k].name) != 0)
+                continue;
+            mt_yaml_report_place(r->report, l->refs[i].line, l->refs[i].column,
+                                 "correlation: rules: %s stands twice",
+                                 mt_yaml_quote(mt_span_cstr(l->refs[i].name)).text);
+            return -EINVAL;
+        }
     }
     return 0;
 }
@@ -237,11 +360,13 @@ static int check_needs(struct mt_sigma_reading *r, const struct mt_yaml *map, ui
 int mt_sigma_read_correlation(struct mt_sigma_reading *r, const struct mt_yaml *map)
 {
     uint32_t has = 0;
+    const struct mt_yaml *condition = NULL;
     if (map->kind != MT_YAML_MAP)
         return wrong(r, map, "expected type, rules, group-by, timespan and condition");
     r->loaded->correlation = mt_sigma_alloc(&r->sigma->memory, sizeof(*r->loaded->correlation));
     if (!r->loaded->correlation)
         return -ENOMEM;
+    r->loaded->correlation->percentile = 50;
     for (const struct mt_yaml *key = map->child; key; key = key->next->next) {
         int found = 0;
         while (found < KEY_COUNT &&
@@ -251,26 +376,34 @@ int mt_sigma_read_correlation(struct mt_sigma_reading *r, const struct mt_yaml *
             mt_yaml_report_unknown(r->report, key->line, key->column, key->text, keys, KEY_COUNT);
             return -EINVAL;
         }
+        if (found == KEY_CONDITION)
+            condition = key->next;
         int rc = take_member(r, (enum key)found, key->next);
         if (rc != 0)
             return rc;
         has |= 1u << found;
     }
-    return check_needs(r, map, has);
+    int rc = check_refs(r);
+    if (rc == 0 && condition)
+        rc = take_condition(r, condition);
+    return rc != 0 ? rc : check_needs(r, map, has);
 }
 
 /* --- what they say of each other ---------------------------------------------- */
 
-static int complain(struct mt_sigma *sigma, const struct mt_sigma_loaded *l, uint32_t line, uint32_t column,
-                    const char *what, const char *name)
+#define BROKEN "it has an error"
+
+int mt_sigma_complain(struct mt_sigma *sigma, struct mt_sigma_loaded *l, uint32_t line, uint32_t column,
+                      const char *what, const char *name)
 {
     char text[512];
+    l->rule.inactive = BROKEN;
     const struct mt_yaml_report report = {l->rule.path, text, sizeof(text)};
     mt_yaml_report_place(&report, line, column, "%s %s", what, mt_yaml_quote(mt_span_cstr(name)).text);
     return mt_sigma_error_add(sigma, text);
 }
 
-static bool is_named(const struct mt_sigma_loaded *l, const char *name)
+bool mt_sigma_is_named(const struct mt_sigma_loaded *l, const char *name)
 {
     return strcmp(l->rule.name, name) == 0 || (l->rule.id && strcmp(l->rule.id, name) == 0);
 }
@@ -278,13 +411,11 @@ static bool is_named(const struct mt_sigma_loaded *l, const char *name)
 static struct mt_sigma_loaded *find(const struct mt_sigma *sigma, const char *name)
 {
     for (uint32_t i = 0; i < sigma->count; i++) {
-        if (is_named(sigma->all[i], name) && sigma->all[i]->rule.kind != MT_SIGMA_KIND_FILTER)
+        if (mt_sigma_is_named(sigma->all[i], name) && sigma->all[i]->rule.kind != MT_SIGMA_KIND_FILTER)
             return sigma->all[i];
     }
     return NULL;
 }
-
-#define BROKEN "it has an error"
 
 static int resolve(struct mt_sigma *sigma, struct mt_sigma_loaded *l)
 {
@@ -293,37 +424,35 @@ static int resolve(struct mt_sigma *sigma, struct mt_sigma_loaded *l)
         ref->rule = find(sigma, ref->name);
         if (ref->rule)
             continue;
-        l->rule.inactive = BROKEN;
-        int rc = complain(sigma, l, ref->line, ref->column, "there is no rule", ref->name);
+        int rc = mt_sigma_complain(sigma, l, ref->line, ref->column, "there is no rule", ref->name);
         if (rc != 0)
             return rc;
     }
     return 0;
 }
 
-/* 1: on the way down; 2: done. */
-static bool has_cycle(struct mt_sigma_loaded *l, unsigned depth)
-{
-    if (l->rule.kind != MT_SIGMA_KIND_CORRELATION || l->correlation->mark == 2)
-        return false;
-    if (l->correlation->mark == 1 || depth > MT_SIGMA_NESTING_MAX)
-        return true;
-    l->correlation->mark = 1;
-    bool found = false;
-    for (uint32_t i = 0; i < l->ref_count && !found; i++)
-        found = l->refs[i].rule && has_cycle(l->refs[i].rule, depth + 1);
-    l->correlation->mark = 2;
-    return found;
-}
+enum {
+    MARK_NEW,
+    MARK_BELOW, /* on the way down */
+    MARK_DONE,
+    MARK_CYCLE, /* leads to itself, or to one that does */
+};
 
-static void mark_components(struct mt_sigma_loaded *l)
+/* The correlation that leads back to itself; NULL: there is none below. */
+static struct mt_sigma_loaded *find_cycle(struct mt_sigma_loaded *l, unsigned depth)
 {
-    if (l->rule.kind != MT_SIGMA_KIND_CORRELATION || l->correlation->generates || l->rule.inactive)
-        return;
-    for (uint32_t i = 0; i < l->ref_count; i++) {
-        if (l->refs[i].rule)
-            l->refs[i].rule->is_component = true;
-    }
+    struct mt_sigma_loaded *found = NULL;
+    if (l->rule.kind != MT_SIGMA_KIND_CORRELATION || l->correlation->mark == MARK_DONE)
+        return NULL;
+    if (l->correlation->mark != MARK_NEW || depth > MT_SIGMA_NESTING_MAX)
+        return l;
+    l->correlation->mark = MARK_BELOW;
+    for (uint32_t i = 0; i < l->ref_count && !found; i++)
+        found = l->refs[i].rule ? find_cycle(l->refs[i].rule, depth + 1) : NULL;
+    l->correlation->mark = found ? MARK_CYCLE : MARK_DONE;
+    if (found)
+        l->rule.inactive = BROKEN;
+    return found;
 }
 
 struct by_name {
@@ -375,17 +504,20 @@ static int find_doubles(struct mt_sigma *sigma, bool by_id)
 static int attach_filters(struct mt_sigma *sigma)
 {
     for (uint32_t i = 0; i < sigma->count; i++) {
-        const struct mt_sigma_loaded *f = sigma->all[i];
+        struct mt_sigma_loaded *f = sigma->all[i];
         if (f->rule.kind != MT_SIGMA_KIND_FILTER || f->rule.inactive)
             continue;
         for (uint32_t k = 0; k < f->ref_count; k++) {
             const struct mt_sigma_ref *ref = &f->refs[k];
-            if (!ref->rule || ref->rule->rule.kind != MT_SIGMA_KIND_RULE || ref->rule->rule.inactive ||
-                ref->rule->rule.category == f->rule.category)
+            const char *what = NULL;
+            if (!ref->rule)
                 continue;
-            sigma->all[i]->rule.inactive = BROKEN;
-            int rc = complain(sigma, f, ref->line, ref->column,
-                              "of another category than the filter is the rule", ref->name);
+            if (ref->rule->rule.kind != MT_SIGMA_KIND_RULE)
+                what =
+                    "a filter leaves out events of rules; name those that it refers to, not the correlation";
+            else if (!ref->rule->rule.inactive && ref->rule->rule.category != f->rule.category)
+                what = "of another category than the filter is the rule";
+            int rc = what ? mt_sigma_complain(sigma, f, ref->line, ref->column, what, ref->name) : 0;
             if (rc != 0)
                 return rc;
         }
@@ -404,18 +536,11 @@ int mt_sigma_link(struct mt_sigma *sigma)
         rc = attach_filters(sigma);
     for (uint32_t i = 0; i < sigma->count && rc == 0; i++) {
         struct mt_sigma_loaded *l = sigma->all[i];
-        if (has_cycle(l, 0)) {
-            l->rule.inactive = BROKEN;
-            rc = complain(sigma, l, l->rule.line, 1, "refers to itself: the correlation", l->rule.name);
-        }
-        mark_components(l);
-    }
-    for (uint32_t i = 0; i < sigma->count; i++) {
-        struct mt_sigma_rule *rule = &sigma->all[i]->rule;
-        if (!rule->inactive && rule->kind == MT_SIGMA_KIND_CORRELATION)
-            rule->inactive = "correlations are checked, but not evaluated yet";
-        else if (!rule->inactive && sigma->all[i]->is_component)
-            rule->inactive = "it only feeds a correlation";
+        bool is_new = l->rule.kind == MT_SIGMA_KIND_CORRELATION && l->correlation->mark == MARK_NEW;
+        struct mt_sigma_loaded *found = is_new ? find_cycle(l, 0) : NULL;
+        if (found)
+            rc = mt_sigma_complain(sigma, found, found->rule.line, 1, "refers to itself: the correlation",
+                                   found->rule.name);
     }
     return rc;
 }

@@ -418,15 +418,19 @@ static void judge(const struct running *run, const struct mt_sigma_entry *entry,
         }
     }
     run->eval->counts.matches++;
+    if (entry->loaded->rule.is_silent && entry->loaded->route_count == 0)
+        return;
     gather(&g, entry->root);
     const struct mt_sigma_match match = {
         .rule = &entry->loaded->rule,
+        .event = event,
         .session = event->session,
         .transaction = event->transaction,
         .recipient = event->recipient,
         .auth = event->auth,
         .evidence = g.items,
         .evidence_count = g.count,
+        .feeds = entry->loaded->route_count > 0,
     };
     run->match(run->ctx, &match);
 }

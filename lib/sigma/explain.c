@@ -138,32 +138,77 @@ static void put_line(struct mt_buf *b, const char *title, const char *text)
     put(b, "\n");
 }
 
-static void put_correlation(struct mt_buf *b, const struct mt_sigma_loaded *l)
+static void put_condition(struct mt_buf *b, const struct mt_sigma_loaded *l)
 {
-    static const char *const types[] = {
-#define MT_SIGMA_CORRELATION(NAME, name) name,
-#include "sigma/correlations.def"
-#undef MT_SIGMA_CORRELATION
+    static const char *const what[] = {
+        [MT_SIGMA_CORRELATE_EVENT_COUNT] = "events",
+        [MT_SIGMA_CORRELATE_VALUE_COUNT] = "different values",
+        [MT_SIGMA_CORRELATE_TEMPORAL] = "of the rules",
+        [MT_SIGMA_CORRELATE_TEMPORAL_ORDERED] = "of the rules, from the first on",
+        [MT_SIGMA_CORRELATE_VALUE_SUM] = "in all",
+        [MT_SIGMA_CORRELATE_VALUE_AVG] = "on average",
+        [MT_SIGMA_CORRELATE_VALUE_PERCENTILE] = "at the percentile",
+        [MT_SIGMA_CORRELATE_VALUE_MEDIAN] = "in the median",
     };
-    static const char *const signs[] = {" less than ", " at most ", " more than ",
-                                        " at least ",  " exactly ", " not "};
+    static const char *const signs[] = {"less than ", "at most ", "more than ",
+                                        "at least ",  "exactly ", "not "};
     const struct mt_sigma_correlation *c = l->correlation;
-    put(b, "\nCounts ");
-    put(b, types[c->type]);
-    put(b, " within ");
-    mt_buf_put_u64(b, c->timespan);
-    put(b, " seconds:");
+    bool is_first = true;
     for (unsigned i = 0; i < MT_ARRAY_COUNT(signs); i++) {
         if (!(c->bound_bits & 1u << i))
             continue;
+        put(b, is_first ? "" : " and ");
         put(b, signs[i]);
         mt_buf_put_u64(b, c->bounds[i]);
+        is_first = false;
     }
+    if (c->expression) {
+        put(b, "there is what this says of the rules: ");
+        mt_buf_put_escaped(b, mt_span_cstr(c->expression));
+    } else if (is_first) {
+        put(b, "all of the rules match");
+    } else {
+        put(b, " ");
+        put(b, what[c->type]);
+    }
+    if (c->type == MT_SIGMA_CORRELATE_VALUE_PERCENTILE) {
+        put(b, " ");
+        mt_buf_put_u64(b, c->percentile);
+    }
+    if (c->type == MT_SIGMA_CORRELATE_TEMPORAL_ORDERED)
+        put(b, ", in this order");
+}
+
+static void put_aliases(struct mt_buf *b, const struct mt_sigma_correlation *c)
+{
+    for (const struct mt_sigma_alias *a = c->aliases; a; a = a->next) {
+        put(b, "Alias          ");
+        mt_buf_put_escaped(b, mt_span_cstr(a->name));
+        put(b, " is of ");
+        mt_buf_put_escaped(b, mt_span_cstr(a->rule));
+        put(b, " the field ");
+        mt_buf_put_escaped(b, mt_span_cstr(a->field));
+        put(b, "\n");
+    }
+}
+
+static void put_correlation(struct mt_buf *b, const struct mt_sigma_loaded *l)
+{
+    const struct mt_sigma_correlation *c = l->correlation;
+    put(b, "\nAlerts when within ");
+    mt_buf_put_u64(b, c->timespan);
+    put(b, c->group_by.count > 0 ? " seconds, for one group: " : " seconds: ");
+    put_condition(b, l);
     put(b, "\n");
     for (uint32_t i = 0; i < l->ref_count; i++)
         put_line(b, i == 0 ? "Of the rules   " : "               ", l->refs[i].name);
-    put_list(b, "By             ", &c->group_by);
+    put_list(b, "Grouped by     ", &c->group_by);
     put_list(b, "Values of      ", &c->fields);
+    put_aliases(b, c);
+    put(b, c->is_late
+               ? "\nIt is judged when the time is over, which the first event of a group begins.\n"
+               : "\nIt alerts again when what it counts has doubled, and says at the end how much it was.\n");
+    put(b, "Events in which a field that is grouped by is absent do not count.\n");
 }
 
 static void put_filters(const struct mt_sigma *sigma, struct mt_buf *b, const struct mt_sigma_loaded *l)
@@ -177,6 +222,18 @@ static void put_filters(const struct mt_sigma *sigma, struct mt_buf *b, const st
             applies |= f->refs[k].rule == l;
         if (applies)
             put_line(b, "Filter         ", f->rule.title);
+    }
+}
+
+/* Correlations that it feeds. */
+static void put_uses(const struct mt_sigma *sigma, struct mt_buf *b, const struct mt_sigma_loaded *l)
+{
+    for (uint32_t i = 0; i < sigma->count; i++) {
+        const struct mt_sigma_loaded *c = sigma->all[i];
+        for (uint32_t k = 0; k < c->ref_count && c->rule.kind == MT_SIGMA_KIND_CORRELATION; k++) {
+            if (c->refs[k].rule == l)
+                put_line(b, l->rule.is_silent ? "Only feeds     " : "Feeds          ", c->rule.name);
+        }
     }
 }
 
@@ -198,6 +255,7 @@ void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *
     put_list(b, "Techniques     ", &rule->techniques);
     put_line(b, "Inactive       ", rule->inactive);
     put_list(b, "False alarms   ", &rule->false_positives);
+    put_uses(sigma, b, l);
     put_filters(sigma, b, l);
     put_line(b, "\n", rule->description);
     if (rule->kind == MT_SIGMA_KIND_CORRELATION) {
@@ -206,7 +264,9 @@ void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *
     }
     put(b, "\nLooks at ");
     put(b, meanings[rule->category]);
-    put(b, rule->kind == MT_SIGMA_KIND_FILTER ? ", and leaves out what is\n" : ", and alerts when\n");
+    put(b, rule->kind == MT_SIGMA_KIND_FILTER ? ", and leaves out what is\n"
+           : rule->is_silent                  ? ", and counts for correlations when\n"
+                                              : ", and alerts when\n");
     if (l->condition)
         put_node(b, l->condition, 1);
     put(b, "\nIt can't see what came after STARTTLS, and no reply that is not in the capture.\n");

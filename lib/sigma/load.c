@@ -234,7 +234,9 @@ static int finish(struct mt_sigma *sigma)
     for (struct mt_sigma_loaded *l = sigma->first; l; l = l->next)
         sigma->all[l->index] = l;
     int rc = mt_sigma_link(sigma);
-    return rc != 0 ? rc : mt_sigma_compile(sigma);
+    if (rc == 0)
+        rc = mt_sigma_compile(sigma);
+    return rc != 0 ? rc : mt_sigma_route_all(sigma);
 }
 
 int mt_sigma_load(const struct mt_sigma_config *config, struct mt_sigma **ret_sigma)
@@ -312,6 +314,11 @@ size_t mt_sigma_active_count(const struct mt_sigma *sigma)
     for (uint32_t i = 0; i < sigma->count; i++)
         count += sigma->all[i]->rule.kind == MT_SIGMA_KIND_RULE && !sigma->all[i]->rule.inactive;
     return count;
+}
+
+bool mt_sigma_has_correlations(const struct mt_sigma *sigma)
+{
+    return sigma->correlation_count > 0;
 }
 
 const struct mt_sigma_rule *mt_sigma_find(const struct mt_sigma *sigma, const char *name)

@@ -140,6 +140,11 @@ enum mt_sigma_bound {
     MT_SIGMA_BOUND_NEQ = 32,
 };
 
+struct mt_sigma_place {
+    uint32_t line;
+    uint32_t column;
+};
+
 struct mt_sigma_alias {
     const char *name;
     const char *rule;
@@ -152,15 +157,37 @@ struct mt_sigma_alias {
 struct mt_sigma_correlation {
     enum mt_sigma_correlation_type type;
     struct mt_names group_by;
-    struct mt_names fields; /* of the condition */
+    struct mt_names fields;              /* of the condition */
+    struct mt_sigma_place *group_places; /* where they stand */
+    struct mt_sigma_place *field_places;
     struct mt_sigma_alias *aliases;
     uint64_t timespan; /* seconds */
     uint64_t bounds[6];
     uint32_t percentile;
     uint8_t bound_bits;
     bool generates;
+    bool is_late;           /* only judged when a window is over */
     const char *expression; /* extended condition: over the rules */
     uint8_t mark;           /* while cycles are looked for */
+    uint64_t identity;      /* the same in another set when it says the same */
+};
+
+#define MT_SIGMA_REFS_MAX 64u  /* rules of a temporal correlation */
+#define MT_SIGMA_KEYS_MAX 8u   /* fields to group by */
+#define MT_SIGMA_VALUED_MAX 4u /* fields to count the values of */
+#define MT_SIGMA_ROUTES_MAX 32u
+#define MT_SIGMA_ROUTE_NONE 255u
+
+/* Where a match goes: a correlation that names the rule, or (parent: another of the
+ * rule's routes) one that names that correlation. */
+struct mt_sigma_route {
+    struct mt_sigma_loaded *to;
+    uint8_t ref; /* as which of its rules */
+    uint8_t parent;
+    uint8_t key_count;
+    uint8_t value_count;
+    const struct mt_sigma_field *keys[MT_SIGMA_KEYS_MAX];
+    const struct mt_sigma_field *values[MT_SIGMA_VALUED_MAX];
 };
 
 struct mt_sigma_loaded {
@@ -177,6 +204,8 @@ struct mt_sigma_loaded {
     uint32_t id_column;
     uint32_t index; /* among the rules */
     struct mt_sigma_correlation *correlation;
+    struct mt_sigma_route *routes; /* RULE */
+    uint32_t route_count;
 };
 
 struct mt_sigma_error_text {
@@ -202,6 +231,8 @@ struct mt_sigma {
     uint32_t file_count;
     struct mt_sigma_program *programs[MT_SIGMA_CATEGORY_COUNT]; /* NULL: no rule */
     struct mt_sigma_eval **evals;
+    struct mt_sigma_loaded **correlations; /* active ones, by identity */
+    uint32_t correlation_count;
 };
 
 /* While a document is read. */
@@ -245,12 +276,21 @@ int mt_sigma_regex_check(struct mt_span regex, uint8_t flags, char *ret_error, s
 /* Looks up references, finds double names and cycles, marks what is inactive. */
 int mt_sigma_link(struct mt_sigma *sigma);
 
+/* Once programs are made: which correlations can be judged, and how matches get to
+ * them. */
+int mt_sigma_route_all(struct mt_sigma *sigma);
+
 /* Programs of all categories, and evaluators. */
 int mt_sigma_compile(struct mt_sigma *sigma);
 void mt_sigma_program_free(struct mt_sigma_program *program);
 void mt_sigma_eval_free(struct mt_sigma_eval *eval);
 
 int mt_sigma_error_add(struct mt_sigma *sigma, const char *text);
+/* "what "name"", at a place in the rule's file; the rule is broken from then on. */
+int mt_sigma_complain(struct mt_sigma *sigma, struct mt_sigma_loaded *loaded, uint32_t line, uint32_t column,
+                      const char *what, const char *name);
+bool mt_sigma_is_named(const struct mt_sigma_loaded *loaded, const char *name);
+extern const char *const mt_sigma_correlation_names[];
 
 static inline struct mt_sigma_loaded *mt_sigma_loaded_of(const struct mt_sigma_rule *rule)
 {

@@ -50,6 +50,7 @@ struct mt_sigma_rule {
     struct mt_names false_positives;
     struct mt_names references;
     const char *inactive; /* why it isn't evaluated; NULL: it is */
+    bool is_silent;       /* makes no alerts itself: it only feeds correlations */
 };
 
 struct mt_sigma_config {
@@ -78,7 +79,8 @@ const char *mt_sigma_error(const struct mt_sigma *sigma, size_t i);
 
 size_t mt_sigma_rule_count(const struct mt_sigma *sigma);
 const struct mt_sigma_rule *mt_sigma_rule(const struct mt_sigma *sigma, size_t i);
-size_t mt_sigma_active_count(const struct mt_sigma *sigma);
+size_t mt_sigma_active_count(const struct mt_sigma *sigma); /* without filters and correlations */
+bool mt_sigma_has_correlations(const struct mt_sigma *sigma);
 
 /* By name, id or title; NULL when there is none. */
 const struct mt_sigma_rule *mt_sigma_find(const struct mt_sigma *sigma, const char *name);
@@ -100,15 +102,19 @@ struct mt_sigma_evidence {
     bool is_harmless; /* number, time, flag: never an address of mail */
 };
 
+struct mt_sigma_event;
+
 /* A rule that matched one event. */
 struct mt_sigma_match {
     const struct mt_sigma_rule *rule;
+    const struct mt_sigma_event *event; /* sigma's own */
     const struct mt_record_session *session;
     const struct mt_record_transaction *transaction; /* categories transaction, recipient */
     const struct mt_record_recipient *recipient;
     const struct mt_record_auth *auth;
     const struct mt_sigma_evidence *evidence;
     uint32_t evidence_count;
+    bool feeds; /* correlations: sigma/correlate.h; with rule->is_silent nothing else */
 };
 
 typedef void mt_sigma_match_fn(void *ctx, const struct mt_sigma_match *match);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sigma rules: --rules of mailtap read, and mailtap rules.
 
-    test_rules.py MAILTAP SOURCE-ROOT
+    test_rules.py MAILTAP SOURCE-ROOT TRAFFIC-GENERATOR
 """
 
 import json
@@ -62,13 +62,41 @@ filter:
     condition: selection
 """
 
+CORRELATIONS = """title: Mail
+logsource: {product: mailtap, service: smtp, category: session}
+detection: {s: {source.ip|exists: true}, condition: s}
+---
+title: Refused
+logsource: {product: mailtap, service: smtp, category: recipient}
+detection: {s: {smtp.transactions.recipients.code|gte: 500}, condition: s}
+---
+title: busy
+correlation: {type: event_count, rules: [mail], group-by: [source.ip], timespan: 60s, condition: {gte: 2}}
+---
+title: harvest
+level: high
+correlation: {type: value_count, rules: [refused], group-by: [source.ip], timespan: 60s, generate: true,
+              condition: {field: smtp.transactions.recipients.address, gte: 4}}
+---
+title: mean
+correlation: {type: value_avg, rules: [mail], group-by: [destination.ip], timespan: 30s,
+              condition: {field: source.bytes, gte: 700}}
+---
+title: both
+correlation: {type: temporal_ordered, rules: [mail, refused], group-by: [destination.ip], timespan: 20s}
+---
+title: chain
+correlation: {type: event_count, rules: [harvest], group-by: [destination.ip], timespan: 10m, generate: true,
+              condition: {gte: 2}}
+"""
+
 BROKEN = "title: Broken\nlogsource: {product: mailtap, service: smtp, category: session}\n" \
          "detection: {s: {smtp.helo.nmae: x}, condition: s}\n"
 
 
 class Bench:
-    def __init__(self, mailtap, root, folder, tap):
-        self.mailtap, self.folder, self.tap = mailtap, folder, tap
+    def __init__(self, mailtap, root, traffic, folder, tap):
+        self.mailtap, self.folder, self.tap, self.traffic = mailtap, folder, tap, traffic
         self.pcaps = os.path.join(root, "pcaps")
         self.denied = os.path.join(self.pcaps, "postfix-relay-denied.pcap")
         self.rules = self.file("rules/a.yml", RULES)
@@ -205,6 +233,42 @@ def check_words(bench):
                         [] if run.code == 2 and run.errors() else [f"exit code {run.code}"])
 
 
+def check_correlations(bench):
+    """Alerts of correlations, and their order, are the same for any number of workers."""
+    rules = bench.file("correlations.yml", CORRELATIONS)
+    for profile in ("spam", "hostile"):
+        capture = os.path.join(bench.folder, profile + ".pcap")
+        made = Run(bench.traffic, ["--output", capture, "--profile", profile, "--sessions", "1500", "--clients",
+                                   "198.18.0.0/24", "--seed", "7"])
+        reasons = [] if made.code == 0 else [f"the generator: {made.errors()}"]
+        seen = []
+        for workers in ("1", "2", "4"):
+            _, alerts = bench.alerts("--no-shipped-rules", "--rules", rules, "--workers", workers, capture)
+            seen.append([alert for alert in alerts if alert["rule"]["category"] == "correlation"])
+        names = {alert["rule"]["name"] for alert in seen[0]}
+        if profile == "spam" and names != {"busy", "harvest", "mean", "both", "chain"}:
+            reasons.append(f"only {names}")
+        if not seen[0]:
+            reasons.append("no alerts")
+        reasons += [f"{n} workers: other alerts" for n, other in ((2, seen[1]), (4, seen[2])) if other != seen[0]]
+        bench.tap.check(f"Alerts of correlations are the same for 1, 2 and 4 workers: {profile}", reasons)
+    found = [alert for alert in seen[0] + seen[1] if alert["rule"]["name"] == "busy"]
+    alert = found[0]["mailtap"]
+    reasons = [] if list(alert["group_by"]) == ["source.ip"] and alert["window"] == 60 else [f"{alert}"]
+    reasons += [] if " first: " in alert["evidence"][0] and " last: " in alert["evidence"][1] else [f"{alert}"]
+    bench.tap.check("An alert of a correlation says its group, window, first and last event", reasons)
+
+
+def check_correlation_privacy(bench):
+    rules = bench.file("private.yml", CORRELATIONS.replace("gte: 4", "gte: 1").replace(
+        "rules: [refused], group-by: [source.ip]", "rules: [refused], group-by: [smtp.transactions.from.address]"))
+    _, alerts = bench.alerts("--no-shipped-rules", "--rules", rules, "--redact", "drop", bench.pcaps)
+    found = named(alerts, "harvest")
+    reasons = [] if found else ["no alert"]
+    reasons += [f"an address in {alert}" for alert in found if "@" in json.dumps([alert["message"], alert["mailtap"]])]
+    bench.tap.check("With --redact groups and values of correlations hold no address", reasons)
+
+
 def check_shipped(bench):
     """The shipped rules are used unless they are not wanted."""
     talker = os.path.join(bench.folder, "early.pcap")
@@ -229,9 +293,9 @@ def check_shipped(bench):
 def main():
     tap = Tap()
     with scratch() as folder:
-        bench = Bench(sys.argv[1], sys.argv[2], folder, tap)
+        bench = Bench(sys.argv[1], sys.argv[2], sys.argv[3], folder, tap)
         for check in (check_alert, check_workers, check_site, check_redaction, check_filter, check_errors, check_words,
-                      check_shipped):
+                      check_correlations, check_correlation_privacy, check_shipped):
             check(bench)
     tap.finish()
 

@@ -1,0 +1,225 @@
+/* Feeds in the order of time, and what they mean to correlations. */
+#include "sigma/correlate.h"
+
+#include "sigma/correlate_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* --- feeds that wait ------------------------------------------------------------------ */
+
+static struct mt_span event_id_of(const struct mt_sigma_waiting *w)
+{
+    struct mt_sigma_feed_head head;
+    memcpy(&head, w->feed, sizeof(head));
+    return mt_span(w->feed + sizeof(head), head.event_id_size);
+}
+
+/* A total order, so that it does not matter which worker was faster. */
+static bool is_earlier(const struct mt_sigma_waiting *a, const struct mt_sigma_waiting *b)
+{
+    if (a->order != b->order)
+        return a->order < b->order;
+    if (a->time != b->time)
+        return a->time < b->time;
+    struct mt_span x = event_id_of(a);
+    struct mt_span y = event_id_of(b);
+    int differ = memcmp(x.ptr, y.ptr, mt_min_u64(x.size, y.size));
+    if (differ != 0 || x.size != y.size)
+        return differ != 0 ? differ < 0 : x.size < y.size;
+    return a->sequence < b->sequence;
+}
+
+static bool make_room(struct mt_sigma_correlator *c)
+{
+    if (c->waiting_count < c->waiting_cap)
+        return true;
+    uint32_t cap = c->waiting_cap ? c->waiting_cap * 2 : 64;
+    struct mt_sigma_waiting *waiting =
+        mt_sigma_group_alloc(c, NULL, c->waiting, c->waiting_cap * sizeof(*waiting), cap * sizeof(*waiting));
+    if (!waiting)
+        return false;
+    c->waiting = waiting;
+    c->waiting_cap = cap;
+    return true;
+}
+
+static void push(struct mt_sigma_correlator *c, struct mt_sigma_waiting one)
+{
+    uint32_t at = c->waiting_count++;
+    for (; at > 0 && is_earlier(&one, &c->waiting[(at - 1) / 2]); at = (at - 1) / 2)
+        c->waiting[at] = c->waiting[(at - 1) / 2];
+    c->waiting[at] = one;
+    c->waiting_size += one.size;
+}
+
+static struct mt_sigma_waiting pop(struct mt_sigma_correlator *c)
+{
+    struct mt_sigma_waiting first = c->waiting[0];
+    struct mt_sigma_waiting last = c->waiting[--c->waiting_count];
+    uint32_t at = 0;
+    for (uint32_t kid; (kid = at * 2 + 1) < c->waiting_count; at = kid) {
+        if (kid + 1 < c->waiting_count && is_earlier(&c->waiting[kid + 1], &c->waiting[kid]))
+            kid++;
+        if (is_earlier(&last, &c->waiting[kid]))
+            break;
+        c->waiting[at] = c->waiting[kid];
+    }
+    c->waiting[at] = last;
+    c->waiting_size -= first.size;
+    return first;
+}
+
+/* --- judging ---------------------------------------------------------------------------- */
+
+struct mt_sigma_loaded *mt_sigma_of_identity(const struct mt_sigma *sigma, uint64_t identity)
+{
+    uint32_t low = 0;
+    uint32_t high = sigma ? sigma->correlation_count : 0;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (sigma->correlations[middle]->correlation->identity < identity)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool is_there = sigma && low < sigma->correlation_count &&
+                    sigma->correlations[low]->correlation->identity == identity;
+    return is_there ? sigma->correlations[low] : NULL;
+}
+
+/* Every frame that this one leads to: MT_SIGMA_ROUTE_NONE, those of the event itself. */
+void mt_sigma_feed_parents(struct mt_sigma_judging *judging, uint32_t parent)
+{
+    for (uint32_t i = 0; i < judging->feed->head.frame_count; i++) {
+        struct mt_sigma_frame frame;
+        mt_sigma_frame_open(judging->feed, i, &frame);
+        if (frame.head.parent != parent)
+            continue;
+        struct mt_sigma_loaded *of = mt_sigma_of_identity(judging->correlator->sigma, frame.head.identity);
+        if (!of) {
+            judging->correlator->counts.stale++;
+            continue;
+        }
+        for (uint32_t k = 0; k < frame.head.group_count; k++) {
+            struct mt_span texts[MT_SIGMA_KEYS_MAX];
+            struct mt_hash128 key = mt_sigma_frame_next_group(&frame.groups, frame.head.key_count, texts);
+            mt_sigma_window_take(judging, of, i, k, key);
+        }
+    }
+}
+
+static void end_windows(struct mt_sigma_correlator *c, uint64_t limit)
+{
+    struct mt_sigma_group *group;
+    while ((group = mt_sigma_timer_first(c, limit)) != NULL)
+        mt_sigma_window_end(c, group);
+}
+
+static void judge_first(struct mt_sigma_correlator *c)
+{
+    struct mt_sigma_waiting first = pop(c);
+    struct mt_sigma_feed feed;
+    end_windows(c, first.order);
+    c->judged = first.order;
+    mt_sigma_feed_open(mt_span(first.feed, first.size), &feed);
+    struct mt_sigma_judging judging = {
+        .correlator = c, .feed = &feed, .order = first.order, .time = first.time};
+    mt_sigma_feed_parents(&judging, MT_SIGMA_ROUTE_NONE);
+    mt_sigma_group_release(c, first.feed, first.size);
+}
+
+void mt_sigma_correlator_feed(struct mt_sigma_correlator *c, struct mt_span bytes)
+{
+    struct mt_sigma_feed_head head;
+    memcpy(&head, bytes.ptr, sizeof(head));
+    c->counts.feeds++;
+    while (c->waiting_count > 0 && c->waiting_size + bytes.size > c->memory_max / 4) {
+        c->counts.early++;
+        judge_first(c);
+    }
+    uint8_t *copy = make_room(c) ? mt_sigma_group_alloc(c, NULL, NULL, 0, bytes.size) : NULL;
+    if (!copy)
+        return;
+    memcpy(copy, bytes.ptr, bytes.size);
+    uint64_t back = head.completed > MT_SIGMA_REORDER ? head.completed - MT_SIGMA_REORDER : 0;
+    uint64_t order = mt_max_u64(head.time, back);
+    if (order < c->judged) {
+        c->counts.late++;
+        order = c->judged;
+    }
+    push(c, (struct mt_sigma_waiting){.order = order,
+                                      .time = head.time,
+                                      .feed = copy,
+                                      .size = (uint32_t)bytes.size,
+                                      .sequence = head.sequence});
+}
+
+void mt_sigma_correlator_advance(struct mt_sigma_correlator *c, uint64_t time)
+{
+    const uint64_t behind = MT_SIGMA_REORDER + MT_SIGMA_SLACK;
+    if (time <= behind)
+        return;
+    while (c->waiting_count > 0 && c->waiting[0].order < time - behind)
+        judge_first(c);
+    if (c->timer_count > 0)
+        end_windows(c, time - behind);
+}
+
+bool mt_sigma_correlator_has_work(const struct mt_sigma_correlator *c)
+{
+    return c->waiting_count > 0 || c->timer_count > 0;
+}
+
+void mt_sigma_correlator_finish(struct mt_sigma_correlator *c)
+{
+    while (c->waiting_count > 0)
+        judge_first(c);
+    end_windows(c, UINT64_MAX);
+}
+
+/* --- setting up ----------------------------------------------------------------------------- */
+
+int mt_sigma_correlator_create(const struct mt_sigma *sigma, size_t memory_max, mt_sigma_alarm_fn *alarm,
+                               void *ctx, struct mt_sigma_correlator **ret_correlator)
+{
+    struct mt_sigma_correlator *c = calloc(1, sizeof(*c));
+    if (!c)
+        return -ENOMEM;
+    c->sigma = sigma;
+    c->alarm = alarm;
+    c->ctx = ctx;
+    c->memory_max = memory_max ? memory_max : MT_SIGMA_CORRELATION_MEMORY;
+    *ret_correlator = c;
+    return 0;
+}
+
+void mt_sigma_correlator_destroy(struct mt_sigma_correlator *c)
+{
+    if (!c)
+        return;
+    for (uint32_t i = 0; i < c->waiting_count; i++)
+        free(c->waiting[i].feed);
+    free(c->waiting);
+    mt_sigma_groups_fini(c);
+    free(c);
+}
+
+void mt_sigma_correlator_reload(struct mt_sigma_correlator *c, const struct mt_sigma *sigma)
+{
+    struct mt_sigma_group *older;
+    for (struct mt_sigma_group *g = c->newest; g; g = older) {
+        older = g->older;
+        struct mt_sigma_loaded *of = mt_sigma_of_identity(sigma, g->of->correlation->identity);
+        if (of)
+            g->of = of;
+        else
+            mt_sigma_group_free(c, g);
+    }
+    c->sigma = sigma;
+}
+
+const struct mt_sigma_correlator_counts *mt_sigma_correlator_counts(const struct mt_sigma_correlator *c)
+{
+    return &c->counts;
+}

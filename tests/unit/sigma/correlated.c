@@ -1,0 +1,58 @@
+#include "correlated.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+void correlated_start(struct correlated *feeds)
+{
+    feeds->count = 0;
+}
+
+struct adding {
+    struct correlated *feeds;
+    uint32_t sequence;
+};
+
+static void on_match(void *ctx, const struct mt_sigma_match *match)
+{
+    struct adding *adding = ctx;
+    struct correlated *feeds = adding->feeds;
+    uint8_t room[MT_SIGMA_FEED_MAX];
+    struct mt_buf b = mt_buf(room, sizeof(room));
+    const struct mt_span line = mt_span_cstr("a line");
+    struct mt_sigma_feed_more more = {.time = match->session->event_end,
+                                      .completed = match->session->event_end,
+                                      .sequence = adding->sequence++,
+                                      .lines = &line,
+                                      .line_count = 1};
+    if (match->transaction && match->transaction->end)
+        more.time = match->transaction->end;
+    if (!match->feeds || !mt_sigma_feed_pack(match, &more, &b))
+        return;
+    assert_true(feeds->count < CORRELATED_MAX);
+    uint8_t *copy = malloc(b.size);
+    assert_non_null(copy);
+    memcpy(copy, room, b.size);
+    feeds->completed[feeds->count] = more.completed;
+    feeds->feeds[feeds->count++] = mt_span(copy, b.size);
+}
+
+void correlated_add(struct correlated *feeds, struct mt_sigma_eval *eval, struct mt_record_session *record)
+{
+    char id[33];
+    struct adding adding = {.feeds = feeds};
+    snprintf(id, sizeof(id), "%032u", feeds->count);
+    record->event_id = mt_span_cstr(id);
+    mt_sigma_evaluate(eval, record, on_match, &adding);
+}
+
+void correlated_free(struct correlated *feeds)
+{
+    for (uint32_t i = 0; i < feeds->count; i++)
+        free((void *)(uintptr_t)feeds->feeds[i].ptr);
+    feeds->count = 0;
+}

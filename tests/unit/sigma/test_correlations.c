@@ -1,0 +1,350 @@
+/* The table of tests/unit/sigma/correlations.txt, and what lies beyond a table. */
+#include "correlated.h"
+#include "event.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct correlated feeds;
+static char said[65536];
+static size_t said_size;
+
+static void add_said(const char *text, size_t size)
+{
+    assert_true(said_size + size < sizeof(said));
+    memcpy(said + said_size, text, size);
+    said_size += size;
+    said[said_size] = '\0';
+}
+
+static void on_alarm(void *ctx, const struct mt_sigma_alarm *alarm)
+{
+    char line[1024];
+    (void)ctx;
+    int size = snprintf(line, sizeof(line), "= %s %s %llu", alarm->rule->name, mt_level_name(alarm->level),
+                        (unsigned long long)alarm->count);
+    add_said(line, (size_t)size);
+    for (uint32_t i = 0; i < alarm->key_count; i++) {
+        const struct mt_record_groupby *key = &alarm->keys[i];
+        size = snprintf(line, sizeof(line), " %.*s=%.*s", (int)key->key.size, (const char *)key->key.ptr,
+                        (int)key->value.size, (const char *)key->value.ptr);
+        add_said(line, (size_t)size);
+    }
+    add_said("\n", 1);
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The table does not say in which order alerts of different rules come. */
+static void sort_lines(char *text)
+{
+    static char copy[65536];
+    char *lines[2048];
+    size_t count = 0;
+    char *rest = copy;
+    snprintf(copy, sizeof(copy), "%s", text);
+    for (char *line; (line = strsep(&rest, "\n")) != NULL && *line;)
+        lines[count++] = line;
+    qsort(lines, count, sizeof(*lines), compare_lines);
+    for (size_t i = 0; i < count; i++)
+        text += sprintf(text, "%s\n", lines[i]);
+}
+
+static void run(const struct mt_sigma *sigma, bool is_reversed)
+{
+    struct mt_sigma_correlator *c;
+    said_size = 0;
+    said[0] = '\0';
+    assert_int_equal(mt_sigma_correlator_create(sigma, 0, on_alarm, NULL, &c), 0);
+    for (uint32_t i = 0; i < feeds.count; i++) {
+        uint32_t k = is_reversed ? feeds.count - 1 - i : i;
+        mt_sigma_correlator_feed(c, feeds.feeds[k]);
+        if (!is_reversed)
+            mt_sigma_correlator_advance(c, feeds.completed[k]);
+    }
+    mt_sigma_correlator_finish(c);
+    const struct mt_sigma_correlator_counts *counts = mt_sigma_correlator_counts(c);
+    assert_int_equal(counts->late, 0);
+    assert_int_equal(counts->lost, 0);
+    assert_int_equal(counts->groups, 0);
+    mt_sigma_correlator_destroy(c);
+}
+
+struct table {
+    char rules[16384];
+    char expected[16384];
+    unsigned line;
+    uint32_t cases;
+    uint32_t wrong;
+    struct mt_sigma *sigma;
+};
+
+static struct mt_sigma *load(const char *text)
+{
+    const struct mt_sigma_config config = {.evaluators = 1};
+    struct mt_sigma *sigma;
+    assert_int_equal(mt_sigma_load_text(&config, "f.yml", mt_span_cstr(text), &sigma), 0);
+    if (mt_sigma_error_count(sigma) > 0)
+        fail_msg("%s\n%s", mt_sigma_error(sigma, 0), text);
+    return sigma;
+}
+
+static void end_case(struct table *t)
+{
+    static char first[65536];
+    if (!t->sigma)
+        return;
+    t->cases++;
+    sort_lines(t->expected);
+    run(t->sigma, false);
+    snprintf(first, sizeof(first), "%s", said);
+    run(t->sigma, true);
+    if (strcmp(first, said) != 0) {
+        print_error("correlations.txt:%u: in the reverse order there is\n%s, not\n%s", t->line, said, first);
+        t->wrong++;
+    }
+    sort_lines(said);
+    if (strcmp(t->expected, said) != 0) {
+        print_error("correlations.txt:%u: expected\n%s, but there is\n%s", t->line, t->expected, said);
+        t->wrong++;
+    }
+    correlated_free(&feeds);
+    mt_sigma_destroy(t->sigma);
+    t->sigma = NULL;
+    t->rules[0] = '\0';
+    t->expected[0] = '\0';
+}
+
+static void add_event(struct table *t, char *line)
+{
+    char *rest;
+    if (!t->sigma)
+        t->sigma = load(t->rules);
+    double time = strtod(line + 1, &rest);
+    struct mt_record_session *record = event_of(rest + (*rest == ' '));
+    record->event_end = CORRELATED_BASE + (uint64_t)(time * 1e9);
+    correlated_add(&feeds, mt_sigma_evaluator(t->sigma, 0), record);
+}
+
+static void every_case_of_the_table_comes_out_as_written(void **state)
+{
+    (void)state;
+    static struct table t;
+    char line[4096];
+    FILE *file = fopen(MT_SOURCE_ROOT "/tests/unit/sigma/correlations.txt", "r");
+    assert_non_null(file);
+    for (unsigned number = 1; fgets(line, sizeof(line), file); number++) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] == '@') {
+            add_event(&t, line);
+        } else if (strncmp(line, "rules", 5) == 0) {
+            end_case(&t);
+            t.line = number;
+        } else if (line[0] == ' ') {
+            assert_true(strlen(t.rules) + strlen(line) < sizeof(t.rules));
+            strcat(t.rules, line + 2);
+            strcat(t.rules, "\n");
+        } else if (line[0] == '=') {
+            strcat(t.expected, line);
+            strcat(t.expected, "\n");
+        } else {
+            assert_true(line[0] == '\0' || line[0] == '#');
+        }
+    }
+    end_case(&t);
+    fclose(file);
+    assert_int_equal(t.wrong, 0);
+    assert_true(t.cases >= 20);
+}
+
+#define FAIL                                                                      \
+    "title: fail\nlogsource: {product: mailtap, service: smtp, category: auth}\n" \
+    "detection: {s: {smtp.auth.outcome: failure}, condition: s}\n---\n"
+
+static void add(struct mt_sigma *sigma, double time, const char *fields)
+{
+    struct mt_record_session *record = event_of(fields);
+    record->event_end = CORRELATED_BASE + (uint64_t)(time * 1e9);
+    correlated_add(&feeds, mt_sigma_evaluator(sigma, 0), record);
+}
+
+static void a_million_sources_stay_within_the_memory_that_is_given(void **state)
+{
+    (void)state;
+    struct mt_sigma *sigma =
+        load(FAIL "title: many\ncorrelation: {type: value_count, rules: [fail], group-by: "
+                  "[source.ip], timespan: 1h, condition: {field: smtp.auth.user, gte: 5}}\n");
+    const size_t memory = (size_t)8 << 20;
+    struct mt_sigma_correlator *c;
+    said_size = 0;
+    assert_int_equal(mt_sigma_correlator_create(sigma, memory, on_alarm, NULL, &c), 0);
+    const struct mt_sigma_correlator_counts *counts = mt_sigma_correlator_counts(c);
+    for (uint32_t i = 0; i < 1000000; i++) {
+        char fields[160];
+        snprintf(fields, sizeof(fields),
+                 "source.ip=10.%u.%u.%u | smtp.auth[0].outcome=failure | smtp.auth[0].user=u%u", i >> 16,
+                 i >> 8 & 255, i & 255, i);
+        add(sigma, i * 0.001, fields);
+        mt_sigma_correlator_feed(c, feeds.feeds[0]);
+        mt_sigma_correlator_advance(c, feeds.completed[0]);
+        correlated_free(&feeds);
+        assert_true(counts->memory <= memory);
+    }
+    assert_int_equal(counts->feeds, 1000000);
+    assert_int_equal(counts->late + counts->lost, 0);
+    assert_true(counts->groups > 10000);
+    assert_true(counts->evicted + counts->groups > 900000);
+    mt_sigma_correlator_finish(c);
+    assert_int_equal(said_size, 0);
+    mt_sigma_correlator_destroy(c);
+    mt_sigma_destroy(sigma);
+}
+
+static void many_values_are_counted_nearly_right_and_steps_double(void **state)
+{
+    (void)state;
+    struct mt_sigma *sigma =
+        load(FAIL "title: many\ncorrelation: {type: value_count, rules: [fail], group-by: "
+                  "[source.ip], timespan: 1h, condition: {field: smtp.auth.user, gte: 1000}}\n");
+    for (uint32_t i = 0; i < 18000; i++) {
+        char fields[160];
+        snprintf(fields, sizeof(fields),
+                 "source.ip=10.0.0.1 | smtp.auth[0].outcome=failure | smtp.auth[0].user=u%u", i);
+        add(sigma, i * 0.01, fields);
+    }
+    run(sigma, false);
+    unsigned lines = 0;
+    uint64_t last = 0;
+    for (char *at = said; (at = strstr(at, "= many ")) != NULL; at++, lines++)
+        last = strtoull(strpbrk(at, "0123456789"), NULL, 10);
+    assert_int_equal(lines, 6); /* 1000, 2000, 4000, 8000, 16000, the end */
+    assert_true(last > 18000 * 0.95 && last < 18000 * 1.05);
+    assert_true(strncmp(said, "= many medium 1000 source.ip=10.0.0.1\n", 38) == 0);
+    correlated_free(&feeds);
+    mt_sigma_destroy(sigma);
+}
+
+static void an_event_that_comes_too_late_is_counted(void **state)
+{
+    (void)state;
+    struct mt_sigma *sigma =
+        load(FAIL "title: many\ncorrelation: {type: event_count, rules: [fail], timespan: 1h, "
+                  "condition: {gte: 3}}\n");
+    struct mt_sigma_correlator *c;
+    said_size = 0;
+    add(sigma, 100, "source.ip=10.0.0.1 | smtp.auth[0].outcome=failure");
+    add(sigma, 101, "source.ip=10.0.0.1 | smtp.auth[0].outcome=failure");
+    add(sigma, 10, "source.ip=10.0.0.1 | smtp.auth[0].outcome=failure");
+    assert_int_equal(mt_sigma_correlator_create(sigma, 0, on_alarm, NULL, &c), 0);
+    mt_sigma_correlator_feed(c, feeds.feeds[0]);
+    mt_sigma_correlator_feed(c, feeds.feeds[1]);
+    mt_sigma_correlator_advance(c, CORRELATED_BASE + UINT64_C(200) * 1000000000);
+    mt_sigma_correlator_feed(c, feeds.feeds[2]);
+    mt_sigma_correlator_finish(c);
+    assert_int_equal(mt_sigma_correlator_counts(c)->late, 1);
+    assert_string_equal(said, "= many medium 3\n"); /* its window is still there */
+    mt_sigma_correlator_destroy(c);
+    correlated_free(&feeds);
+    mt_sigma_destroy(sigma);
+}
+
+static void a_reload_keeps_the_groups_of_correlations_that_say_the_same(void **state)
+{
+    (void)state;
+    const char *same = FAIL "title: many\ncorrelation: {type: event_count, rules: [fail], timespan: 1h, "
+                            "condition: {gte: 2}}\n";
+    const char *other = FAIL "title: many\ncorrelation: {type: event_count, rules: [fail], timespan: 1h, "
+                             "condition: {gte: 1}}\n";
+    struct mt_sigma *sets[] = {load(same), load(same), load(other)};
+    struct mt_sigma_correlator *c;
+    said_size = 0;
+    add(sets[0], 1, "source.ip=10.0.0.1 | smtp.auth[0].outcome=failure");
+    add(sets[0], 2, "source.ip=10.0.0.1 | smtp.auth[0].outcome=failure");
+    assert_int_equal(mt_sigma_correlator_create(sets[0], 0, on_alarm, NULL, &c), 0);
+    mt_sigma_correlator_feed(c, feeds.feeds[0]);
+    mt_sigma_correlator_advance(c, CORRELATED_BASE + UINT64_C(20) * 1000000000);
+    mt_sigma_correlator_reload(c, sets[1]);
+    mt_sigma_destroy(sets[0]);
+    assert_int_equal(mt_sigma_correlator_counts(c)->groups, 1);
+    mt_sigma_correlator_feed(c, feeds.feeds[1]);
+    mt_sigma_correlator_reload(c, sets[2]);
+    assert_int_equal(mt_sigma_correlator_counts(c)->groups, 0);
+    mt_sigma_correlator_finish(c);
+    assert_int_equal(mt_sigma_correlator_counts(c)->stale, 1);
+    assert_int_equal(said_size, 0);
+    mt_sigma_correlator_destroy(c);
+    correlated_free(&feeds);
+    mt_sigma_destroy(sets[1]);
+    mt_sigma_destroy(sets[2]);
+}
+
+static struct mt_sigma_alarm alarm_seen;
+static char lines_seen[2048];
+
+static void keep_alarm(void *ctx, const struct mt_sigma_alarm *alarm)
+{
+    (void)ctx;
+    alarm_seen = *alarm;
+    lines_seen[0] = '\0';
+    for (uint32_t i = 0; i < alarm->line_count; i++) {
+        strncat(lines_seen, (const char *)alarm->lines[i].ptr, alarm->lines[i].size);
+        strcat(lines_seen, "\n");
+    }
+    strncat(lines_seen, (const char *)alarm->message.ptr, alarm->message.size);
+}
+
+static void an_alert_shows_the_first_and_the_last_event_and_the_values(void **state)
+{
+    (void)state;
+    struct mt_sigma *sigma =
+        load(FAIL "title: Spray\ncorrelation: {type: value_count, rules: [fail], group-by: "
+                  "[source.ip], timespan: 10m, condition: {field: smtp.auth.user, gte: 3}}\n");
+    struct mt_sigma_correlator *c;
+    add(sigma, 1,
+        "source.ip=10.0.0.1 | source.port=1 | destination.ip=10.0.0.2 | destination.port=25 | "
+        "smtp.auth[0].outcome=failure | smtp.auth[0].user=a");
+    add(sigma, 2,
+        "source.ip=10.0.0.1 | source.port=2 | destination.ip=10.0.0.3 | destination.port=25 | "
+        "smtp.auth[0].outcome=failure | smtp.auth[0].user=b\\x0a");
+    add(sigma, 3,
+        "source.ip=10.0.0.1 | source.port=3 | destination.ip=10.0.0.4 | destination.port=25 | "
+        "smtp.auth[0].outcome=failure | smtp.auth[0].user=c");
+    assert_int_equal(mt_sigma_correlator_create(sigma, 0, keep_alarm, NULL, &c), 0);
+    for (uint32_t i = 0; i < feeds.count; i++)
+        mt_sigma_correlator_feed(c, feeds.feeds[i]);
+    mt_sigma_correlator_finish(c);
+    assert_int_equal(alarm_seen.count, 3);
+    assert_int_equal(alarm_seen.window, 600);
+    assert_int_equal(alarm_seen.source_port, 3);
+    assert_string_equal(lines_seen,
+                        "2023-11-14T22:13:21.000000000Z first: 10.0.0.1:1 to 10.0.0.2:25, session "
+                        "00000000000000000000000000000000\n"
+                        "2023-11-14T22:13:23.000000000Z last: 10.0.0.1:3 to 10.0.0.4:25, session "
+                        "00000000000000000000000000000002\n"
+                        "a line\n"
+                        "values: a, b\\x0a, c\n"
+                        "Spray: 10.0.0.1 to 10.0.0.4, 3 different values of smtp.auth.user within 600 s");
+    mt_sigma_correlator_destroy(c);
+    correlated_free(&feeds);
+    mt_sigma_destroy(sigma);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_case_of_the_table_comes_out_as_written),
+        cmocka_unit_test(a_million_sources_stay_within_the_memory_that_is_given),
+        cmocka_unit_test(many_values_are_counted_nearly_right_and_steps_double),
+        cmocka_unit_test(an_event_that_comes_too_late_is_counted),
+        cmocka_unit_test(a_reload_keeps_the_groups_of_correlations_that_say_the_same),
+        cmocka_unit_test(an_alert_shows_the_first_and_the_last_event_and_the_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
