@@ -383,6 +383,7 @@ static void build_marks(struct mt_run *run, enum mt_session_end end, struct mt_r
     record->truncated.items = build->cuts;
     if (extra == NULL)
         return;
+    record->command_size = extra->command_size;
     record->missing_bytes_client = extra->missing[MT_CLIENT];
     record->missing_bytes_server = extra->missing[MT_SERVER];
     for (unsigned word = 0; word < MT_ARRAY_COUNT(extra->anomalies); word++) {

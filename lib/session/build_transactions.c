@@ -2,6 +2,10 @@
  * each list is, one to fill them. */
 #include "session/build_priv.h"
 #include "session/latency_priv.h"
+#include "session/look_alike_priv.h"
+
+/* Shown of what stands behind a sequence that may pass for the end of content. */
+#define SMUGGLING_FOLLOWS_MAX 80u
 
 /* The transaction of an entry that says how many MAIL entries lie between;
  * NULL when a limit left that out. */
@@ -262,6 +266,19 @@ static void fill_reply(struct mt_build *build, uint32_t mails, const struct mt_e
         transaction->reply_queue_id = mt_smtp_queue_id(line);
 }
 
+static void fill_look_alike(const struct mt_entry_look_alike *entry,
+                            struct mt_record_transaction *transaction)
+{
+    enum mt_smtp_verb verb = mt_look_alike_command(entry);
+
+    transaction->smuggling_sequence = mt_smtp_look_alike_name((enum mt_smtp_look_alike)entry->look_alike);
+    transaction->smuggling_offset = entry->off;
+    transaction->smuggling_command = verb == MT_VERB_UNKNOWN ? NULL : mt_smtp_verb_wire(verb);
+    struct mt_span follows = mt_span_head(mt_look_alike_follows(entry), SMUGGLING_FOLLOWS_MAX);
+    if (follows.size > 0)
+        transaction->smuggling_follows = follows;
+}
+
 /* --- outcome ---------------------------------------------------------------- */
 
 static const char *refusal(unsigned class)
@@ -389,6 +406,11 @@ static void fill(struct mt_run *run)
             slot = slot_back(build, mails, ((const struct mt_entry_total *)entry)->back);
             if (slot != NULL)
                 slot->received_total = ((const struct mt_entry_total *)entry)->received;
+        } else if (entry->tag == MT_TAG_LOOK_ALIKE) {
+            slot = slot_back(build, mails, ((const struct mt_entry_look_alike *)entry)->back);
+            if (slot != NULL)
+                fill_look_alike((const struct mt_entry_look_alike *)entry,
+                                &build->transactions[slot - build->slots]);
         } else if (entry->tag == MT_TAG_REPLY) {
             fill_reply(build, mails, (const struct mt_entry_reply *)entry);
         }

@@ -4,6 +4,8 @@
  * step back (replies.c). */
 #include "session/parts_priv.h"
 
+#define COMMAND_SIZE_MIN 510u /* RFC 5321 §4.5.3.1.4, without CRLF */
+
 uint8_t mt_state_idle(const struct mt_session *session)
 {
     return session->flags & MT_S_HELO_SENT ? MT_STATE_READY : MT_STATE_GREETED;
@@ -241,6 +243,33 @@ static void show(struct mt_run *run, const struct mt_smtp_command *command)
     mt_transcript(run, MT_TRANSCRIPT_LINE, mt_buf_span(&b), 0);
 }
 
+/* What a web page can make a browser send, or a proxy that was asked to (GET /
+ * HTTP/1.1). */
+static MT_COLD void judge_unknown(struct mt_run *run, const struct mt_smtp_command *command)
+{
+    static const char *const methods[] = {"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE"};
+    static const char version[] = "HTTP/1.";
+    struct mt_span argument = command->argument;
+
+    if (argument.size < sizeof(version) ||
+        !mt_span_istarts(mt_span_from(argument, argument.size - sizeof(version)), version))
+        return;
+    for (size_t i = 0; i < MT_ARRAY_COUNT(methods); i++) {
+        if (mt_span_ieq_cstr(command->word, methods[i]))
+            mt_anomaly(run, MT_ANOMALY_HTTP_COMMAND);
+    }
+}
+
+static MT_COLD void note_size(struct mt_run *run, const struct mt_smtp_command *command)
+{
+    struct mt_extra *extra = mt_extra(run);
+    bool is_auth = command->verb == MT_VERB_AUTH || command->verb == MT_VERB_X_EXPS;
+    bool is_secret = command->verb == MT_VERB_UNKNOWN && mt_auth_may_be_secret(run->session, command);
+
+    if (extra != NULL && !is_auth && !is_secret && command->line.size > extra->command_size)
+        extra->command_size = (uint16_t)command->line.size;
+}
+
 void mt_command_take(void *ctx, const struct mt_smtp_command *command)
 {
     struct mt_run *run = ctx;
@@ -248,8 +277,12 @@ void mt_command_take(void *ctx, const struct mt_smtp_command *command)
 
     mt_tally_count(run, MT_KEY_VERB + command->verb);
     mt_expect_new_command(run);
+    if (MT_UNLIKELY(command->line.size > COMMAND_SIZE_MIN))
+        note_size(run, command);
     if (command->verb != MT_VERB_UNKNOWN)
         session->flags &= ~MT_S_AUTH_OPEN;
+    else
+        judge_unknown(run, command);
     if (MT_UNLIKELY(session->flags & MT_S_RESET_PENDING))
         mt_reset_apply(run);
     show(run, command);

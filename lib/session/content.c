@@ -1,4 +1,5 @@
 /* The message: its header's fields, its size, its end. */
+#include "session/look_alike_priv.h"
 #include "session/parts_priv.h"
 
 /* Kept of each address field, and of Received, in one message. */
@@ -221,6 +222,7 @@ void mt_content_drop_header(struct mt_run *run)
 {
     free_header(run);
     mt_parts_drop(run);
+    mt_look_alike_end(run->session);
 }
 
 static void end_header(struct mt_run *run)
@@ -241,6 +243,7 @@ static void finish_message(struct mt_run *run)
         end_header(run);
     }
     mt_parts_end(run);
+    mt_look_alike_end(run->session);
 }
 
 static MT_NOINLINE void feed_message(struct mt_run *run, struct mt_span bytes)
@@ -268,7 +271,11 @@ void mt_content_take(void *ctx, struct mt_span bytes)
 {
     struct mt_run *run = ctx;
 
-    if (MT_UNLIKELY(run->session->flags & (MT_S_HEADER | MT_S_MIME)))
+    if (MT_LIKELY(!(run->session->flags & (MT_S_HEADER | MT_S_MIME | MT_S_LOOK_ALIKE))))
+        return;
+    if (MT_UNLIKELY(run->session->flags & MT_S_LOOK_ALIKE))
+        mt_look_alike_feed(run, bytes);
+    if (run->session->flags & (MT_S_HEADER | MT_S_MIME))
         feed_message(run, bytes);
 }
 

@@ -37,6 +37,7 @@ enum mt_tag {
     MT_TAG_TLS_CERTIFICATE,
     MT_TAG_TLS_ALERT,
     MT_TAG_PROXY,
+    MT_TAG_LOOK_ALIKE,
 };
 
 struct mt_entry {

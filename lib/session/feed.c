@@ -7,6 +7,7 @@
  * at, and while fewer are there they wait in the carry. */
 #include "base/endian.h"
 #include "base/scan.h"
+#include "session/look_alike_priv.h"
 #include "session/parts_priv.h"
 
 #define FIRST_CARRY 128u
@@ -27,6 +28,7 @@ const struct mt_smtp_client_events mt_client_events = {
     .auth_response = mt_auth_response,
     .content = mt_content_take,
     .content_end = mt_content_end,
+    .look_alike = mt_look_alike_take,
     .anomaly = on_client_anomaly,
 };
 

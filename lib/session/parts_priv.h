@@ -7,6 +7,7 @@
  *   replies.c      a reply line, the command that it answers (expect.c)
  *   transaction.c  the envelope; content.c the message; parts.c its
  *                  parts, body.c what they hold; auth.c; starttls.c; helo.c
+ *   look_alike.c   what may pass for the end of content, and what stands behind it
  *   tls.c          what a TLS handshake shows, while it lasts
  *   relay.c        forms of relay attempts; observe.c facts for the collector
  *   latency.c      how long replies take

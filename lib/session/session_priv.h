@@ -84,6 +84,8 @@ enum mt_state {
 #define MT_S_TLS_FAILED (UINT64_C(1) << 51) /* both sides were seen, and it did not come to its end */
 #define MT_S_TLS_FIRST (UINT64_C(1) << 52)  /* TLS from the first byte on */
 
+#define MT_S_LOOK_ALIKE (UINT64_C(1) << 53) /* what follows goes to extra->look_alike */
+
 #define MT_S_RESYNC (MT_S_LOST_CLIENT | MT_S_LOST_SERVER)
 
 /* What a reply is expected for, in FIFO order. */
@@ -167,11 +169,12 @@ struct mt_extra {
     struct mt_entry_part *part; /* that passes; NULL when it is not kept */
     struct mt_expect *ring;
     struct mt_count *counts;
-    struct mt_entry_mail *outer; /* the transaction in which a nested MAIL was sent */
-    struct mt_entry_helo *helo;  /* the last, when there were several */
-    struct mt_entry_auth *auth;  /* the exchange that is going on; NULL when none is kept */
-    struct mt_entry_line *first; /* first line of the current reply, in a block of MT_FIRST_SIZE */
-    struct mt_tls *tls;          /* while the handshake lasts */
+    struct mt_entry_mail *outer;            /* the transaction in which a nested MAIL was sent */
+    struct mt_entry_helo *helo;             /* the last, when there were several */
+    struct mt_entry_auth *auth;             /* the exchange that is going on; NULL when none is kept */
+    struct mt_entry_line *first;            /* first line of the current reply, in a block of MT_FIRST_SIZE */
+    struct mt_tls *tls;                     /* while the handshake lasts */
+    struct mt_entry_look_alike *look_alike; /* of this content; NULL when it has none */
     uint64_t missing[MT_SIDE_COUNT];
     uint64_t anomalies[3];
     uint32_t cuts;        /* bit n: enum mt_cut n */
@@ -188,8 +191,9 @@ struct mt_extra {
     uint8_t auth_mechanism;
     uint8_t auth_flags;
     uint8_t auths;
-    uint16_t probes[2]; /* kept of VRFY and of EXPN */
-    uint16_t pipelined; /* most commands without a reply at a time */
+    uint16_t probes[2];    /* kept of VRFY and of EXPN */
+    uint16_t pipelined;    /* most commands without a reply at a time */
+    uint16_t command_size; /* of the longest command line above its limit; 0: none was */
 };
 MT_STATIC_ASSERT(sizeof(struct mt_extra) <= 256, "one arena block");
 #define MT_FIRST_SIZE 256u

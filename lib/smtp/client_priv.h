@@ -13,9 +13,12 @@
 enum mt_smtp_tail {
     MT_TAIL_TEXT, /* neither CR nor LF, nor a dot that follows one */
     MT_TAIL_CR,
-    MT_TAIL_LF,       /* without CR before it */
-    MT_TAIL_CRLF,     /* also at the start of content (RFC 5321 §4.1.1.4) */
-    MT_TAIL_BARE_DOT, /* a dot behind CR or LF alone: content, but others may take it for the end */
+    MT_TAIL_LF,     /* without CR before it */
+    MT_TAIL_CRLF,   /* also at the start of content (RFC 5321 §4.1.1.4) */
+    MT_TAIL_LF_DOT, /* a dot behind LF alone: content, but others may take it for the end */
+    MT_TAIL_CR_DOT, /* behind CR alone */
+    MT_TAIL_LF_DOT_CR,
+    MT_TAIL_CR_DOT_CR,
     MT_TAIL_CRLF_DOT,
     MT_TAIL_CRLF_DOT_CR,
 };

@@ -42,9 +42,33 @@ static enum mt_smtp_tail tail_after(enum mt_smtp_tail tail, uint8_t byte)
     case '\n':
         return tail == MT_TAIL_CR ? MT_TAIL_CRLF : MT_TAIL_LF;
     case '.':
-        return tail == MT_TAIL_CR || tail == MT_TAIL_LF ? MT_TAIL_BARE_DOT : MT_TAIL_TEXT;
+        if (tail == MT_TAIL_LF)
+            return MT_TAIL_LF_DOT;
+        return tail == MT_TAIL_CR ? MT_TAIL_CR_DOT : MT_TAIL_TEXT;
     default:
         return MT_TAIL_TEXT;
+    }
+}
+
+/* Octets before `at` are given out or held back. */
+static void report(struct content *c, size_t at, enum mt_smtp_look_alike look_alike)
+{
+    if (c->events->look_alike)
+        c->events->look_alike(c->ctx, look_alike, c->client->content_bytes + (at - c->given));
+}
+
+/* The dot stands behind a bare line end, and its own line ends here. */
+static void end_bare_dot(struct content *c, size_t at)
+{
+    bool is_behind_lf = c->client->tail == MT_TAIL_LF_DOT;
+
+    give_to(c, at);
+    c->events->anomaly(c->ctx, MT_ANOMALY_LF_DOT_LF);
+    if (c->bytes.ptr[at] == '\n') {
+        report(c, at, is_behind_lf ? MT_LOOK_ALIKE_LF_LF : MT_LOOK_ALIKE_CR_LF);
+        c->client->tail = MT_TAIL_LF;
+    } else { /* the next octet says which line end it is */
+        c->client->tail = is_behind_lf ? MT_TAIL_LF_DOT_CR : MT_TAIL_CR_DOT_CR;
     }
 }
 
@@ -80,21 +104,34 @@ static bool step(struct content *c, size_t at)
             client->tail = MT_TAIL_CRLF_DOT_CR;
             return false;
         }
-        if (byte == '\n')
+        if (byte == '\n') {
             c->events->anomaly(c->ctx, MT_ANOMALY_LF_DOT_LF);
+            report(c, at, MT_LOOK_ALIKE_CRLF_LF);
+        }
         break;
     case MT_TAIL_CRLF_DOT_CR:
         if (byte == '\n')
             return true;
         c->events->anomaly(c->ctx, MT_ANOMALY_LF_DOT_LF);
         give_held_cr(c);
+        report(c, at, MT_LOOK_ALIKE_CRLF_CR);
         client->tail = MT_TAIL_CR;
         break;
-    case MT_TAIL_BARE_DOT:
+    case MT_TAIL_LF_DOT:
+    case MT_TAIL_CR_DOT:
         if (!is_line_end)
             break;
+        end_bare_dot(c, at);
+        return false;
+    case MT_TAIL_LF_DOT_CR:
         give_to(c, at);
-        c->events->anomaly(c->ctx, MT_ANOMALY_LF_DOT_LF);
+        report(c, at, byte == '\n' ? MT_LOOK_ALIKE_LF_CRLF : MT_LOOK_ALIKE_LF_CR);
+        client->tail = MT_TAIL_CR;
+        break;
+    case MT_TAIL_CR_DOT_CR:
+        give_to(c, at);
+        report(c, at, byte == '\n' ? MT_LOOK_ALIKE_CR_CRLF : MT_LOOK_ALIKE_CR_CR);
+        client->tail = MT_TAIL_CR;
         break;
     default:
         break;

@@ -67,6 +67,15 @@ enum mt_smtp_client_mode {
     MT_SMTP_OPAQUE,  /* TLS or given up: everything is consumed in silence */
 };
 
+enum mt_smtp_look_alike {
+#define MT_LOOK_ALIKE(NAME, name) MT_LOOK_ALIKE_##NAME,
+#include "smtp/look_alikes.def"
+#undef MT_LOOK_ALIKE
+};
+
+/* "lf.crlf" */
+const char *mt_smtp_look_alike_name(enum mt_smtp_look_alike look_alike);
+
 /* 24 bytes */
 struct mt_smtp_client {
     uint64_t chunk_left;    /* octets of the current BDAT chunk still to come */
@@ -103,6 +112,10 @@ struct mt_smtp_client_events {
      * of size 0). The parser is back in MT_SMTP_COMMAND; the callee may change
      * that. */
     void (*content_end)(void *ctx, bool is_chunk);
+    /* A sequence in DATA content that another server may take for its end; off is
+     * the octets of content before the line end behind the dot, or between the two
+     * of CRLF. What follows is given out as content. May be NULL. */
+    void (*look_alike)(void *ctx, enum mt_smtp_look_alike look_alike, uint64_t off);
     /* What the bytes alone show, before the command or content that it is
      * about: line ends, odd bytes, blanks, unknown and obsolete verbs, missing
      * and unexpected arguments, BDAT, look-alikes of the final dot. Not

@@ -115,3 +115,13 @@ enum mt_smtp_keyword mt_smtp_keyword_of(struct mt_span word)
     }
     return MT_KEYWORD_OTHER;
 }
+
+const char *mt_smtp_look_alike_name(enum mt_smtp_look_alike look_alike)
+{
+    static const char *const names[] = {
+#define MT_LOOK_ALIKE(NAME, name) [MT_LOOK_ALIKE_##NAME] = name,
+#include "smtp/look_alikes.def"
+#undef MT_LOOK_ALIKE
+    };
+    return names[look_alike];
+}

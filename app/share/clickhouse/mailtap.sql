@@ -79,6 +79,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
         `text` String
       ),
       `codes` Map(String, UInt64),
+      `command_size` UInt64,
       `commands` Map(String, UInt64),
       `direction` LowCardinality(String),
       `end` LowCardinality(String),
@@ -245,6 +246,12 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           `enhanced` String,
           `queue_id` String,
           `text` String
+        ),
+        `smuggling` Tuple(
+          `command` LowCardinality(String),
+          `follows` String,
+          `offset` UInt64,
+          `sequence` LowCardinality(String)
         ),
         `start` DateTime64(9, 'UTC')
       )),
