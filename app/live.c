@@ -56,6 +56,7 @@ static const char help[] =
     "  --config FILE      options from a YAML file; the command line wins\n"
     "  --ports LIST       TCP ports that carry mail (25,465,587,2525)\n"
     "  --any-port         look for SMTP on all other TCP ports too\n"
+    "  --dns              learn names of hosts from the DNS answers that pass by\n"
     "  --message LEVEL    headers: of a message only its header; full (default): the tree\n"
     "                     of its parts too\n"
     "  --hash[=LIST]      MD5 and SHA-256 of what each part holds, decoded; LIST: md5, sha256\n"
@@ -86,23 +87,36 @@ static void print_note(void *ctx, const char *line)
     fprintf(stderr, "mailtap: %s\n", line);
 }
 
-static int open_ports(struct mt_live_run *run, char *reason, size_t reason_size)
+/* What a device is to let through; none: everything. */
+static uint32_t device_ports(const struct mt_pipeline_config *pipeline, uint16_t *ret_ports)
 {
     static const uint16_t mail_ports[] = {25, 465, 587, 2525};
+    bool has_ports = pipeline->port_count > 0;
+    uint32_t count = has_ports ? pipeline->port_count : (uint32_t)MT_ARRAY_COUNT(mail_ports);
+
+    if (pipeline->any_port)
+        return 0;
+    memcpy(ret_ports, has_ports ? pipeline->ports : mail_ports, count * sizeof(*ret_ports));
+    if (pipeline->dns)
+        ret_ports[count++] = 53;
+    return count;
+}
+
+static int open_ports(struct mt_live_run *run, char *reason, size_t reason_size)
+{
     const struct mt_options *options = run->options;
     const struct mt_options_live *live = &options->live;
     const struct mt_pipeline_config *pipeline = &options->pipeline;
-    bool has_ports = pipeline->port_count > 0;
+    uint16_t ports[MT_PORTS_MAX + 1];
+    uint32_t port_count = device_ports(pipeline, ports);
     const struct mt_ports_config config = {
         .ports = live->ports,
         .port_count = live->port_count,
         .interfaces = live->interfaces,
         .interface_count = live->interface_count,
         .workers = pipeline->workers ? pipeline->workers : 1,
-        .mail_ports = has_ports ? pipeline->ports : mail_ports,
-        .mail_port_count = pipeline->any_port ? 0 /* the device must not filter */
-                           : has_ports        ? pipeline->port_count
-                                              : (uint32_t)MT_ARRAY_COUNT(mail_ports),
+        .mail_ports = ports,
+        .mail_port_count = port_count,
         .filter = options->filter,
         .cores = live->cores,
         .eal_extra = live->driver_args,

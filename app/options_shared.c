@@ -76,6 +76,13 @@ static int take_any_port(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_dns(struct mt_options *options, const char *text)
+{
+    (void)text;
+    options->pipeline.dns = true;
+    return -1;
+}
+
 static int take_workers(struct mt_options *options, const char *text)
 {
     uint64_t workers;
@@ -246,6 +253,7 @@ const struct mt_option mt_options_shared[] = {
     {"urls", READ | LIVE, false, take_urls},
     {"ports", READ | DIALOGUE | LIVE, true, take_ports},
     {"any-port", READ | LIVE, false, take_any_port},
+    {"dns", READ | LIVE, false, take_dns},
     {"filter", READ | DIALOGUE | LIVE, true, take_filter},
     {"overlap", READ | DIALOGUE | LIVE, true, take_overlap},
     {"redact", READ | DIALOGUE | LIVE, true, take_redact},

@@ -35,6 +35,7 @@ static const char help[] =
     "  --config FILE      options from a YAML file; the command line wins\n"
     "  --ports LIST       TCP ports that carry mail (25,465,587,2525)\n"
     "  --any-port         look for SMTP on all other TCP ports too\n"
+    "  --dns              learn names of hosts from the DNS answers that pass by\n"
     "  --message LEVEL    headers: of a message only its header; full (default): the tree\n"
     "                     of its parts too\n"
     "  --hash[=LIST]      MD5 and SHA-256 of what each part holds, decoded; LIST: md5, sha256\n"

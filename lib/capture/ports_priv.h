@@ -160,7 +160,7 @@ struct mt_ports {
     enum mt_poll poll;
     bool promiscuous_off;
     bool is_verbose;
-    uint16_t mail_ports[64];
+    uint16_t mail_ports[65]; /* MT_PORTS_MAX, and 53 */
     uint32_t mail_port_count;
     mt_ports_note *note;
     void *note_ctx;

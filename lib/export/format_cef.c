@@ -350,6 +350,8 @@ static bool put_session_line(struct line *line, struct mt_format *format,
     put_name(line, "app", "app", 31, record->network_protocol);
     put_endpoints(line, &record->source_ip, record->source_port, &record->destination_ip,
                   record->destination_port);
+    put_text(line, "shost", "srcHostName", 1023, record->source_domain);
+    put_text(line, "dhost", "dstHostName", 1023, record->destination_domain);
     put_mac(line, "smac", "srcMAC", record->source_mac);
     put_mac(line, "dmac", "dstMAC", record->destination_mac);
     put_number(line, "in", "srcBytes", record->source_bytes);

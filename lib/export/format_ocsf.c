@@ -77,7 +77,7 @@ static void put_metadata(struct mt_pen *pen, const struct mt_record_session *rec
 /* An endpoint must have an address or a name; "unknown" is the name of one that has
  * neither (a correlation over many servers). */
 MT_PEN_INLINE void put_endpoint(struct mt_pen *pen, const char *key, const struct mt_ip *ip, uint64_t port,
-                                const uint8_t *mac, struct mt_span vlan)
+                                const uint8_t *mac, struct mt_span vlan, struct mt_span hostname)
 {
     mt_pen_open(pen, key, '{');
     if (ip->family != 0) {
@@ -86,6 +86,7 @@ MT_PEN_INLINE void put_endpoint(struct mt_pen *pen, const char *key, const struc
     } else {
         mt_pen_json_name(pen, "name", "unknown");
     }
+    mt_pen_json_text(pen, "hostname", hostname);
     mt_pen_json_mac(pen, "mac", mac);
     mt_pen_json_text(pen, "vlan_uid", vlan);
     mt_pen_close(pen, '}');
@@ -94,9 +95,9 @@ MT_PEN_INLINE void put_endpoint(struct mt_pen *pen, const char *key, const struc
 static void put_session_endpoints(struct mt_pen *pen, const struct mt_record_session *record)
 {
     put_endpoint(pen, "src_endpoint", &record->source_ip, record->source_port, record->source_mac,
-                 record->network_vlan_id);
+                 record->network_vlan_id, record->source_domain);
     put_endpoint(pen, "dst_endpoint", &record->destination_ip, record->destination_port,
-                 record->destination_mac, record->network_vlan_id);
+                 record->destination_mac, record->network_vlan_id, record->destination_domain);
 }
 
 static void put_device(struct mt_pen *pen, struct mt_span name)
@@ -404,8 +405,10 @@ static void put_finding_info(struct mt_pen *pen, const struct mt_record_alert *a
 static void put_evidences(struct mt_pen *pen, const struct mt_record_alert *alert)
 {
     mt_pen_literal(pen, "\"evidences\":[{");
-    put_endpoint(pen, "src_endpoint", &alert->source_ip, alert->source_port, NULL, mt_span_none());
-    put_endpoint(pen, "dst_endpoint", &alert->destination_ip, alert->destination_port, NULL, mt_span_none());
+    put_endpoint(pen, "src_endpoint", &alert->source_ip, alert->source_port, NULL, mt_span_none(),
+                 mt_span_none());
+    put_endpoint(pen, "dst_endpoint", &alert->destination_ip, alert->destination_port, NULL, mt_span_none(),
+                 mt_span_none());
     put_connection(pen, alert->source_ip.family, alert->network_community_id);
     if (alert->evidence.count > 0) {
         mt_pen_open(pen, "data", '{');

@@ -293,6 +293,7 @@ static enum mt_packet_verdict finish(struct mt_fragment_table *table, struct mt_
     packet->wire_size = datagram->wire_size;
     packet->frame_flags &= (uint8_t)~MT_FRAME_PERSISTENT;
     packet->handle = NULL;
+    packet->is_dns = false;
     forget(table, datagram);
     mt_stats_add(table->stats, MT_COUNTER_FRAGMENTS_WHOLE, 1);
     uint8_t ip_count = packet->ip_count;
@@ -319,7 +320,8 @@ static struct mt_fragment_datagram *take(struct mt_fragment_table *table, struct
     *ret_verdict = MT_PACKET_FRAGMENT;
     if (packet->ip_protocol == MT_PROTOCOL_UDP)
         datagram->is_udp = true;
-    if (datagram->is_foreign || packet->fragment_is_foreign) {
+    bool is_foreign = packet->fragment_is_foreign && !(table->has_dns && mt_udp_is_dns(packet->ip_payload));
+    if (datagram->is_foreign || is_foreign) {
         take_foreign(table, datagram, packet);
         return NULL;
     }

@@ -7,7 +7,7 @@
  * counted. Overlapping fragments end the datagram (RFC 5722 for IPv6; for IPv4
  * the same, because no reading of them is safe), exact duplicates do not.
  *
- * Of UDP only what is a tunnel's is kept, as the ports in the first fragment say;
+ * Of UDP only what is a tunnel's (or, with has_dns, DNS) is kept, as the ports in the first fragment say;
  * the rest is foreign. A datagram may be a tunnel's with a fragment inside.
  *
  * Counts MT_COUNTER_FRAGMENTS_WHOLE, _DROPPED and _FOREIGN, and as MT_COUNTER_FRAGMENTS
@@ -24,6 +24,7 @@ struct mt_fragment_table;
 struct mt_fragment_config {
     uint32_t datagrams_max; /* 0: 1024 */
     uint32_t bytes_max;     /* 0: 8 MiB; at least 128 KiB */
+    bool has_dns;           /* keep UDP of port 53 too */
 };
 
 int mt_fragment_table_create(const struct mt_fragment_config *config, struct mt_stats *stats,

@@ -49,6 +49,7 @@ int mt_fragment_table_create(const struct mt_fragment_config *config, struct mt_
     if (table == NULL)
         return -ENOMEM;
     table->stats = stats;
+    table->has_dns = config->has_dns;
     int error = 0;
     if (getrandom(&table->seed, sizeof(table->seed), 0) != (ssize_t)sizeof(table->seed))
         error = -EIO;

@@ -65,6 +65,7 @@ MT_STATIC_ASSERT(MT_FRAGMENT_PIECES_MAX <= UINT8_MAX, "piece_count is a byte");
 
 struct mt_fragment_table {
     struct mt_stats *stats;
+    bool has_dns;
     struct mt_pool *chunks;
     struct mt_fragment_datagram *datagram; /* datagram_count of them */
     uint32_t *bucket;                      /* bucket_mask + 1: first of a chain */

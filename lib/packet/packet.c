@@ -162,6 +162,7 @@ static enum mt_packet_verdict decode_any(const struct mt_frame *frame, struct mt
     packet->frame_bytes = mt_span(frame->data, frame->size);
     packet->frame_link = frame->link;
     packet->outer = NULL;
+    packet->is_dns = false;
     struct mt_walk walk = {
         .packet = packet,
         .outer = outer,

@@ -27,7 +27,7 @@ enum mt_reject {
 enum mt_packet_verdict {
     MT_PACKET_TCP,      /* everything in struct mt_packet is set */
     MT_PACKET_FRAGMENT, /* ip fields only: give it to the fragment table */
-    MT_PACKET_REJECT,   /* .reject says why */
+    MT_PACKET_REJECT,   /* .reject says why; NOT_TCP sets .is_dns */
 };
 
 enum {
@@ -61,6 +61,9 @@ struct mt_packet {
     const uint8_t *mac_src; /* 6 bytes, NULL where the link has none */
     const uint8_t *mac_dst;
     void *handle; /* the frame's; NULL when the payload does not lie in a frame */
+    /* a UDP datagram from or to port 53, where reject is NOT_TCP: tuple, payload and
+     * payload_size are set */
+    bool is_dns;
     /* fragments */
     struct mt_span ip_payload; /* bytes of this fragment behind the IP headers */
     uint32_t fragment_id;

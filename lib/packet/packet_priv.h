@@ -195,6 +195,8 @@ bool mt_walk_gre(struct mt_walk *walk);
 
 /* Is the UDP datagram of these first bytes none of ours? */
 bool mt_udp_is_foreign(struct mt_span datagram);
+/* Is it from or to port 53? */
+bool mt_udp_is_dns(struct mt_span datagram);
 bool mt_walk_udp(struct mt_walk *walk);
 
 #endif

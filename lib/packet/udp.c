@@ -14,6 +14,7 @@ enum {
 };
 
 enum {
+    PORT_DNS = 53,
     PORT_GTP = 2152,
     PORT_TEREDO = 3544,
     PORT_GRE = 4754, /* RFC 8086 */
@@ -178,6 +179,34 @@ bool mt_udp_is_foreign(struct mt_span datagram)
     return datagram.size >= 4 && tunnel_port(datagram.ptr) == 0;
 }
 
+static bool is_dns_port(const uint8_t *udp)
+{
+    return mt_load_be16(udp) == PORT_DNS || mt_load_be16(udp + 2) == PORT_DNS;
+}
+
+bool mt_udp_is_dns(struct mt_span datagram)
+{
+    return datagram.size >= 4 && is_dns_port(datagram.ptr);
+}
+
+/* No tunnel's, but perhaps somebody wants to know what names are. */
+static bool dns(struct mt_walk *walk, struct mt_layer layer)
+{
+    struct mt_packet *packet = walk->packet;
+    const uint8_t *udp = layer.bytes.ptr;
+    uint32_t size = mt_load_be16(udp + 4);
+
+    if (size < UDP_SIZE || size > layer.wire_size)
+        return other(walk);
+    layer = mt_layer_from(mt_layer_limit(layer, size), UDP_SIZE);
+    packet->tuple.src_port = mt_load_be16(udp);
+    packet->tuple.dst_port = mt_load_be16(udp + 2);
+    packet->payload = layer.bytes;
+    packet->payload_size = layer.wire_size;
+    packet->is_dns = true;
+    return other(walk);
+}
+
 bool mt_walk_udp(struct mt_walk *walk)
 {
     struct mt_layer layer = walk->layer;
@@ -186,7 +215,7 @@ bool mt_walk_udp(struct mt_walk *walk)
     uint32_t size = mt_load_be16(layer.bytes.ptr + 4);
     uint16_t port = tunnel_port(layer.bytes.ptr);
     if (port == 0)
-        return other(walk);
+        return is_dns_port(layer.bytes.ptr) ? dns(walk, layer) : other(walk);
     /* 0: a jumbogram (RFC 2675 §4), or before the card cuts it */
     if (size != 0 && (size < UDP_SIZE || size > layer.wire_size))
         return other(walk);

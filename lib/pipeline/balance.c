@@ -8,8 +8,8 @@
 void mt_live_balance(const struct mt_stats *stats, uint64_t *ret_frames, uint64_t *ret_known)
 {
     static const enum mt_counter ends[] = {
-        MT_COUNTER_FILTERED,        MT_COUNTER_LIVE_RING_FULL, MT_COUNTER_LIVE_UNUSED,
-        MT_COUNTER_FRAMES_NOT_MAIL, MT_COUNTER_SEGMENTS,       MT_COUNTER_FRAGMENTS,
+        MT_COUNTER_FILTERED, MT_COUNTER_LIVE_RING_FULL, MT_COUNTER_LIVE_UNUSED, MT_COUNTER_FRAMES_NOT_MAIL,
+        MT_COUNTER_SEGMENTS, MT_COUNTER_FRAGMENTS,      MT_COUNTER_DNS_FRAMES,
     };
     uint64_t known = 0;
     for (size_t i = 0; i < MT_ARRAY_COUNT(ends); i++)

@@ -38,6 +38,8 @@ static void *ring_pop_wait(struct mt_ring *ring)
 /* A frame of unknown link is never dealt, so that value is free to say that data
  * is a struct mt_whole. */
 #define LINK_WHOLE MT_LINK_UNKNOWN
+/* The same for a struct mt_dns_answer. */
+#define LINK_ANSWER 0xff
 
 /* --- worker ---------------------------------------------------------------- */
 
@@ -58,6 +60,12 @@ static void lane_burst(struct mt_lane *lane, const struct mt_frame *frames, uint
     for (uint32_t i = 0; i < count; i++)
         MT_PREFETCH_READ(frames[i].data);
     for (uint32_t i = 0; i < count; i++) {
+        if (MT_UNLIKELY(frames[i].link == LINK_ANSWER)) {
+            mt_worker_burst(lane->worker, packets, kept, frames[i].mark.time);
+            mt_worker_answer(lane->worker, (const void *)frames[i].data);
+            kept = 0;
+            continue;
+        }
         bool is_packet = frame_decode(&frames[i], &packets[kept]);
         MT_BUG_ON(!is_packet); /* the dealer has looked */
         kept += is_packet;
@@ -189,12 +197,34 @@ struct dealt {
     struct mt_lane *lane; /* NULL: nobody wants it */
     void *owned;          /* memory that stands for the frame, or for its bytes */
     bool is_whole;        /* owned is a struct mt_whole */
+    bool is_answer;       /* owned is a struct mt_dns_answer, which all workers get */
 };
+
+static void on_answer(void *ctx, const struct mt_dns_answer *answer)
+{
+    struct mt_dealer *dealer = ctx;
+    struct mt_deal_answers *answers = &dealer->answers;
+    struct mt_deal_answer *node =
+        malloc(offsetof(struct mt_deal_answer, answer) + mt_dns_answer_size(answer));
+    if (!node) {
+        mt_stats_add(dealer->front->stats, MT_COUNTER_DNS_SHED, dealer->lane_count);
+        return;
+    }
+    memcpy(&node->answer, answer, mt_dns_answer_size(answer));
+    node->next = NULL;
+    node->frame = answers->frame;
+    if (answers->last)
+        answers->last->next = node;
+    else
+        answers->first = node;
+    answers->last = node;
+}
 
 static MT_NOINLINE void look_closer(struct mt_dealer *dealer, const struct mt_frame *frame,
                                     struct dealt *ret_dealt)
 {
     struct mt_packet packet;
+    dealer->front->names = (struct mt_dns_sink){.answer = on_answer, .ctx = dealer};
     if (!mt_front_look(dealer->front, frame, &packet))
         return;
     if (dealer->front->is_reassembled) {
@@ -231,6 +261,8 @@ static inline void look(struct mt_dealer *dealer, const struct mt_frame *frame, 
     else if (mt_front_has_port(dealer->front, (uint16_t)src) ||
              mt_front_has_port(dealer->front, (uint16_t)dst))
         ret_dealt->lane = lane_of_hash(dealer, hash_of_ends(dealer, src, dst));
+    else if (MT_UNLIKELY(dealer->front->dns != NULL))
+        look_closer(dealer, frame, ret_dealt);
     else
         mt_stats_add(dealer->front->stats, MT_COUNTER_FRAMES_NOT_MAIL, 1);
     if (MT_LIKELY(dealer->capture->persistent || frame->handle) || ret_dealt->owned || !ret_dealt->lane)
@@ -267,6 +299,8 @@ static MT_NOINLINE void batch_own(struct mt_batch *batch, struct mt_frame *frame
     frame->handle = NULL;
     if (dealt->is_whole)
         frame->link = LINK_WHOLE;
+    if (dealt->is_answer)
+        frame->link = LINK_ANSWER;
 }
 
 static bool put(struct mt_dealer *dealer, const struct mt_frame *frame, const struct dealt *dealt)
@@ -274,7 +308,8 @@ static bool put(struct mt_dealer *dealer, const struct mt_frame *frame, const st
     struct mt_lane *lane = dealt->lane;
     struct mt_batch *batch = lane_filling(dealer, lane);
     if (MT_UNLIKELY(!batch)) {
-        mt_stats_add(dealer->front->stats, MT_COUNTER_LIVE_RING_FULL, 1);
+        mt_stats_add(dealer->front->stats, dealt->is_answer ? MT_COUNTER_DNS_SHED : MT_COUNTER_LIVE_RING_FULL,
+                     1);
         free(dealt->owned);
         return false;
     }
@@ -287,6 +322,35 @@ static bool put(struct mt_dealer *dealer, const struct mt_frame *frame, const st
     return true;
 }
 
+static void put_answer(struct mt_dealer *dealer, const struct mt_frame *frame,
+                       const struct mt_dns_answer *answer)
+{
+    for (uint32_t i = 0; i < dealer->lane_count; i++) {
+        size_t size = mt_dns_answer_size(answer);
+        struct dealt dealt = {.lane = dealer->lanes[i], .owned = malloc(size), .is_answer = true};
+        if (dealt.owned) {
+            memcpy(dealt.owned, answer, size);
+            (void)put(dealer, frame, &dealt);
+        } else {
+            mt_stats_add(dealer->front->stats, MT_COUNTER_DNS_SHED, 1);
+        }
+    }
+}
+
+/* What the frame at this place of the burst said of names, to all. */
+static MT_NOINLINE void deal_answers(struct mt_dealer *dealer, const struct mt_frame *frames, size_t at)
+{
+    struct mt_deal_answers *answers = &dealer->answers;
+    while (answers->first && answers->first->frame == at) {
+        struct mt_deal_answer *node = answers->first;
+        put_answer(dealer, &frames[at], &node->answer);
+        answers->first = node->next;
+        if (!answers->first)
+            answers->last = NULL;
+        free(node);
+    }
+}
+
 /* Frames must be kept before the first batch is sent: its worker may give them
  * back at once. */
 void mt_deal_burst(struct mt_dealer *dealer, const struct mt_frame *frames, size_t count)
@@ -296,12 +360,16 @@ void mt_deal_burst(struct mt_dealer *dealer, const struct mt_frame *frames, size
     void *unwanted[MT_BURST_MAX];
     size_t unwanted_count = 0;
     uint64_t segments = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        dealer->answers.frame = i;
         look(dealer, &frames[i], &dealt[i]);
+    }
     bool is_kept = capture->ops->keep != NULL;
     if (is_kept)
         capture->ops->keep(capture);
     for (size_t i = 0; i < count; i++) {
+        if (MT_UNLIKELY(dealer->answers.first != NULL))
+            deal_answers(dealer, frames, i);
         bool is_put = dealt[i].lane && put(dealer, &frames[i], &dealt[i]);
         segments += is_put;
         /* a datagram's last fragment is not wanted, although it is */

@@ -107,6 +107,19 @@ void mt_lane_finish(struct mt_lane *lane, const struct mt_mark *now);
 
 /* --- dealer ---------------------------------------------------------------- */
 
+/* What a burst said of names, until it is dealt. */
+struct mt_deal_answer {
+    struct mt_deal_answer *next;
+    size_t frame; /* its place in the burst */
+    struct mt_dns_answer answer;
+};
+
+struct mt_deal_answers {
+    struct mt_deal_answer *first;
+    struct mt_deal_answer *last;
+    size_t frame; /* that is looked at */
+};
+
 struct mt_dealer {
     struct mt_front *front;
     struct mt_capture *capture;
@@ -114,6 +127,7 @@ struct mt_dealer {
     uint32_t lane_count;
     bool may_wait;
     uint64_t seed;
+    struct mt_deal_answers answers;
 };
 
 /* Deals a burst out, and releases it (or keeps it, and gives back what nobody

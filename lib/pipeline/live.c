@@ -74,8 +74,7 @@ static int poller_create(struct mt_live *live, uint32_t index, struct mt_capture
 {
     struct mt_poller *poller = &live->pollers[index];
     *poller = (struct mt_poller){.live = live, .capture = capture, .index = index};
-    int rc = mt_front_init(&poller->front, live->config.ports, live->config.port_count, live->config.any_port,
-                           capture->stats);
+    int rc = mt_front_init(&poller->front, &live->config, capture->stats);
     if (rc != 0)
         return rc;
     poller->has_front = true;

@@ -156,7 +156,7 @@ int mt_pipeline_run(const struct mt_pipeline_config *given, struct mt_capture *c
     result->workers = config.workers;
 
     struct mt_front front;
-    int rc = mt_front_init(&front, config.ports, config.port_count, config.any_port, capture->stats);
+    int rc = mt_front_init(&front, &config, capture->stats);
     if (rc != 0)
         return refuse(ret_reason, reason_size, rc, "can't set up the fragment table");
     struct mt_collector *collector;

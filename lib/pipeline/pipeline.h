@@ -48,6 +48,8 @@ struct mt_pipeline_config {
     uint16_t ports[MT_PORTS_MAX];
     uint32_t port_count;   /* 0: 25, 465, 587, 2525 */
     bool any_port;         /* SMTP on other ports too, where a greeting and a verb prove it */
+    bool dns;              /* look at answers on port 53, to know what hosts are called */
+    size_t dns_memory;     /* 0: 8 MiB for these a worker */
     uint32_t flows_max;    /* 0: 1 Mi in all */
     size_t memory_max;     /* 0: 512 MiB for what sessions keep, in all */
     uint32_t idle_timeout; /* 0: 630 s, RFC 5321 §4.5.3.2.6's ten minutes and some slack */

@@ -14,6 +14,7 @@ struct ballot {
 struct mt_stray {
     struct mt_stray *next;
     struct mt_whole *whole;
+    struct mt_dns_answer *answer; /* instead */
     struct ballot *ballot;
     uint64_t until; /* the worker's time */
 };
@@ -31,8 +32,10 @@ struct mt_strays *mt_strays_create(uint32_t worker_count)
 
 static void stray_free(struct mt_stray *stray)
 {
-    if (stray)
+    if (stray) {
         free(stray->whole);
+        free(stray->answer);
+    }
     free(stray);
 }
 
@@ -49,7 +52,8 @@ static void strays_drop(struct mt_stray *stray)
 {
     while (stray) {
         struct mt_stray *next = stray->next;
-        ballot_close(stray->ballot, NULL);
+        if (stray->ballot)
+            ballot_close(stray->ballot, NULL);
         stray_free(stray);
         stray = next;
     }
@@ -64,11 +68,23 @@ void mt_strays_destroy(struct mt_strays *strays)
     free(strays);
 }
 
+static bool has_room(struct mt_stray_box *box)
+{
+    return atomic_load_explicit(&box->count, memory_order_relaxed) < MT_STRAYS_MAX;
+}
+
+static void box_push(struct mt_stray_box *box, struct mt_stray *stray)
+{
+    atomic_fetch_add_explicit(&box->count, 1, memory_order_relaxed);
+    stray->next = atomic_load_explicit(&box->first, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&box->first, &stray->next, stray, memory_order_release,
+                                                  memory_order_relaxed)) {
+    }
+}
+
 static bool box_put(struct mt_stray_box *box, const struct mt_packet *packet, struct ballot *ballot)
 {
-    if (atomic_load_explicit(&box->count, memory_order_relaxed) >= MT_STRAYS_MAX)
-        return false;
-    struct mt_stray *stray = calloc(1, sizeof(*stray));
+    struct mt_stray *stray = has_room(box) ? calloc(1, sizeof(*stray)) : NULL;
     if (!stray)
         return false;
     stray->ballot = ballot;
@@ -78,12 +94,33 @@ static bool box_put(struct mt_stray_box *box, const struct mt_packet *packet, st
         return false;
     }
     atomic_fetch_add_explicit(&ballot->open, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&box->count, 1, memory_order_relaxed);
-    stray->next = atomic_load_explicit(&box->first, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&box->first, &stray->next, stray, memory_order_release,
-                                                  memory_order_relaxed)) {
-    }
+    box_push(box, stray);
     return true;
+}
+
+static bool box_put_answer(struct mt_stray_box *box, const struct mt_dns_answer *answer)
+{
+    struct mt_stray *stray = has_room(box) ? calloc(1, sizeof(*stray)) : NULL;
+    if (!stray)
+        return false;
+    size_t size = mt_dns_answer_size(answer);
+    stray->answer = malloc(size);
+    if (!stray->answer) {
+        stray_free(stray);
+        return false;
+    }
+    memcpy(stray->answer, answer, size);
+    box_push(box, stray);
+    return true;
+}
+
+void mt_strays_send_answer(struct mt_strays *strays, uint32_t from, const struct mt_dns_answer *answer,
+                           struct mt_stats *stats)
+{
+    for (uint32_t i = 0; i < strays->box_count; i++) {
+        if (i != from && !box_put_answer(&strays->boxes[i], answer))
+            mt_stats_add(stats, MT_COUNTER_DNS_SHED, 1);
+    }
 }
 
 void mt_strays_send(struct mt_strays *strays, uint32_t from, const struct mt_packet *packet,
@@ -138,6 +175,13 @@ void mt_strays_look(struct mt_stray_box *box, struct mt_worker *worker, bool is_
     struct mt_stray **link = &box->waiting;
     while (*link) {
         struct mt_stray *stray = *link;
+        if (stray->answer) {
+            *link = stray->next;
+            atomic_fetch_sub_explicit(&box->count, 1, memory_order_relaxed);
+            mt_worker_answer(worker, stray->answer);
+            stray_free(stray);
+            continue;
+        }
         bool is_known = mt_worker_knows(worker, &stray->whole->packet.tuple);
         if (!is_known && now < stray->until && !is_last) {
             link = &stray->next;

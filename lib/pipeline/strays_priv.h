@@ -42,6 +42,11 @@ void mt_strays_destroy(struct mt_strays *strays);
 void mt_strays_send(struct mt_strays *strays, uint32_t from, const struct mt_packet *packet,
                     struct mt_stats *stats);
 
+/* The same of an answer about names, which every worker takes, as it comes; it may
+ * be behind others by MT_STRAY_PAUSE. What finds no room is counted (dns.shed). */
+void mt_strays_send_answer(struct mt_strays *strays, uint32_t from, const struct mt_dns_answer *answer,
+                           struct mt_stats *stats);
+
 /* Gives the worker what is its own. is_last: nothing more will come, so nothing
  * waits any longer. */
 void mt_strays_look(struct mt_stray_box *box, struct mt_worker *worker, bool is_last);

@@ -555,6 +555,12 @@ void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, 
     worker_expire(worker, now);
 }
 
+void mt_worker_answer(struct mt_worker *worker, const struct mt_dns_answer *answer)
+{
+    if (worker->names)
+        mt_dns_table_put(worker->names, answer);
+}
+
 bool mt_worker_knows(const struct mt_worker *worker, const struct mt_tuple *tuple)
 {
     struct mt_flow_key key;

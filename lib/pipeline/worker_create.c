@@ -170,11 +170,14 @@ static int worker_rooms(struct mt_worker *worker, uint32_t share, const struct m
     stream_config.hold = hold;
     if (rc == 0)
         rc = mt_stream_engine_create(&stream_config, worker->arena, &worker->stats, &worker->streams);
+    if (rc == 0 && config->dns)
+        rc = mt_dns_table_create(config->dns_memory, &worker->stats, &worker->names);
     if (rc != 0)
         return rc;
     struct mt_session_config session_config = {
         .limits = config->limits,
         .site = config->site,
+        .names = worker->names,
         .observer_name = config->observer_name,
         .observer_version = config->observer_version,
         .convert = mt_charset_convert,
@@ -236,6 +239,7 @@ void mt_worker_destroy(struct mt_worker *worker)
     mt_session_engine_destroy(worker->sessions);
     mt_stream_engine_destroy(worker->streams);
     mt_arena_destroy(worker->arena);
+    mt_dns_table_destroy(worker->names);
     mt_flow_table_destroy(worker->flows);
     mt_charset_cache_fini(&worker->charsets);
     mt_encoders_destroy(worker->encoders);

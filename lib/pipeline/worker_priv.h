@@ -7,6 +7,7 @@
 #ifndef MT_PIPELINE_WORKER_PRIV_H
 #define MT_PIPELINE_WORKER_PRIV_H
 
+#include "dns/table.h"
 #include "flow/flow.h"
 #include "packet/packet.h"
 #include "pipeline/charset_priv.h"
@@ -36,6 +37,7 @@ struct mt_worker {
     struct mt_stream_engine *streams;
     struct mt_session_engine *sessions;
     struct mt_arena *arena;
+    struct mt_dns_table *names; /* NULL: not asked for */
     const struct mt_pipeline_config *config;
     const struct mt_pipeline_sink *sink;
     void *sink_ctx;
@@ -65,6 +67,9 @@ void mt_worker_destroy(struct mt_worker *worker);
 /* At most MT_BURST_MAX packets, in packet order; then the wheel is turned to
  * now (the time of the run's newest packet, which another worker may have). */
 void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, size_t count, uint64_t now);
+
+/* Of names, between two bursts, in the order of their time. */
+void mt_worker_answer(struct mt_worker *worker, const struct mt_dns_answer *answer);
 
 /* Is there a connection of these ends? */
 bool mt_worker_knows(const struct mt_worker *worker, const struct mt_tuple *tuple);

@@ -114,7 +114,7 @@ static void build_helo(struct mt_run *run, const struct mt_entry_helo *helo, str
 #undef MT_HELO_TEST
     };
     struct mt_build *build = run->engine->build;
-    uint32_t findings = mt_helo_findings(run->session);
+    uint32_t findings = mt_helo_findings(run->session) | run->engine->known.findings;
     uint32_t count = 0;
 
     for (size_t i = 0; i < MT_ARRAY_COUNT(tests); i++) {
@@ -417,6 +417,8 @@ void mt_build_record(struct mt_run *run, enum mt_session_end end)
     build_starttls(run->session, &record);
     build_counts(run, &record, &sums);
     mt_build_transactions(run, end, &record);
+    if (MT_UNLIKELY(run->engine->names != NULL))
+        mt_build_names(run, &record);
     judge_protocol(run, &sums, &record);
     mt_build_dialogue(run, has_proxy, &record);
     build_marks(run, end, &record); /* last: the others may still cut something */

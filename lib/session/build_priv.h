@@ -100,6 +100,10 @@ void mt_build_tls_certificate(struct mt_run *run, const struct mt_entry_tls_cert
 void mt_build_tls_alert(const struct mt_entry_tls_alert *entry, struct mt_record_session *record);
 /* Behind the others. */
 void mt_build_tls(struct mt_run *run, struct mt_record_session *record);
+/* Have two names one owner, as far as that can be told? Also when one has none. */
+bool mt_build_is_same_owner(struct mt_span a, struct mt_span b);
+/* Behind the transactions; nothing without answers of DNS. build_names.c */
+void mt_build_names(struct mt_run *run, struct mt_record_session *record);
 void mt_build_transactions(struct mt_run *run, enum mt_session_end end, struct mt_record_session *record);
 /* Behind the transactions, which it reads. has_proxy: there is an XCLIENT or XFORWARD. */
 void mt_build_dialogue(struct mt_run *run, bool has_proxy, struct mt_record_session *record);

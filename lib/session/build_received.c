@@ -62,7 +62,7 @@ static bool ends_with(struct mt_span name, const char *domain)
     return name.size >= size && mt_span_ieq_cstr(mt_span_from(name, name.size - size), domain);
 }
 
-static bool is_same_owner(struct mt_span a, struct mt_span b)
+bool mt_build_is_same_owner(struct mt_span a, struct mt_span b)
 {
     struct mt_span owner_a = owner_of(a), owner_b = owner_of(b);
 
@@ -159,7 +159,7 @@ static uint32_t test_hop(const struct mt_message_hop *hop, int64_t now)
         findings |= RECEIVED_IMPOSSIBLE_IP;
     if (!has_provider_form(hop))
         findings |= RECEIVED_PROVIDER_FORM;
-    if (!is_same_owner(hop->from_name, hop->from_host))
+    if (!mt_build_is_same_owner(hop->from_name, hop->from_host))
         findings |= RECEIVED_NAME_MISMATCH;
     if (is_authenticated(hop->with) && hop->from_ip.family != 0 && is_bogon(&hop->from_ip))
         findings |= RECEIVED_PROTOCOL_CONTRADICTION;
@@ -207,8 +207,10 @@ static bool is_broken(const struct chain *chain)
         struct mt_span by = chain->hops[i + 1].by;
         bool is_named = owner_of(by).ptr != NULL &&
                         (owner_of(above->from_name).ptr != NULL || owner_of(above->from_host).ptr != NULL);
-        bool is_same_name = owner_of(above->from_name).ptr != NULL && is_same_owner(above->from_name, by);
-        bool is_same_host = owner_of(above->from_host).ptr != NULL && is_same_owner(above->from_host, by);
+        bool is_same_name =
+            owner_of(above->from_name).ptr != NULL && mt_build_is_same_owner(above->from_name, by);
+        bool is_same_host =
+            owner_of(above->from_host).ptr != NULL && mt_build_is_same_owner(above->from_host, by);
         breaks += is_named && !is_same_name && !is_same_host;
     }
     return breaks >= 2;
@@ -262,7 +264,7 @@ static uint32_t test_chain(const struct mt_run *run, const struct chain *chain, 
     bool is_outside = run->session->flags & MT_S_OUTSIDE;
     if (is_outside && mt_site_is_local_domain(site, chain->hops[0].by))
         findings |= RECEIVED_LOCAL_BY;
-    if (!is_same_owner(chain->hops[0].by, run->engine->build->helo))
+    if (!mt_build_is_same_owner(chain->hops[0].by, run->engine->build->helo))
         findings |= RECEIVED_SENDER_BREAK;
     return findings;
 }

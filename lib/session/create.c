@@ -117,6 +117,7 @@ int mt_session_engine_create(const struct mt_session_config *config, struct mt_a
         return -ENOMEM;
     engine->limits = resolve(&config->limits);
     engine->site = config->site != NULL ? config->site : &mt_site_default;
+    engine->names = config->names;
     engine->arena = arena;
     engine->stats = stats;
     engine->events = *events;

@@ -1,6 +1,6 @@
 /* What a client's greeting shows (detections D4): facts for the record, and a
- * score that a rule may judge by. Only tests that need no DNS and no other
- * session. */
+ * score that a rule may judge by. Only tests that need no other session; those
+ * that need DNS are made at its end (names.c). */
 #include "session/parts_priv.h"
 
 #define SUBMISSION_PORT 587u
@@ -430,9 +430,12 @@ static void observe(struct mt_run *run, struct mt_span mail_line)
         return;
     bool is_known = (session->flags & both) == both && !(session->flags & MT_S_RESYNC) &&
                     !mt_has_anomaly(session, MT_ANOMALY_GAP);
-    uint32_t findings = mt_helo_findings(session);
+    bool is_end = mail_line.ptr == NULL;
+    uint32_t findings = mt_helo_findings(session) | (is_end ? run->engine->known.findings : 0);
     if (is_known && mt_helo_score(findings) >= run->engine->limits.helo_threshold)
         mt_observe_helo(run, findings, mail_line);
+    else if (run->engine->names != NULL && !is_end)
+        session->flags &= ~MT_S_HELO_DONE; /* answers may still come */
 }
 
 void mt_helo_at_mail(struct mt_run *run, const struct mt_smtp_command *command)

@@ -1,6 +1,6 @@
 /* Begin and end of a session, and the small things that all files use. */
 #include "base/hash.h"
-#include "session/parts_priv.h"
+#include "session/names_priv.h"
 
 /* Any constant, as long as it stays: event ids are compared between runs. */
 #define EVENT_ID_SEED UINT64_C(0x6d61696c746170)
@@ -175,6 +175,8 @@ void mt_session_close(struct mt_session_engine *engine, struct mt_session *sessi
             mt_reset_apply(&run);
         judge_outstanding(&run, end);
         mt_expect_drop(&run, session->expected);
+        if (MT_UNLIKELY(engine->names != NULL))
+            mt_names_judge(&run);
         mt_helo_at_close(&run);
         mt_build_record(&run, end);
     }

@@ -18,6 +18,7 @@
 #include "base/mark.h"
 #include "base/outer.h"
 #include "base/site.h"
+#include "dns/table.h"
 #include "memory/arena.h"
 #include "message/mime.h"
 #include "record/observation.h"
@@ -85,8 +86,9 @@ struct mt_session_events {
 
 struct mt_session_config {
     struct mt_session_limits limits;
-    const struct mt_site *site;   /* borrowed */
-    struct mt_span observer_name; /* borrowed */
+    const struct mt_site *site;       /* borrowed */
+    const struct mt_dns_table *names; /* borrowed; NULL: nothing is said of names */
+    struct mt_span observer_name;     /* borrowed */
     const char *observer_version;
     mt_message_convert *convert; /* for RFC 2047 words; may be NULL */
     void *convert_ctx;

@@ -10,6 +10,7 @@
 #include "memory/pool.h"
 #include "session/entries_parts_priv.h"
 #include "session/entries_tls_priv.h"
+#include "session/known_priv.h"
 #include "session/session.h"
 
 enum mt_state {
@@ -269,6 +270,8 @@ struct mt_build;
 struct mt_session_engine {
     struct mt_session_limits limits; /* no zeros */
     const struct mt_site *site;
+    const struct mt_dns_table *names; /* NULL: nothing is said of them */
+    struct mt_known_names known;      /* of the session that is being closed */
     struct mt_arena *arena;
     struct mt_pool *pool;
     struct mt_stats *stats;

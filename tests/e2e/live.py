@@ -311,7 +311,7 @@ LOST = ("port.missed", "port.no_buffer", "port.errors")
 # Every frame that was handed out is counted under one of these, but for
 # fragments (packet.fragments), of which several make one segment.
 TOLD = ("capture.filtered", "port.too_large", "live.unused", "live.ring_full", "packet.not_mail_port",
-        "packet.segments")
+        "packet.segments", "dns.frames")
 
 
 def told(stats):

@@ -185,14 +185,12 @@ static struct mt_span value_of_cell(const struct mt_format_ops *ops, struct mt_s
 bool format_check_is_cef_key(struct mt_span key)
 {
     static const char *const keys[] = {
-        "act",        "app",    "c6a2",        "c6a3",        "cat",
-        "cn1",        "cn2",    "cn3",         "cnt",         "cs1",
-        "cs2",        "cs3",    "cs4",         "cs5",         "cs6",
-        "dmac",       "dpt",    "dst",         "duser",       "dvchost",
-        "end",        "fsize",  "in",          "msg",         "out",
-        "externalId", "rt",     "flexNumber1", "proto",       "flexNumber2",
-        "smac",       "spt",    "src",         "start",       "outcome",
-        "suser",      "reason", "flexString1", "flexString2", "requestClientApplication",
+        "act",   "app",         "c6a2",  "c6a3",   "cat",         "cn1",         "cn2",
+        "cn3",   "cnt",         "cs1",   "cs2",    "cs3",         "cs4",         "cs5",
+        "cs6",   "dmac",        "dpt",   "dst",    "duser",       "dvchost",     "end",
+        "fsize", "in",          "msg",   "out",    "externalId",  "rt",          "flexNumber1",
+        "proto", "flexNumber2", "smac",  "shost",  "dhost",       "spt",         "src",
+        "start", "outcome",     "suser", "reason", "flexString1", "flexString2", "requestClientApplication",
     };
     struct mt_span name = key;
 

@@ -38,7 +38,7 @@ struct rule {
 
 #define ENDPOINT(path)                                                                \
     {path ".ip", "s", false}, {path ".port", "i", false}, {path ".name", "s", false}, \
-        {path ".mac", "s", false},                                                    \
+        {path ".mac", "s", false}, {path ".hostname", "s", false},                    \
     {                                                                                 \
         path ".vlan_uid", "s", false                                                  \
     }
