@@ -64,8 +64,8 @@ static inline bool key_eq(const struct mt_flow_key *a, const struct mt_flow_key 
     return ((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1])) == 0;
 }
 
-static uint64_t key_of_ipv6(const struct mt_flow_table *table, const struct mt_tuple *tuple,
-                            struct mt_flow_key *ret_key, bool *ret_swapped)
+static MT_NOINLINE uint64_t key_of_ipv6(const struct mt_flow_table *table, const struct mt_tuple *tuple,
+                                        struct mt_flow_key *ret_key, bool *ret_swapped)
 {
     struct {
         uint8_t ip[2][16];
@@ -108,16 +108,33 @@ void mt_flow_prefetch_bucket(const struct mt_flow_table *table, uint64_t hash)
     MT_PREFETCH_READ(&table->buckets[home_of(table, hash)]);
 }
 
-/* The line of the first flow with this tag. For one look-up in ten thousand
- * that is another flow's, and for a flow that overflowed there is none: then
- * the look-up pays a cache miss. */
-void mt_flow_prefetch_line(const struct mt_flow_table *table, uint64_t hash)
+/* The first flow with this tag. For one look-up in ten thousand that is another
+ * one's: then, and where flows went past the bucket, the whole search has to say. */
+struct mt_flow *mt_flow_guess(const struct mt_flow_table *table, uint64_t hash)
 {
     const struct mt_flow_bucket *bucket = &table->buckets[home_of(table, hash)];
     uint64_t ways = ways_with(bucket, tag_of(hash));
+    struct mt_flow *guess = NULL;
 
     if (MT_LIKELY(ways != 0))
-        MT_PREFETCH(&table->lines[bucket->line[way_first(ways)]]);
+        guess = &table->lines[bucket->line[way_first(ways)]];
+    else if (MT_UNLIKELY(bucket->passed != 0))
+        guess = &table->lines[0]; /* any, since the search will say */
+    MT_PREFETCH(guess);
+    return guess;
+}
+
+struct mt_flow *mt_flow_settle(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash,
+                               struct mt_flow *guess)
+{
+    if (guess == NULL || MT_LIKELY(key_eq(&guess->key, key)))
+        return guess;
+    return mt_flow_find(table, key, hash);
+}
+
+uint32_t mt_flow_added(const struct mt_flow_table *table)
+{
+    return table->added;
 }
 
 struct mt_flow *mt_flow_find(struct mt_flow_table *table, const struct mt_flow_key *key, uint64_t hash)
@@ -240,6 +257,7 @@ struct mt_flow *mt_flow_add(struct mt_flow_table *table, const struct mt_flow_ke
     flow->timeout = timeout_of(timeout_seconds);
     mt_flow_wheel_insert(table, flow);
     table->count++;
+    table->added++;
     return flow;
 }
 

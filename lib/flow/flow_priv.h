@@ -42,10 +42,12 @@ MT_STATIC_ASSERT(sizeof(struct mt_flow_bucket) == MT_CACHE_LINE, "a look-up read
 
 #define MT_EMBRYO_WAYS 8
 
-/* What there is to know of a set of embryos (embryo.c); 0: free. */
+/* What there is to know of a set of embryos (embryo.c). */
 struct mt_embryo_prints {
-    _Alignas(MT_CACHE_LINE) uint64_t print[MT_EMBRYO_WAYS];
+    _Alignas(MT_CACHE_LINE / 2) uint16_t tag[MT_EMBRYO_WAYS]; /* 0: free */
+    uint16_t age[MT_EMBRYO_WAYS];
 };
+MT_STATIC_ASSERT(sizeof(struct mt_embryo_prints) == MT_CACHE_LINE / 2, "two sets a line");
 
 struct mt_flow_table {
     struct mt_flow *lines;
@@ -64,6 +66,7 @@ struct mt_flow_table {
     uint32_t line_high; /* lines ever used */
     uint32_t line_free; /* first of the returned ones, linked by key.word[0] */
     uint32_t count;
+    uint32_t added;                /* flows ever; wraps */
     uint32_t embryo_set_count;     /* a power of two */
     uint32_t embryo_set_max;       /* so is this */
     uint32_t wheel[MT_FLOW_SLOTS]; /* first line of each slot */

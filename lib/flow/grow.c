@@ -56,11 +56,13 @@ bool mt_flow_grow_embryos(struct mt_flow_table *table)
         struct mt_embryo *embryo = &table->embryos[slot];
         if ((embryo->fingerprint & count) == 0)
             continue;
-        uint64_t *print = &table->embryo_prints[slot / MT_EMBRYO_WAYS].print[slot % MT_EMBRYO_WAYS];
-        struct mt_embryo_prints *other = &table->embryo_prints[slot / MT_EMBRYO_WAYS + count];
-        other->print[slot % MT_EMBRYO_WAYS] = *print;
+        size_t way = slot % MT_EMBRYO_WAYS;
+        struct mt_embryo_prints *from = &table->embryo_prints[slot / MT_EMBRYO_WAYS];
+        struct mt_embryo_prints *to = from + count;
+        to->tag[way] = from->tag[way];
+        to->age[way] = from->age[way];
         table->embryos[slot + count * MT_EMBRYO_WAYS] = *embryo;
-        *print = 0;
+        from->tag[way] = 0;
         embryo->fingerprint = 0;
     }
     table->embryo_set_count = count * 2;

@@ -70,8 +70,10 @@ bool mt_front_look(struct mt_front *front, const struct mt_frame *frame, struct 
     enum mt_packet_verdict verdict = mt_packet_decode(frame, ret_packet);
     if (MT_UNLIKELY(verdict != MT_PACKET_TCP) && !front_slow(front, verdict, ret_packet))
         return false;
-    if (!mt_front_has_port(front, ret_packet->tuple.src_port) &&
-        !mt_front_has_port(front, ret_packet->tuple.dst_port)) {
+    /* which of the two it is says no more than a coin */
+    bool is_from = mt_front_has_port(front, ret_packet->tuple.src_port);
+    bool is_to = mt_front_has_port(front, ret_packet->tuple.dst_port);
+    if (MT_UNLIKELY(!(is_from | is_to))) {
         if (front->dns && is_dns_segment(ret_packet))
             look_at_names(front, ret_packet, true);
         else

@@ -273,12 +273,23 @@ static void embryo_count(struct mt_embryo *embryo, enum mt_side side, const stru
     embryo->bytes[side] += packet->wire_size;
 }
 
-static void embryo_start(struct mt_embryo *embryo, const struct mt_packet *packet, bool client_is_second)
+/* All that is new: written and not read again, since its line may not be there yet. */
+static void embryo_start(struct mt_worker *worker, struct mt_embryo *embryo, enum mt_side side,
+                         const struct mt_packet *packet, bool client_is_second)
 {
-    embryo->time = packet->mark.time;
+    bool has_data = packet->payload_size > 0;
     embryo->number = packet->mark.number;
+    embryo->isn[MT_CLIENT] = side == MT_CLIENT ? packet->seq : packet->ack - 1;
+    embryo->isn[MT_SERVER] = side == MT_CLIENT ? 0 : packet->seq;
+    embryo->bytes[side] = packet->wire_size;
+    embryo->packets[side] = 1;
     embryo->vlan = packet->vlan;
     embryo->swapped = client_is_second;
+    embryo->flags =
+        (uint8_t)((side == MT_CLIENT ? EMBRYO_SYN : EMBRYO_SYNACK) | (has_data ? EMBRYO_DATA : 0));
+    if (side == MT_SERVER)
+        mt_embryo_answered(worker->flows, embryo);
+    mt_stats_add(&worker->stats, MT_COUNTER_EMBRYOS, 1);
 }
 
 /* A SYN or SYN-ACK. Of several SYNs with different ISNs the one that the server
@@ -291,8 +302,8 @@ static void on_handshake(struct mt_worker *worker, const struct opening *o)
     enum mt_side side = packet->tcp_flags & MT_TCP_ACK ? MT_SERVER : MT_CLIENT;
     bool client_is_second = (side == MT_CLIENT) == o->swapped;
     if (is_new) {
-        embryo_start(embryo, packet, client_is_second);
-        mt_stats_add(&worker->stats, MT_COUNTER_EMBRYOS, 1);
+        embryo_start(worker, embryo, side, packet, client_is_second);
+        return;
     }
     if ((embryo->swapped != 0) != client_is_second) {
         /* simultaneous open, or a reflected SYN: neither is mail */
@@ -454,14 +465,17 @@ static void flow_segment(struct mt_worker *worker, struct mt_flow *flow, enum mt
     flow_linger(worker, flow, verdict == MT_STREAM_RESET ? MT_SESSION_END_RST : MT_SESSION_END_FIN);
 }
 
-/* hint: what the key led to when the burst began; packets before this one may
- * have ended that flow, or begun one where none was. */
+/* hint: what the key led to when the burst began and so many flows had been added;
+ * packets before this one may have ended that flow, or begun one where none was. */
 static void worker_packet(struct mt_worker *worker, const struct mt_packet *packet,
-                          const struct mt_flow_key *key, uint64_t hash, bool swapped, struct mt_flow *hint)
+                          const struct mt_flow_key *key, uint64_t hash, bool swapped, struct mt_flow *hint,
+                          uint32_t added)
 {
     worker->now = packet->mark;
     struct mt_flow *flow = hint;
-    if (MT_UNLIKELY(!hint || hint->key.word[0] != key->word[0] || hint->key.word[1] != key->word[1]))
+    bool is_stale = hint ? hint->key.word[0] != key->word[0] || hint->key.word[1] != key->word[1]
+                         : mt_flow_added(worker->flows) != added;
+    if (MT_UNLIKELY(is_stale))
         flow = mt_flow_find(worker->flows, key, hash);
     if (flow && MT_UNLIKELY(mt_flow_is_expired(worker->flows, flow, packet->mark.time))) {
         flow_end(worker, flow, MT_SESSION_END_TIMEOUT);
@@ -533,22 +547,25 @@ void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, 
         hashes[i] = mt_flow_key_of(worker->flows, &packets[i].tuple, &keys[i], &swapped[i]);
         mt_flow_prefetch_bucket(worker->flows, hashes[i]);
     }
+    uint32_t added = mt_flow_added(worker->flows);
     for (size_t i = 0; i < count; i++)
-        mt_flow_prefetch_line(worker->flows, hashes[i]);
+        hints[i] = mt_flow_guess(worker->flows, hashes[i]);
     for (size_t i = 0; i < count; i++) {
-        hints[i] = mt_flow_find(worker->flows, &keys[i], hashes[i]);
+        hints[i] = mt_flow_settle(worker->flows, &keys[i], hashes[i], hints[i]);
         if (MT_LIKELY(hints[i] != NULL))
             mt_session_prefetch(hints[i]->owner);
         else
             mt_embryo_prefetch(worker->flows, hashes[i]);
     }
     for (size_t i = 0; i < count; i++) {
+        if (!hints[i] && packets[i].tcp_flags & MT_TCP_SYN)
+            mt_embryo_prefetch_slot(worker->flows, hashes[i], packets[i].mark.time);
+    }
+    for (size_t i = 0; i < count; i++) {
         size_t ahead = i + AHEAD_KEPT;
         if (ahead < count && hints[ahead])
             hint_prefetch(&keys[ahead], hints[ahead]);
-        else if (ahead < count && packets[ahead].tcp_flags & MT_TCP_SYN)
-            mt_embryo_prefetch_slot(worker->flows, hashes[ahead], packets[ahead].mark.time);
-        worker_packet(worker, &packets[i], &keys[i], hashes[i], swapped[i], hints[i]);
+        worker_packet(worker, &packets[i], &keys[i], hashes[i], swapped[i], hints[i], added);
     }
     if (count > 0)
         worker->now.number = packets[count - 1].mark.number;

@@ -125,6 +125,69 @@ static void an_answered_handshake_outlives_a_flood_of_unanswered_ones(void **sta
     mt_flow_table_destroy(table);
 }
 
+enum { SET = 8, TICK_SHIFT = 24 };
+
+struct remembered {
+    uint32_t n; /* 0: free */
+    uint64_t time;
+    bool is_answered;
+};
+
+/* One by one, as the rule says: a free one; those whose time is over, oldest first;
+ * those that nobody answered; all. */
+static size_t model_victim(const struct remembered set[SET], uint64_t now)
+{
+    uint64_t highest = 0;
+    size_t victim = 0;
+
+    for (size_t way = 0; way < SET; way++) {
+        uint64_t age = (now >> TICK_SHIFT) - (set[way].time >> TICK_SHIFT);
+        uint64_t rank = age + 1;
+        if (set[way].n == 0)
+            return way;
+        if (age > (5 * MT_SEC >> TICK_SHIFT) + 1)
+            rank += UINT64_C(1) << 40;
+        else if (!set[way].is_answered)
+            rank += UINT64_C(1) << 20;
+        if (rank > highest) {
+            highest = rank;
+            victim = way;
+        }
+    }
+    return victim;
+}
+
+static void who_gives_way_is_as_the_rule_says_one_by_one(void **state)
+{
+    (void)state;
+    enum { STEPS = 200000 };
+    struct mt_flow_table *table = table_make(0, SET, &stats);
+    struct remembered set[SET] = {{.n = 0}};
+    uint64_t random = 11;
+    uint64_t now = 1000 * MT_SEC;
+    bool is_new = false;
+
+    for (uint32_t n = 1; n <= STEPS; n++) {
+        uint64_t dice = random_next(&random);
+        now += dice % 100 == 0 ? dice % (9 * MT_SEC) : dice % (400 * MT_MSEC);
+        size_t way = model_victim(set, now);
+        struct mt_embryo *embryo = embryo_add(table, n, now, &is_new);
+        assert_true(is_new);
+        set[way] = (struct remembered){.n = n, .time = now, .is_answered = dice >> 20 & 1};
+        if (set[way].is_answered)
+            mt_embryo_answered(table, embryo);
+        for (size_t i = 0; i < SET; i++) {
+            if (set[i].n != 0 && now <= set[i].time + 5 * MT_SEC)
+                assert_non_null(embryo_find(table, set[i].n, now));
+        }
+        if (dice >> 30 & 1) {
+            mt_embryo_remove(table, embryo);
+            set[way].n = 0;
+        }
+    }
+    mt_flow_table_destroy(table);
+}
+
 static void a_table_at_a_tenth_of_its_load_forgets_no_handshake(void **state)
 {
     (void)state;
@@ -195,6 +258,7 @@ int main(void)
         cmocka_unit_test_setup(an_answered_handshake_outlives_a_flood_of_unanswered_ones, reset_stats),
         cmocka_unit_test_setup(a_removed_embryo_is_absent_and_not_counted, reset_stats),
         cmocka_unit_test_setup(the_oldest_of_a_set_gives_way, reset_stats),
+        cmocka_unit_test_setup(who_gives_way_is_as_the_rule_says_one_by_one, reset_stats),
         cmocka_unit_test_setup(a_table_at_a_tenth_of_its_load_forgets_no_handshake, reset_stats),
         cmocka_unit_test_setup(a_flood_of_syns_costs_no_flow_and_every_one_is_accounted_for, reset_stats),
         cmocka_unit_test_setup(an_embryo_and_a_flow_of_one_tuple_live_side_by_side, reset_stats),

@@ -251,9 +251,10 @@ static void a_million_flows_come_and_go_and_cost_ninety_bytes_each(void **state)
         uint32_t n = i * 777767777u % FLOWS;
         struct look_up l = look_up_number(table, n);
         mt_flow_prefetch_bucket(table, l.hash);
-        mt_flow_prefetch_line(table, l.hash);
+        struct mt_flow *guess = mt_flow_guess(table, l.hash);
         struct mt_flow *flow = mt_flow_find(table, &l.key, l.hash);
         assert_non_null(flow);
+        assert_ptr_equal(mt_flow_settle(table, &l.key, l.hash, guess), flow);
         assert_memory_equal(flow->user, &n, sizeof(n));
         if (n % 2)
             mt_flow_remove(table, flow);
@@ -261,6 +262,12 @@ static void a_million_flows_come_and_go_and_cost_ninety_bytes_each(void **state)
     assert_int_equal(mt_flow_count(table), FLOWS / 2);
     for (uint32_t n = 0; n < FLOWS; n++)
         assert_int_equal(find_number(table, n) != NULL, n % 2 == 0);
+    for (uint32_t n = 0; n < 2 * FLOWS; n++) {
+        struct look_up l = look_up_number(table, n);
+        struct mt_flow *guess = mt_flow_guess(table, l.hash);
+        assert_ptr_equal(mt_flow_settle(table, &l.key, l.hash, guess), mt_flow_find(table, &l.key, l.hash));
+    }
+    assert_int_equal(mt_flow_added(table), FLOWS);
     mt_flow_table_destroy(table);
 }
 
