@@ -61,6 +61,7 @@ static const char help[] =
     "                     of its parts too\n"
     "  --hash[=LIST]      MD5 and SHA-256 of what each part holds, decoded; LIST: md5, sha256\n"
     "  --urls             the URLs in its text\n"
+    "  --magic            types of parts by their first octets (libmagic)\n"
     "  --filter BPF       only frames that match, in tcpdump's language\n"
     "  --overlap POLICY   which bytes count where segments overlap: first (default), last\n"
     "  --observer NAME    observer.name in the records (this host's name)\n"
@@ -207,14 +208,39 @@ static int refuse(int rc, const char *reason)
     return rc == -EINVAL ? MT_EXIT_USAGE : MT_EXIT_START;
 }
 
+/* Its thread runs where this one does, which is on no polling core. */
+static int start_magic(struct mt_options *options, char *reason, size_t reason_size)
+{
+    char why[256];
+
+    if (!(options->pipeline.limits.content & MT_CONTENT_MAGIC))
+        return 0;
+    int rc = mt_magic_create(true, why, sizeof(why), &options->pipeline.magic);
+    if (rc != 0)
+        snprintf(reason, reason_size, "--magic: %s", why);
+    return rc;
+}
+
+static void stop_magic(struct mt_options *options)
+{
+    mt_magic_destroy(options->pipeline.magic);
+    options->pipeline.magic = NULL;
+}
+
 static int run_threads(struct mt_live_run *run, struct mt_pipeline_result *result)
 {
     char reason[512];
     struct mt_pipeline_sink sink = mt_writers_sink(run->writers);
-    int rc = start_threads(run, &sink, reason, sizeof(reason));
+    int rc = start_magic(run->options, reason, sizeof(reason));
 
     if (rc != 0)
         return refuse(rc, reason);
+    rc = start_threads(run, &sink, reason, sizeof(reason));
+
+    if (rc != 0) {
+        stop_magic(run->options);
+        return refuse(rc, reason);
+    }
     run->start_time = mt_live_now();
     int code = -1;
     rc = mt_live_user_become(&run->user, reason, sizeof(reason));
@@ -237,6 +263,7 @@ static int run_threads(struct mt_live_run *run, struct mt_pipeline_result *resul
     }
     if (!result->is_sink_stuck) {
         mt_live_destroy(run->live);
+        stop_magic(run->options);
         return code;
     }
     /* a thread that never came back may still use all of this */

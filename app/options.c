@@ -170,7 +170,8 @@ static int check_message(const struct mt_options *options)
 
     if (limits->content == 0 || limits->message_level != MT_MESSAGE_HEADERS)
         return -1;
-    return mt_options_error("--message headers does not look at parts, which --hash and --urls are about");
+    return mt_options_error(
+        "--message headers does not look at parts, which --hash, --urls and --magic are about");
 }
 
 static int check_paths(const struct mt_options *options)

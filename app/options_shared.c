@@ -23,7 +23,7 @@ static int take_message(struct mt_options *options, const char *text)
     return -1;
 }
 
-/* Both decode what parts hold, and so look for the test marker. */
+/* All of these decode what parts hold, and so look for the test marker. */
 static int take_hash(struct mt_options *options, const char *text)
 {
     unsigned wanted = 0;
@@ -47,6 +47,13 @@ static int take_urls(struct mt_options *options, const char *text)
 {
     (void)text;
     options->pipeline.limits.content |= MT_CONTENT_MARKER | MT_CONTENT_URLS;
+    return -1;
+}
+
+static int take_magic(struct mt_options *options, const char *text)
+{
+    (void)text;
+    options->pipeline.limits.content |= MT_CONTENT_MARKER | MT_CONTENT_MAGIC;
     return -1;
 }
 
@@ -251,6 +258,7 @@ const struct mt_option mt_options_shared[] = {
     {"message", READ | LIVE, true, take_message},
     {"hash", READ | LIVE, optional_argument, take_hash},
     {"urls", READ | LIVE, false, take_urls},
+    {"magic", READ | LIVE, false, take_magic},
     {"ports", READ | DIALOGUE | LIVE, true, take_ports},
     {"any-port", READ | LIVE, false, take_any_port},
     {"dns", READ | LIVE, false, take_dns},

@@ -40,6 +40,7 @@ static const char help[] =
     "                     of its parts too\n"
     "  --hash[=LIST]      MD5 and SHA-256 of what each part holds, decoded; LIST: md5, sha256\n"
     "  --urls             the URLs in its text\n"
+    "  --magic            types of parts by their first octets (libmagic)\n"
     "  --filter BPF       only frames that match, in tcpdump's language\n"
     "  --workers N        threads that parse (1); the results are the same for any N\n"
     "  --overlap POLICY   which bytes count where segments overlap: first (default), last\n"
@@ -86,9 +87,16 @@ static int run_capture(struct mt_writers *writers, struct mt_options *options, s
     char reason[256];
     struct mt_progress progress;
     options->pipeline.stop = &stop_wanted;
+    if (options->pipeline.limits.content & MT_CONTENT_MAGIC &&
+        mt_magic_create(false, reason, sizeof(reason), &options->pipeline.magic) != 0) {
+        fprintf(stderr, "mailtap: --magic: %s\n", reason);
+        return MT_EXIT_START;
+    }
     mt_progress_start(&progress, capture, !options->is_quiet);
     int rc = mt_pipeline_run(&options->pipeline, capture, &sink, writers, reason, sizeof(reason), result);
     mt_progress_stop(&progress);
+    mt_magic_destroy(options->pipeline.magic);
+    options->pipeline.magic = NULL;
     if (rc != 0) {
         fprintf(stderr, "mailtap: %s\n", reason);
         return MT_EXIT_START;

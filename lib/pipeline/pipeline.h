@@ -16,6 +16,7 @@
 #include "capture/capture.h"
 #include "detect/detect.h"
 #include "export/format.h"
+#include "magic/magic.h"
 #include "pipeline/tally.h"
 #include "redact/redact.h"
 #include "session/session.h"
@@ -63,6 +64,7 @@ struct mt_pipeline_config {
     const struct mt_pipeline_encoding *encodings; /* what sink.document is called with */
     uint32_t encoding_count;
     bool is_long_run;             /* memory/pages.h; set for live runs */
+    struct mt_magic *magic;       /* tells the kinds of parts, with a desk for each worker; NULL: nobody */
     const struct mt_sigma *sigma; /* rules, with an evaluator for each worker; NULL: none */
     size_t correlation_memory;    /* 0: 64 MiB for what their correlations keep */
     const _Atomic bool *stop; /* when it turns true the run ends as at the end of the capture; may be NULL */

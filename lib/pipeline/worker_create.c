@@ -184,6 +184,12 @@ static int worker_rooms(struct mt_worker *worker, uint32_t share, const struct m
         .convert_ctx = &worker->charsets,
         .sessions_max = flow_config.flows_max,
     };
+    if (config->magic) {
+        session_config.magic = (struct mt_session_magic){
+            .ask = mt_magic_ask, .answer = mt_magic_answer, .ctx = mt_magic_open(config->magic)};
+        if (!session_config.magic.ctx)
+            return -ENOMEM;
+    }
     struct mt_session_events events = {
         .record = on_record,
         .observation = on_observation,

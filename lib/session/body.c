@@ -17,7 +17,11 @@ struct mt_body {
     uint64_t decoded;
     uint8_t marker;
     bool is_text;
-    /* from here on only when URLs are wanted */
+    bool is_asked;
+    /* from here on only when its kind is, or URLs are wanted */
+    uint16_t head_size;
+    uint8_t head[MT_SESSION_HEAD_MAX];
+    /* from here on only when URLs are */
     uint8_t url_count; /* of the message */
     uint32_t seen[URLS_MAX];
     struct mt_url_finder finder;
@@ -25,8 +29,10 @@ struct mt_body {
 
 static size_t body_size(const struct mt_session_engine *engine)
 {
-    return engine->limits.content & MT_CONTENT_URLS ? sizeof(struct mt_body)
-                                                    : offsetof(struct mt_body, url_count);
+    if (engine->limits.content & MT_CONTENT_URLS)
+        return sizeof(struct mt_body);
+    return engine->limits.content & MT_CONTENT_MAGIC ? offsetof(struct mt_body, url_count)
+                                                     : offsetof(struct mt_body, head_size);
 }
 
 static struct mt_body *get(struct mt_run *run)
@@ -84,6 +90,30 @@ static void take_url(void *ctx, struct mt_span url, bool is_cut)
         mt_cut(run, MT_CUT_URLS);
 }
 
+/* --- its kind --------------------------------------------------------------- */
+
+static void ask(struct mt_run *run, struct mt_body *body)
+{
+    const struct mt_session_magic *magic = &run->engine->magic;
+
+    if (body->is_asked || body->head_size == 0)
+        return;
+    body->is_asked = true;
+    body->entry->ticket = magic->ask(magic->ctx, mt_span(body->head, body->head_size));
+    mt_stats_add(run->engine->stats, MT_COUNTER_MAGIC_SHED, body->entry->ticket == 0);
+}
+
+static void keep_head(struct mt_run *run, struct mt_body *body, struct mt_span bytes)
+{
+    struct mt_span kept = mt_span_head(bytes, MT_SESSION_HEAD_MAX - body->head_size);
+
+    if (kept.size > 0)
+        memcpy(body->head + body->head_size, kept.ptr, kept.size);
+    body->head_size = (uint16_t)(body->head_size + kept.size);
+    if (body->head_size == MT_SESSION_HEAD_MAX)
+        ask(run, body);
+}
+
 /* --- a part ----------------------------------------------------------------- */
 
 static bool is_text(const struct mt_mime_part *part)
@@ -126,6 +156,9 @@ void mt_body_begin(struct mt_run *run, const struct mt_mime_part *part)
     body->decoded = 0;
     body->marker = 0;
     body->is_text = is_text(part);
+    body->is_asked = false;
+    if (content & MT_CONTENT_MAGIC)
+        body->head_size = 0;
     mt_decode_start(&body->decode, part->encoding);
     mt_digest_start(&body->digest, (content & MT_CONTENT_MD5 ? MT_DIGEST_MD5 : 0) |
                                        (content & MT_CONTENT_SHA256 ? MT_DIGEST_SHA256 : 0));
@@ -138,6 +171,8 @@ static void take_decoded(struct mt_run *run, struct mt_body *body, struct mt_spa
 {
     body->decoded += bytes.size;
     mt_digest_take(&body->digest, bytes);
+    if ((run->engine->limits.content & MT_CONTENT_MAGIC) && !body->is_asked)
+        keep_head(run, body, bytes);
     if (!(body->entry->flags & MT_BODY_MARKER) && mt_find_marker(&body->marker, bytes))
         body->entry->flags |= MT_BODY_MARKER;
     if (body->is_text && (run->engine->limits.content & MT_CONTENT_URLS))
@@ -190,6 +225,8 @@ void mt_body_end(struct mt_run *run, bool is_whole, uint64_t *ret_decoded)
         body->entry->flags |= MT_BODY_BROKEN;
     if (run->engine->limits.content & MT_CONTENT_URLS)
         mt_url_finish(&body->finder, take_url, run);
+    if (run->engine->limits.content & MT_CONTENT_MAGIC)
+        ask(run, body);
     *ret_decoded = body->decoded;
     body->entry = NULL;
 }

@@ -19,6 +19,7 @@ static const struct finding body_findings[] = {
     {MT_BODY_INCOMPLETE, "incomplete"},
     {MT_BODY_BROKEN, "bad_encoding"},
     {MT_BODY_MARKER, "test_marker"},
+    {MT_BODY_MISMATCH, "type_mismatch"},
 };
 
 MT_STATIC_ASSERT(MT_ARRAY_COUNT(header_findings) + MT_ARRAY_COUNT(body_findings) ==
@@ -94,6 +95,18 @@ static struct mt_span hex_of(struct mt_build *build, struct mt_span digest)
     return size > 0 ? mt_span(build->b.ptr + start, size) : mt_span_none();
 }
 
+/* What kind of data it is, as far as that was found out. */
+static const char *kind_of(struct mt_run *run, const struct mt_entry_body *entry)
+{
+    const struct mt_session_magic *magic = &run->engine->magic;
+
+    if (entry->ticket == 0)
+        return NULL;
+    const char *kind = magic->answer(magic->ctx, entry->ticket);
+    mt_stats_add(run->engine->stats, MT_COUNTER_MAGIC_UNKNOWN, kind == NULL);
+    return kind;
+}
+
 void mt_build_body(struct mt_run *run, const struct mt_entry_body *entry)
 {
     struct mt_build *build = run->engine->build;
@@ -102,7 +115,12 @@ void mt_build_body(struct mt_run *run, const struct mt_entry_body *entry)
 
     if (build->part == NULL)
         return;
-    put_findings(build, body_findings, MT_ARRAY_COUNT(body_findings), entry->flags, &build->part->findings);
+    uint8_t flags = entry->flags;
+    build->part->magic_type = kind_of(run, entry);
+    if (build->part->magic_type != NULL &&
+        mt_part_type_differs(build->part->content_type, mt_span_cstr(build->part->magic_type)))
+        flags |= MT_BODY_MISMATCH;
+    put_findings(build, body_findings, MT_ARRAY_COUNT(body_findings), flags, &build->part->findings);
     build->part->urls_total = entry->urls;
     build->part->urls.items = &build->urls[build->urls_used];
     if (entry->flags & MT_BODY_DIGESTS) {

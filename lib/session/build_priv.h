@@ -26,7 +26,7 @@ struct mt_build_slot {
 
 /* Names in message.received_findings of one transaction. */
 #define MT_BUILD_FINDINGS_MAX 15u
-#define MT_BUILD_PART_FINDINGS_MAX 7u
+#define MT_BUILD_PART_FINDINGS_MAX 8u
 
 /* Scratch for one record. Sized at create, so that everything that a session
  * may keep finds room; what does not is cut and named. */

@@ -126,6 +126,9 @@ int mt_session_engine_create(const struct mt_session_config *config, struct mt_a
     engine->observer_version = config->observer_version;
     engine->convert = config->convert;
     engine->convert_ctx = config->convert_ctx;
+    engine->magic = config->magic;
+    if (engine->magic.ask == NULL)
+        engine->limits.content &= ~(uint32_t)MT_CONTENT_MAGIC;
     int rc = mt_tls_memory_create(&engine->tls);
     if (rc == 0)
         rc = mt_pool_create(sizeof(struct mt_session),

@@ -27,6 +27,7 @@ enum {
     MT_BODY_DIGESTS = 1 << 1,    /* they are there */
     MT_BODY_BROKEN = 1 << 2,     /* octets that its encoding does not have */
     MT_BODY_MARKER = 1 << 3,
+    MT_BODY_MISMATCH = 1 << 4, /* told when the record is made */
 };
 
 /* What the part before it holds, when that is looked at. Its text: those digests
@@ -34,7 +35,8 @@ enum {
 struct mt_entry_body {
     struct mt_entry head;
     uint8_t flags;
-    uint32_t urls; /* also those that are not kept */
+    uint32_t urls;   /* also those that are not kept */
+    uint32_t ticket; /* for its kind; 0: none */
     uint8_t text[];
 } MT_PACKED;
 

@@ -208,6 +208,8 @@ void mt_body_take(void *run, struct mt_span bytes);
 void mt_body_end(struct mt_run *run, bool is_whole, uint64_t *ret_decoded);
 /* The part that passes is not kept. */
 void mt_body_skip(struct mt_run *run);
+/* part_type.c: what the part says that it is, and a type that libmagic gave. */
+bool mt_part_type_differs(struct mt_span declared, struct mt_span type);
 void mt_body_free(struct mt_session_engine *engine, struct mt_tree *tree);
 
 /* --- auth.c ----------------------------------------------------------------- */

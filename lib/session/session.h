@@ -40,6 +40,18 @@ enum mt_content {
     MT_CONTENT_SHA256 = 1 << 1,
     MT_CONTENT_URLS = 1 << 2, /* of text */
     MT_CONTENT_MARKER = 1 << 3,
+    MT_CONTENT_MAGIC = 1 << 4, /* needs mt_session_config.magic */
+};
+
+/* Octets from the start of a part that tell its kind. */
+#define MT_SESSION_HEAD_MAX 1024u
+
+/* Who tells it, asked while the part passes and, for the answer, when the record is
+ * made. As magic/magic.h. */
+struct mt_session_magic {
+    uint32_t (*ask)(void *ctx, struct mt_span head);   /* 0: nobody has time */
+    const char *(*answer)(void *ctx, uint32_t ticket); /* NULL: not known; lives as long as ctx */
+    void *ctx;
 };
 
 struct mt_session_limits {
@@ -92,7 +104,8 @@ struct mt_session_config {
     const char *observer_version;
     mt_message_convert *convert; /* for RFC 2047 words; may be NULL */
     void *convert_ctx;
-    uint32_t sessions_max; /* 0: 1 Mi */
+    struct mt_session_magic magic; /* copied; zeros: none */
+    uint32_t sessions_max;         /* 0: 1 Mi */
 };
 
 struct mt_session_engine;

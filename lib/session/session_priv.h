@@ -284,6 +284,7 @@ struct mt_session_engine {
     struct mt_build *build;
     struct mt_observation observation;
     struct mt_tls_memory *tls;
+    struct mt_session_magic magic;
     const struct mt_session *named; /* whose id event_id is; NULL: nobody's */
     uint8_t event_id[MT_EVENT_ID_SIZE];
     uint8_t scratch[MT_SCRATCH_SIZE];

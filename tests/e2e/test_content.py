@@ -127,6 +127,47 @@ def marker_is_found(bench):
         yield parts
 
 
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154")
+EXE = b"MZ" + bytes(58) + (64).to_bytes(4, "little") + b"PE\0\0" + bytes.fromhex("6486") + bytes(18) + bytes.fromhex("0b02") + bytes(300)
+TYPED = [  # octets, declared as, found to be, a mismatch
+    (PNG, "image/png", "image/png", False),
+    (PNG, "image/jpeg", "image/png", False),
+    (PNG, "application/octet-stream", "image/png", False),
+    (PNG, "text/html", "image/png", True),
+    (PNG, "application/pdf", "image/png", True),
+    (b"%PDF-1.4\n%....\n" + b"1 0 obj\n" * 400, "application/pdf", "application/pdf", False),
+    (b"%PDF-1.4\n%....\n" + b"1 0 obj\n" * 4, "image/gif", "application/pdf", True),
+    (EXE, "image/png", None, True),
+    (EXE, "application/octet-stream", None, False),
+    (b"words and words\n" * 5, "text/csv", "text/plain", False),
+    (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>\n", "image/svg+xml", "image/svg+xml", False),
+]
+
+
+def types_are_told(bench):
+    mail = email.message.EmailMessage(policy=SMTP)
+    mail["Subject"] = "types"
+    mail.set_content("words of the message\n")
+    for data, declared, _found, _differs in TYPED:
+        main_type, _, sub_type = declared.partition("/")
+        mail.add_attachment(data, maintype=main_type, subtype=sub_type, filename="a") if main_type != "text" else \
+            mail.add_attachment(data, maintype="application", subtype="x", filename="a")
+    content = mail.as_bytes(policy=SMTP)
+    for _data, declared, _found, _differs in TYPED:
+        if declared.startswith("text/"):
+            content = content.replace(b"Content-Type: application/x\r\n", b"Content-Type: " + declared.encode() + b"\r\n", 1)
+    path = bench.capture("types", content)
+    for options in ([], ["--workers", "2"]):
+        [[text, *parts]] = bench.parts([path], "--magic", *options)
+        if text.get("magic_type") != "text/plain" or len(parts) != len(TYPED):
+            yield f"{text}: {len(parts)}"
+        for part, (_data, declared, found, differs) in zip(parts, TYPED):
+            if part["content_type"] != declared or part.get("magic_type") is None or (found and part["magic_type"] != found):
+                yield f"{part}: not {declared} and {found}"
+            if part.get("findings", []) != (["type_mismatch"] if differs else []):
+                yield f"{part}: differs {differs}"
+
+
 def lists_are_cut(bench):
     text = b"".join(b"http://n%d.example/ http://again.example/\r\n" % i for i in range(200)) + b"http://" + b"x" * 600
     path = bench.capture("many", b"Subject: x\r\n\r\n" + text + b"\r\n")
@@ -154,6 +195,7 @@ def main(mailtap):
         tap.check("nothing is decoded that was not asked for", only_what_is_asked_for(bench))
         tap.check("addresses in URLs, also before a host, are taken out with --redact", addresses_in_urls_are_taken_out(bench))
         tap.check("the test marker is found behind base64", marker_is_found(bench))
+        tap.check("types are told by the first octets, and what contradicts them", types_are_told(bench))
         tap.check("lists of URLs are cut, their number is not", lists_are_cut(bench))
         tap.check("options that mean nothing are named", wrong_options_are_named(bench))
     return tap.finish()

@@ -6,7 +6,6 @@ CREATE TABLE IF NOT EXISTS mailtap.events
     `@timestamp` DateTime64(9, 'UTC'),
     `destination` Tuple(
       `bytes` UInt64,
-      `domain` String,
       `ip` Nullable(IPv6),
       `mac` String,
       `packets` UInt64,
@@ -83,10 +82,6 @@ CREATE TABLE IF NOT EXISTS mailtap.events
       `command_size` UInt64,
       `commands` Map(String, UInt64),
       `direction` LowCardinality(String),
-      `dns` Tuple(
-        `helo` LowCardinality(String),
-        `reverse` LowCardinality(String)
-      ),
       `end` LowCardinality(String),
       `extensions` Array(String),
       `fingerprint` Tuple(
@@ -148,8 +143,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           `code` UInt16,
           `domain` String,
           `enhanced` String,
-          `params` Map(String, String),
-          `spf` String
+          `params` Map(String, String)
         ),
         `latency` Tuple(
           `content` UInt64,
@@ -174,6 +168,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
               `md5` String,
               `sha256` String
             ),
+            `magic_type` LowCardinality(String),
             `name` String,
             `path` String,
             `size` UInt64,
@@ -207,6 +202,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
               `md5` String,
               `sha256` String
             ),
+            `magic_type` LowCardinality(String),
             `name` String,
             `path` String,
             `size` UInt64,
@@ -243,7 +239,6 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           `domain` String,
           `enhanced` String,
           `local` Nullable(Bool),
-          `mx` Nullable(Bool),
           `params` Map(String, String),
           `verdict` LowCardinality(String)
         )),
@@ -269,7 +264,6 @@ CREATE TABLE IF NOT EXISTS mailtap.events
     ),
     `source` Tuple(
       `bytes` UInt64,
-      `domain` String,
       `ip` Nullable(IPv6),
       `mac` String,
       `packets` UInt64,
