@@ -1,4 +1,4 @@
-/* Entries of the parts of messages.
+/* Entries of the parts of messages, and the state of a message while it passes.
  *
  * Ownership: as session/entries_priv.h. Thread: the engine's. Limits: those of
  * message/mime.h and of body.c.
@@ -6,6 +6,8 @@
 #ifndef MT_SESSION_ENTRIES_PARTS_PRIV_H
 #define MT_SESSION_ENTRIES_PARTS_PRIV_H
 
+#include "base/check.h"
+#include "message/mime.h"
 #include "session/entries_priv.h"
 
 /* A part of a message. Its texts: path, type, charset, name. */
@@ -45,5 +47,13 @@ struct mt_entry_url {
     struct mt_entry head;
     uint8_t text[];
 } MT_PACKED;
+
+/* Of a message whose parts are followed; in one arena block. */
+struct mt_tree {
+    struct mt_mime mime;
+    struct mt_body *body; /* NULL unless what parts hold is looked at */
+    bool is_cut;          /* what ends now was not seen to its end */
+};
+MT_STATIC_ASSERT(sizeof(struct mt_tree) <= 1024, "one arena block");
 
 #endif

@@ -154,14 +154,6 @@ enum mt_cut {
 };
 MT_STATIC_ASSERT(MT_CUT_COUNT <= 32, "one bit each");
 
-/* Of a message whose parts are followed; in one arena block. */
-struct mt_tree {
-    struct mt_mime mime;
-    struct mt_body *body; /* NULL unless what parts hold is looked at */
-    bool is_cut;          /* what ends now was not seen to its end */
-};
-MT_STATIC_ASSERT(sizeof(struct mt_tree) <= 1024, "one arena block");
-
 /* What most sessions do without, or need only for a while. */
 struct mt_extra {
     struct mt_carry *carry[MT_SIDE_COUNT];
