@@ -6,6 +6,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
     `@timestamp` DateTime64(9, 'UTC'),
     `destination` Tuple(
       `bytes` UInt64,
+      `domain` String,
       `ip` Nullable(IPv6),
       `mac` String,
       `packets` UInt64,
@@ -82,6 +83,10 @@ CREATE TABLE IF NOT EXISTS mailtap.events
       `command_size` UInt64,
       `commands` Map(String, UInt64),
       `direction` LowCardinality(String),
+      `dns` Tuple(
+        `helo` LowCardinality(String),
+        `reverse` LowCardinality(String)
+      ),
       `end` LowCardinality(String),
       `extensions` Array(String),
       `fingerprint` Tuple(
@@ -143,7 +148,8 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           `code` UInt16,
           `domain` String,
           `enhanced` String,
-          `params` Map(String, String)
+          `params` Map(String, String),
+          `spf` String
         ),
         `latency` Tuple(
           `content` UInt64,
@@ -239,6 +245,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           `domain` String,
           `enhanced` String,
           `local` Nullable(Bool),
+          `mx` Nullable(Bool),
           `params` Map(String, String),
           `verdict` LowCardinality(String)
         )),
@@ -264,6 +271,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
     ),
     `source` Tuple(
       `bytes` UInt64,
+      `domain` String,
       `ip` Nullable(IPv6),
       `mac` String,
       `packets` UInt64,
