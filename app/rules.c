@@ -36,6 +36,7 @@ static const char help[] =
 
 #define CAPTURES_MAX 64u
 #define SHOWN_MAX 10u
+#define PARTS_MAX 64u
 #define PATHS_MAX 64u
 
 struct rules_run {
@@ -118,8 +119,12 @@ static bool add_cells(struct libscols_table *table, const char *name, enum mt_le
 static bool add_line(struct libscols_table *table, const struct mt_sigma_rule *rule)
 {
     char state[400];
-    snprintf(state, sizeof(state), "%s%s", rule->inactive ? "inactive: " : "active",
-             rule->inactive ? rule->inactive : "");
+    const char *more = rule->inactive ? rule->inactive : "only feeds correlations";
+    snprintf(state, sizeof(state), "%s%s",
+             rule->inactive    ? "inactive: "
+             : rule->is_silent ? "active: "
+                               : "active",
+             rule->inactive || rule->is_silent ? more : "");
     return add_cells(table, rule->name, rule->level, category_of(rule), &rule->techniques, state);
 }
 
@@ -198,6 +203,8 @@ static int run_explain(struct rules_run *run)
 struct trial {
     struct mt_sigma_eval *eval;
     const struct mt_sigma_rule *rule;
+    const struct mt_sigma *alerting;   /* of a correlation: all rules, as they are used */
+    uint64_t parts_matched[PARTS_MAX]; /* sessions, for each rule that it names */
     uint64_t sessions;
     uint64_t matches;
     uint32_t best_met;
@@ -241,8 +248,63 @@ static void on_record(void *ctx, const struct mt_record_session *record)
     memcpy(trial->best_session, session, sizeof(session));
 }
 
+/* The rules that a correlation names, each for itself. */
+static void on_record_of_parts(void *ctx, const struct mt_record_session *record)
+{
+    struct trial *trial = ctx;
+    const struct mt_sigma_rule *part;
+    trial->sessions++;
+    for (size_t i = 0; i < PARTS_MAX && (part = mt_sigma_named_by(trial->rule, i)) != NULL; i++) {
+        struct mt_buf text = mt_buf(trial->text, sizeof(trial->text));
+        uint32_t met;
+        uint32_t parts;
+        trial->parts_matched[i] += mt_sigma_nearness(trial->eval, part, record, &met, &parts, &text);
+    }
+}
+
+static void print_escaped(const char *before, struct mt_span text)
+{
+    uint8_t escaped[2048];
+    struct mt_buf b = mt_buf(escaped, sizeof(escaped));
+    mt_buf_put_escaped(&b, mt_span_head(text, sizeof(escaped) / 4));
+    printf("%s%.*s\n", before, (int)b.size, (const char *)escaped);
+}
+
+static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rule rule, enum mt_level level)
+{
+    struct trial *trial = ctx;
+    (void)level;
+    if (rule != MT_RULE_LOADED || strcmp(alert->rule_name, trial->rule->name) != 0 ||
+        trial->matches++ >= SHOWN_MAX)
+        return;
+    print_escaped(alert->rule_level, mt_span_cstr(""));
+    print_escaped("  ", alert->message);
+    for (uint32_t i = 0; i < alert->evidence.count; i++)
+        print_escaped("    ", alert->evidence.items[i]);
+}
+
+static void print_correlation_trial(const struct trial *trial)
+{
+    const struct mt_sigma_rule *part;
+    if (trial->matches > SHOWN_MAX)
+        printf("and %llu more\n", (unsigned long long)(trial->matches - SHOWN_MAX));
+    printf("%s%s: %llu alerts of %llu sessions\n", trial->matches > 0 ? "\n" : "", trial->rule->name,
+           (unsigned long long)trial->matches, (unsigned long long)trial->sessions);
+    for (size_t i = 0; i < PARTS_MAX && (part = mt_sigma_named_by(trial->rule, i)) != NULL; i++) {
+        if (part->kind == MT_SIGMA_KIND_RULE)
+            printf("  %s matched in %llu sessions\n", part->name,
+                   (unsigned long long)trial->parts_matched[i]);
+        else
+            printf("  %s is a correlation\n", part->name);
+    }
+}
+
 static void print_trial(const struct trial *trial)
 {
+    if (trial->alerting) {
+        print_correlation_trial(trial);
+        return;
+    }
     if (trial->matches > SHOWN_MAX)
         printf("and in %llu more\n", (unsigned long long)(trial->matches - SHOWN_MAX));
     printf("%s%s: matched %llu of %llu sessions\n", trial->matches > 0 ? "\n" : "", trial->rule->name,
@@ -266,7 +328,9 @@ static int read_capture(struct rules_run *run, struct mt_capture *capture, struc
         .observer_version = MT_VERSION_TEXT,
     };
     config.limits.helo_threshold = run->config.detect.helo_score;
-    const struct mt_pipeline_sink sink = {.record = on_record};
+    const struct mt_pipeline_sink sink = {.record = trial->alerting ? on_record_of_parts : on_record,
+                                          .alert = trial->alerting ? on_alert : NULL};
+    config.sigma = trial->alerting;
     struct mt_pipeline_result *result = aligned_alloc(MT_CACHE_LINE, sizeof(*result));
     int rc = -ENOMEM;
     snprintf(reason, sizeof(reason), "out of memory");
@@ -310,14 +374,25 @@ static int run_trial(struct rules_run *run, struct trial *trial)
     return code;
 }
 
+/* NULL: it can be tested. */
+static const char *why_not(const struct mt_sigma_rule *rule)
+{
+    if (rule->inactive)
+        return rule->inactive;
+    if (rule->kind == MT_SIGMA_KIND_FILTER)
+        return "it is a filter";
+    bool is_inner = rule->kind == MT_SIGMA_KIND_CORRELATION && rule->is_silent;
+    return is_inner ? "it only feeds correlations; test those, or let them say generate: true" : NULL;
+}
+
 static int run_test(struct rules_run *run)
 {
     const struct mt_sigma_rule *rule = find_rule(run);
     if (!rule)
         return MT_EXIT_USAGE;
-    if (rule->inactive || rule->kind != MT_SIGMA_KIND_RULE) {
-        fprintf(stderr, "mailtap: the rule '%s' can't be tested: %s\n", rule->name,
-                rule->inactive ? rule->inactive : "it is a filter");
+    const char *why = why_not(rule);
+    if (why) {
+        fprintf(stderr, "mailtap: the rule '%s' can't be tested: %s\n", rule->name, why);
         return MT_EXIT_USAGE;
     }
     struct trial *trial = calloc(1, sizeof(*trial));
@@ -326,6 +401,7 @@ static int run_test(struct rules_run *run)
         return MT_EXIT_START;
     }
     trial->rule = rule;
+    trial->alerting = rule->kind == MT_SIGMA_KIND_CORRELATION ? run->sigma : NULL;
     trial->eval = mt_sigma_evaluator(run->sigma, 0);
     int code = run_trial(run, trial);
     free(trial);

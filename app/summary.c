@@ -146,6 +146,27 @@ static void print_alerts(const struct mt_alert_notes *notes)
     }
 }
 
+/* What rules did not say. */
+static void print_held_back(const struct mt_pipeline_result *result)
+{
+    static const struct {
+        enum mt_counter counter;
+        const char *what;
+    } parts[] = {
+        {MT_COUNTER_RULES_FILTERED, "matches left out by filters"},
+        {MT_COUNTER_ALERTS_SUPPRESSED, "held back because their key had an alert in the window"},
+        {MT_COUNTER_CORRELATED_EVICTED, "groups of correlations given up because their memory was used up"},
+        {MT_COUNTER_CORRELATED_SHED, "matches lost to correlations"},
+    };
+    for (size_t i = 0; i < MT_ARRAY_COUNT(parts); i++) {
+        char a[MT_TEXT_SIZE];
+        uint64_t count = mt_stats_get(&result->stats, parts[i].counter);
+        if (count > 0)
+            printf("  %-13s %8s  %s\n", i == 0 || i == 1 ? "not raised" : "not counted",
+                   mt_text_number(count, a), parts[i].what);
+    }
+}
+
 static void print_anomalies(const struct mt_tally *t)
 {
     bool any = false;
@@ -246,6 +267,7 @@ void mt_summary_print(const struct mt_options *options, const struct mt_pipeline
     print_hosts("Top clients", &result->tally.clients);
     print_hosts("Top servers", &result->tally.servers);
     print_alerts(notes);
+    print_held_back(result);
     print_anomalies(&result->tally);
     print_site(options, result);
     if (options->sessions_path)

@@ -132,8 +132,8 @@ static int unknown_selection(const struct parser *p)
         names[count++] = s->name;
     const char *nearest = mt_yaml_nearest(p->word, names, count);
     uint32_t column = p->value->column + (uint32_t)(p->word.ptr - p->text.ptr);
-    mt_yaml_report_place(p->reading->report, p->value->line, column,
-                         "condition: there is no selection %s%s%s%s", mt_yaml_quote(p->word).text,
+    mt_yaml_report_place(p->reading->report, p->value->line, column, "condition: there is no %s %s%s%s%s",
+                         p->reading->loaded->correlation ? "rule" : "selection", mt_yaml_quote(p->word).text,
                          nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
     return -EINVAL;
 }

@@ -399,7 +399,8 @@ int mt_sigma_complain(struct mt_sigma *sigma, struct mt_sigma_loaded *l, uint32_
     char text[512];
     l->rule.inactive = BROKEN;
     const struct mt_yaml_report report = {l->rule.path, text, sizeof(text)};
-    mt_yaml_report_place(&report, line, column, "%s %s", what, mt_yaml_quote(mt_span_cstr(name)).text);
+    mt_yaml_report_place(&report, line, column, "%s%s%s", what, name ? " " : "",
+                         name ? mt_yaml_quote(mt_span_cstr(name)).text : "");
     return mt_sigma_error_add(sigma, text);
 }
 

@@ -321,6 +321,12 @@ bool mt_sigma_has_correlations(const struct mt_sigma *sigma)
     return sigma->correlation_count > 0;
 }
 
+const struct mt_sigma_rule *mt_sigma_named_by(const struct mt_sigma_rule *rule, size_t i)
+{
+    const struct mt_sigma_loaded *l = mt_sigma_loaded_of(rule);
+    return i < l->ref_count && l->refs[i].rule ? &l->refs[i].rule->rule : NULL;
+}
+
 const struct mt_sigma_rule *mt_sigma_find(const struct mt_sigma *sigma, const char *name)
 {
     for (uint32_t i = 0; i < sigma->count; i++) {

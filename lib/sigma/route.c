@@ -120,12 +120,12 @@ static int unknown_field(struct routing *routing, struct mt_sigma_loaded *to, co
                          const struct mt_sigma_place *place)
 {
     char storage[256];
-    char what[400];
+    char what[700];
     const char *nearest = mt_sigma_field_nearest(mt_span_cstr(path), storage, sizeof(storage));
-    snprintf(what, sizeof(what), "correlation: %s%s%sevents of category %s have no field",
-             nearest ? "did you mean " : "", nearest ? nearest : "", nearest ? "? " : "",
-             mt_sigma_category_name(routing->rule->rule.category));
-    return mt_sigma_complain(routing->sigma, to, place->line, place->column, what, path);
+    snprintf(what, sizeof(what), "correlation: events of category %s have no field %s%s%s%s",
+             mt_sigma_category_name(routing->rule->rule.category), mt_yaml_quote(mt_span_cstr(path)).text,
+             nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    return mt_sigma_complain(routing->sigma, to, place->line, place->column, what, NULL);
 }
 
 static int find_field(struct routing *routing, struct mt_sigma_loaded *to, uint32_t ref, const char *name,

@@ -286,7 +286,7 @@ void mt_sigma_program_free(struct mt_sigma_program *program);
 void mt_sigma_eval_free(struct mt_sigma_eval *eval);
 
 int mt_sigma_error_add(struct mt_sigma *sigma, const char *text);
-/* "what "name"", at a place in the rule's file; the rule is broken from then on. */
+/* An error of a rule, which is broken from then on. name: quoted behind what; may be NULL. */
 int mt_sigma_complain(struct mt_sigma *sigma, struct mt_sigma_loaded *loaded, uint32_t line, uint32_t column,
                       const char *what, const char *name);
 bool mt_sigma_is_named(const struct mt_sigma_loaded *loaded, const char *name);

@@ -85,6 +85,9 @@ bool mt_sigma_has_correlations(const struct mt_sigma *sigma);
 /* By name, id or title; NULL when there is none. */
 const struct mt_sigma_rule *mt_sigma_find(const struct mt_sigma *sigma, const char *name);
 
+/* The rules that a correlation or filter names, in this order; NULL behind them. */
+const struct mt_sigma_rule *mt_sigma_named_by(const struct mt_sigma_rule *rule, size_t i);
+
 /* A rule in words, as UTF-8 lines. */
 void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *rule,
                       struct mt_buf *ret_text);

@@ -516,7 +516,7 @@ void mt_sigma_window_end(struct mt_sigma_correlator *correlator, struct mt_sigma
     mt_sigma_feed_open(mt_span(g->feed, size), &feed);
     mt_sigma_alarm_raise(correlator, g, &feed, frame, g->group_in_frame, measure_of(g),
                          is_late ? MT_SIGMA_OCCASION_MET : MT_SIGMA_OCCASION_OVER);
-    uint64_t time = g->newest;
+    uint64_t time = g->start + c->timespan * MT_SEC;
     uint8_t *bytes = g->feed; /* outlives the group, which parents may push out */
     g->feed = NULL;
     g->feed_size = 0;

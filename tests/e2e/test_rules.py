@@ -259,6 +259,24 @@ def check_correlations(bench):
     bench.tap.check("An alert of a correlation says its group, window, first and last event", reasons)
 
 
+def check_correlation_words(bench):
+    rules = bench.file("words.yml", CORRELATIONS.replace("gte: 4", "gte: 2"))
+    listed = bench.run("rules", "list", rules).stdout
+    reasons = [] if listed.count(b"active: only feeds correlations") == 1 else [f"{listed}"]
+    bench.tap.check("rules list says which rules only feed correlations", reasons)
+    spam = os.path.join(bench.folder, "spam.pcap")
+    run = bench.run("rules", "test", "busy", "--capture", spam, rules)
+    reasons = [] if run.code == 0 else [f"{run.code}: {run.errors()}"]
+    for word in (b"events within 60 s", b" first: ", b"alerts of 1500 sessions", b"mail matched in 1500 sessions"):
+        reasons += [] if word in run.stdout else [f"{word} is missing: {run.stdout[-600:]}"]
+    bench.tap.check("rules test shows the alerts of a correlation and how often its rules matched", reasons)
+    run = bench.run("rules", "explain", "chain", rules)
+    bench.tap.check("rules explain says what a correlation counts", [] if b"at least 2 events" in run.stdout
+                    and b"Grouped by     destination.ip" in run.stdout else [f"{run.stdout}"])
+    told = bench.run("read", "--no-shipped-rules", "--rules", rules, spam).stdout
+    bench.tap.check("The summary says how much was held back", [] if b"held back because" in told else [f"{told}"])
+
+
 def check_correlation_privacy(bench):
     rules = bench.file("private.yml", CORRELATIONS.replace("gte: 4", "gte: 1").replace(
         "rules: [refused], group-by: [source.ip]", "rules: [refused], group-by: [smtp.transactions.from.address]"))
@@ -295,7 +313,7 @@ def main():
     with scratch() as folder:
         bench = Bench(sys.argv[1], sys.argv[2], sys.argv[3], folder, tap)
         for check in (check_alert, check_workers, check_site, check_redaction, check_filter, check_errors, check_words,
-                      check_correlations, check_correlation_privacy, check_shipped):
+                      check_correlations, check_correlation_words, check_correlation_privacy, check_shipped):
             check(bench)
     tap.finish()
 

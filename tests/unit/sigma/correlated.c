@@ -15,6 +15,8 @@ void correlated_start(struct correlated *feeds)
 struct adding {
     struct correlated *feeds;
     uint32_t sequence;
+    uint64_t completed;
+    uint32_t number;
 };
 
 static void on_match(void *ctx, const struct mt_sigma_match *match)
@@ -25,7 +27,7 @@ static void on_match(void *ctx, const struct mt_sigma_match *match)
     struct mt_buf b = mt_buf(room, sizeof(room));
     const struct mt_span line = mt_span_cstr("a line");
     struct mt_sigma_feed_more more = {.time = match->session->event_end,
-                                      .completed = match->session->event_end,
+                                      .completed = adding->completed,
                                       .sequence = adding->sequence++,
                                       .lines = &line,
                                       .line_count = 1};
@@ -38,16 +40,23 @@ static void on_match(void *ctx, const struct mt_sigma_match *match)
     assert_non_null(copy);
     memcpy(copy, room, b.size);
     feeds->completed[feeds->count] = more.completed;
+    feeds->owner[feeds->count] = adding->number;
     feeds->feeds[feeds->count++] = mt_span(copy, b.size);
+}
+
+void correlated_add_at(struct correlated *feeds, struct mt_sigma_eval *eval, struct mt_record_session *record,
+                       uint64_t completed, uint32_t number)
+{
+    char id[33];
+    struct adding adding = {.feeds = feeds, .completed = completed, .number = number};
+    snprintf(id, sizeof(id), "%032u", number);
+    record->event_id = mt_span_cstr(id);
+    mt_sigma_evaluate(eval, record, on_match, &adding);
 }
 
 void correlated_add(struct correlated *feeds, struct mt_sigma_eval *eval, struct mt_record_session *record)
 {
-    char id[33];
-    struct adding adding = {.feeds = feeds};
-    snprintf(id, sizeof(id), "%032u", feeds->count);
-    record->event_id = mt_span_cstr(id);
-    mt_sigma_evaluate(eval, record, on_match, &adding);
+    correlated_add_at(feeds, eval, record, record->event_end, feeds->count);
 }
 
 void correlated_free(struct correlated *feeds)

@@ -15,12 +15,16 @@
 struct correlated {
     struct mt_span feeds[CORRELATED_MAX];
     uint64_t completed[CORRELATED_MAX];
+    uint32_t owner[CORRELATED_MAX]; /* the session: all its feeds are one worker's */
     uint32_t count;
 };
 
 void correlated_start(struct correlated *feeds);
 /* Events of a record that ended at its event_end. */
 void correlated_add(struct correlated *feeds, struct mt_sigma_eval *eval, struct mt_record_session *record);
+/* Of a session that was over later, with a number of its own. */
+void correlated_add_at(struct correlated *feeds, struct mt_sigma_eval *eval, struct mt_record_session *record,
+                       uint64_t completed, uint32_t number);
 void correlated_free(struct correlated *feeds);
 
 #endif

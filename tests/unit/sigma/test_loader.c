@@ -16,6 +16,10 @@ const char *__lsan_default_suppressions(void)
 }
 
 #define SOURCE "logsource: {product: mailtap, service: smtp, category: session}\n"
+/* A rule of category auth, and the title of a correlation whose document goes on. */
+#define FED                                                                                   \
+    "title: r\nlogsource: {product: mailtap, service: smtp, category: auth}\ndetection: {s: " \
+    "{smtp.auth.outcome: failure}, condition: s}\n---\ntitle: c\n"
 #define RULE(title, detection) "title: " title "\n" SOURCE "detection:\n" detection
 
 static struct mt_sigma *load(const char *text)
@@ -132,7 +136,64 @@ static const struct {
     {"title: x\nname: a\ncorrelation: {type: temporal, rules: [b], timespan: 5m}\n---\ntitle: y\nname: b\n"
      "correlation: {type: temporal, rules: [a], timespan: 5m}\n",
      "f.yml:1:1: refers to itself: the correlation \"a\""},
+    {"title: x\ncorrelation: {type: temporal, rules: [y], timespan: 5m}\n---\ntitle: y\ncorrelation: {type: "
+     "temporal, rules: [z], timespan: 5m}\n---\ntitle: z\ncorrelation: {type: temporal, rules: [y], "
+     "timespan: "
+     "5m}\n",
+     "f.yml:4:1: refers to itself: the correlation \"y\""},
+    {FED "correlation: {type: event_count, rules: [r], group-by: [source.pi], timespan: 5m, condition: {gte: "
+         "1}}\n",
+     "f.yml:6:57: correlation: events of category auth have no field \"source.pi\"; did you mean "
+     "\"source.ip\"?"},
+    {FED "correlation: {type: event_count, rules: [r], group-by: [smtp.auth], timespan: 5m, condition: {gte: "
+         "1}}\n",
+     "f.yml:6:57: correlation: events of category auth have no field \"smtp.auth\""},
+    {FED "correlation: {type: event_count, rules: [r], group-by: [who], timespan: 5m, condition: {gte: 1}, "
+         "aliases: "
+         "{who: {r: smtp.auth.usr}}}\n",
+     "f.yml:6:114: correlation: events of category auth have no field \"smtp.auth.usr\"; did you mean "
+     "\"smtp.auth.user\"?"},
+    {FED "correlation: {type: event_count, rules: [r], group-by: [who], timespan: 5m, condition: {gte: 1}, "
+         "aliases: "
+         "{who: {q: smtp.auth.user}}}\n",
+     "f.yml:6:57: correlation: aliases: who says nothing of the rule \"r\""},
+    {FED
+     "correlation: {type: value_sum, rules: [r], timespan: 5m, condition: {gte: 1, field: smtp.auth.user}}\n",
+     "f.yml:6:85: correlation: condition: not a field of numbers: \"smtp.auth.user\""},
+    {FED "correlation: {type: value_sum, rules: [r], timespan: 5m, condition: {gte: 1, field: [source.port, "
+         "source.port]}}\n",
+     "f.yml:6:14: correlation: condition: value_sum takes one field"},
+    {FED
+     "correlation: {type: event_count, rules: [r], timespan: 5m, condition: {gte: 1, field: source.ip}}\n",
+     "f.yml:6:14: correlation: condition: event_count counts events, not values: it takes no field"},
+    {FED "correlation: {type: event_count, rules: [r, r], timespan: 5m, condition: {gte: 1}}\n",
+     "f.yml:6:45: correlation: rules: \"r\" stands twice"},
+    {FED "correlation: {type: event_count, rules: [r], timespan: 4000d, condition: {gte: 1}}\n",
+     "f.yml:6:56: correlation: timespan: more than ten years"},
+    {FED "correlation: {type: event_count, rules: [r], timespan: 5m, condition: {gte: 5, eq: 4}}\n",
+     "f.yml:6:71: correlation: condition: contradicts itself"},
+    {FED "correlation: {type: temporal, rules: [r], timespan: 5m, condition: r and s}\n",
+     "f.yml:6:74: condition: there is no rule \"s\""},
+    {FED "correlation: {type: temporal_ordered, rules: [r], timespan: 5m, condition: r}\n",
+     "f.yml:6:14: correlation: condition: temporal_ordered takes no expression"},
+    {FED "correlation: {type: temporal_ordered, rules: [r], timespan: 5m, condition: {lt: 2}}\n",
+     "f.yml:6:14: correlation: condition: temporal_ordered can be asked for gt and gte only"},
+    {FED "correlation: {type: event_count, rules: [r], timespan: 5m, group-by: [a, b, c, d, e, f, g, h, i], "
+         "condition: {gte: 1}}\n",
+     "f.yml:6:70: correlation: group-by: more than 8 fields"},
+    {FED "correlation: {type: event_count, rules: [r], timespan: 5m, condition: {gte: 1}}\n---\ntitle: f\n"
+         "logsource: {product: mailtap, service: smtp, category: auth}\nfilter: {rules: [c], s: "
+         "{source.port: 1}, "
+         "condition: s}\n",
+     "f.yml:10:18: a filter leaves out events of rules; name those that it refers to, not the correlation "
+     "\"c\""},
 };
+
+/* Its rule is right, and stays. */
+static bool is_fed(const char *text)
+{
+    return strncmp(text, FED, sizeof(FED) - 1) == 0;
+}
 
 static void what_is_wrong_is_said_with_its_place_and_what_was_meant(void **state)
 {
@@ -143,7 +204,7 @@ static void what_is_wrong_is_said_with_its_place_and_what_was_meant(void **state
         const char *error = mt_sigma_error_count(sigma) > 0 ? mt_sigma_error(sigma, 0) : "nothing";
         if (mt_sigma_error_count(sigma) != 1 ||
             strncmp(error, refused[i].error, strlen(refused[i].error)) != 0 ||
-            mt_sigma_active_count(sigma) != 0) {
+            (mt_sigma_active_count(sigma) != 0 && !is_fed(refused[i].text))) {
             print_error("%s\nexpected: %s\nfound %zu: %s\n", refused[i].text, refused[i].error,
                         mt_sigma_error_count(sigma), error);
             wrong++;
@@ -303,6 +364,53 @@ static void the_examples_of_correlations_are_taken(void **state)
     mt_sigma_destroy(sigma);
 }
 
+static void a_correlation_of_what_is_inactive_is_inactive_and_its_rules_are_silent(void **state)
+{
+    (void)state;
+    struct mt_sigma *sigma =
+        load(FED "correlation: {type: temporal, rules: [r, q], timespan: 5m}\n---\ntitle: q\nlogsource: "
+                 "{product: mailtap, service: smtp, category: auth}\ndetection: {s: {source.ip|cidr|expand: "
+                 "'%mail_servers%'}, condition: s}\n---\ntitle: d\ncorrelation: {type: temporal, rules: [c], "
+                 "timespan: 5m}\n");
+    assert_int_equal(mt_sigma_error_count(sigma), 0);
+    assert_string_equal(mt_sigma_find(sigma, "c")->inactive,
+                        "it needs q, which is inactive: needs mail_servers in the site file");
+    assert_true(strncmp(mt_sigma_find(sigma, "d")->inactive, "it needs c, which is inactive", 29) == 0);
+    assert_string_equal(mt_sigma_find(sigma, "r")->inactive, "it only feeds correlations that are inactive");
+    assert_false(mt_sigma_has_correlations(sigma));
+    mt_sigma_destroy(sigma);
+}
+
+static void a_correlation_is_explained_in_words(void **state)
+{
+    (void)state;
+    struct mt_sigma *sigma = load(
+        FED "correlation: {type: value_count, rules: [r], group-by: [who], timespan: 5m, condition: {gt: 3, "
+            "field: source.ip}, aliases: {who: {r: smtp.auth.user}}}\n");
+    char text[4096];
+    struct mt_buf b = mt_buf(text, sizeof(text) - 1);
+    mt_sigma_explain(sigma, mt_sigma_find(sigma, "c"), &b);
+    text[b.size] = '\0';
+    const char *words[] = {
+        "Alerts when within 300 seconds, for one group: more than 3 different values\n",
+        "Of the rules   r\n",
+        "Grouped by     who\n",
+        "Values of      source.ip\n",
+        "Alias          who is of r the field smtp.auth.user\n",
+        "It alerts again when what it counts has doubled",
+    };
+    for (size_t i = 0; i < MT_ARRAY_COUNT(words); i++) {
+        if (!strstr(text, words[i]))
+            fail_msg("\"%s\" is missing in\n%s", words[i], text);
+    }
+    b.size = 0;
+    mt_sigma_explain(sigma, mt_sigma_find(sigma, "r"), &b);
+    text[b.size] = '\0';
+    assert_non_null(strstr(text, "Only feeds     c\n"));
+    assert_non_null(strstr(text, "and counts for correlations when\n"));
+    mt_sigma_destroy(sigma);
+}
+
 static void every_rule_can_be_explained_within_a_small_buffer(void **state)
 {
     (void)state;
@@ -335,6 +443,8 @@ int main(void)
         cmocka_unit_test(a_filter_leaves_out_what_it_describes_with_or_without_not),
         cmocka_unit_test(a_file_of_more_than_10_mib_is_refused),
         cmocka_unit_test(the_examples_of_correlations_are_taken),
+        cmocka_unit_test(a_correlation_of_what_is_inactive_is_inactive_and_its_rules_are_silent),
+        cmocka_unit_test(a_correlation_is_explained_in_words),
         cmocka_unit_test(every_rule_can_be_explained_within_a_small_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
