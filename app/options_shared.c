@@ -18,8 +18,10 @@ static int take_message(struct mt_options *options, const char *text)
         options->pipeline.limits.message_level = MT_MESSAGE_HEADERS;
     else if (strcmp(text, "full") == 0)
         options->pipeline.limits.message_level = MT_MESSAGE_FULL;
+    else if (strcmp(text, "lines") == 0)
+        options->pipeline.limits.message_level = MT_MESSAGE_LINES;
     else
-        return mt_options_error("--message: '%s' is neither headers nor full", text);
+        return mt_options_error("--message: '%s' is neither headers nor full nor lines", text);
     return -1;
 }
 

@@ -37,7 +37,7 @@ static const char help[] =
     "  --any-port         look for SMTP on all other TCP ports too\n"
     "  --dns              learn names of hosts from the DNS answers that pass by\n"
     "  --message LEVEL    headers: of a message only its header; full (default): the tree\n"
-    "                     of its parts too\n"
+    "                     of its parts too; lines: and the ends and lengths of all lines\n"
     "  --hash[=LIST]      MD5 and SHA-256 of what each part holds, decoded; LIST: md5, sha256\n"
     "  --urls             the URLs in its text\n"
     "  --magic            types of parts by their first octets (libmagic)\n"

@@ -78,6 +78,10 @@ struct mt_signatures {
     const struct mt_record_signature *items;
     uint32_t count;
 };
+struct mt_chunks {
+    const struct mt_record_chunk *items;
+    uint32_t count;
+};
 struct mt_transactions {
     const struct mt_record_transaction *items;
     uint32_t count;
@@ -108,6 +112,7 @@ struct mt_groupbys {
 #define MT_TYPE_HOP struct mt_hops
 #define MT_TYPE_PART struct mt_parts
 #define MT_TYPE_SIGNATURE struct mt_signatures
+#define MT_TYPE_CHUNK struct mt_chunks
 #define MT_TYPE_TRANSACTION struct mt_transactions
 #define MT_TYPE_GROUPBYS struct mt_groupbys
 
@@ -135,6 +140,11 @@ struct mt_record_parameter {
 
 struct mt_record_signature {
 #define MT_FIELD_SIGNATURE MT_MEMBER
+#include "record/fields.def"
+};
+
+struct mt_record_chunk {
+#define MT_FIELD_CHUNK MT_MEMBER
 #include "record/fields.def"
 };
 
@@ -198,6 +208,7 @@ enum mt_field_type {
     MT_FIELD_TYPE_HOP,
     MT_FIELD_TYPE_PART,
     MT_FIELD_TYPE_SIGNATURE,
+    MT_FIELD_TYPE_CHUNK,
     MT_FIELD_TYPE_TRANSACTION,
     MT_FIELD_TYPE_GROUPBYS,
 };
@@ -225,6 +236,7 @@ extern const struct mt_field_group mt_group_recipient;
 extern const struct mt_field_group mt_group_hop;
 extern const struct mt_field_group mt_group_part;
 extern const struct mt_field_group mt_group_signature;
+extern const struct mt_field_group mt_group_chunk;
 extern const struct mt_field_group mt_group_transaction;
 extern const struct mt_field_group mt_group_groupby;
 extern const struct mt_field_group mt_group_alert;

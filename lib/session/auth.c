@@ -289,13 +289,14 @@ static void abort_exchange(struct mt_extra *extra)
         extra->auth->outcome = MT_AUTH_ABORTED;
 }
 
-void mt_auth_response(void *ctx, struct mt_span line)
+void mt_auth_response(void *ctx, struct mt_span line, uint32_t octets)
 {
     struct mt_run *run = ctx;
     struct mt_session *session = run->session;
     struct mt_extra *extra = session->extra;
     struct mt_span response = mt_span_trim(line);
 
+    mt_text_count(run, octets);
     mt_transcript(run, MT_TRANSCRIPT_SECRET, mt_span_none(), 0);
     if (extra != NULL && response.size == 1 && response.ptr[0] == '*')
         abort_exchange(extra);

@@ -60,9 +60,9 @@ static void build_network(struct mt_run *run, struct mt_record_session *record)
     record->source_port = tuple.src_port;
     record->destination_ip = tuple.dst;
     record->destination_port = tuple.dst_port;
-    record->source_bytes = session->bytes[MT_CLIENT];
+    record->source_bytes = session->bytes[MT_CLIENT] & MT_WIRE_MASK;
     record->source_packets = session->packets[MT_CLIENT];
-    record->destination_bytes = session->bytes[MT_SERVER];
+    record->destination_bytes = session->bytes[MT_SERVER] & MT_WIRE_MASK;
     record->destination_packets = session->packets[MT_SERVER];
     record->network_bytes = record->source_bytes + record->destination_bytes;
     record->network_packets = record->source_packets + record->destination_packets;
@@ -241,6 +241,8 @@ static bool build_entries(struct mt_run *run, struct mt_record_session *record)
             mt_build_join(build, &record->banner_text, mt_entry_text((const struct mt_entry_banner *)entry));
             break;
         case MT_TAG_HELO:
+            if (helo == NULL)
+                record->bytes_greeting = ((const struct mt_entry_helo *)entry)->before;
             helo = (const struct mt_entry_helo *)entry;
             break;
         case MT_TAG_EXTENSIONS:
@@ -253,6 +255,10 @@ static bool build_entries(struct mt_run *run, struct mt_record_session *record)
             if (record->auth.count > 0)
                 build->auths[record->auth.count - 1].user =
                     mt_entry_text((const struct mt_entry_user *)entry);
+            break;
+        case MT_TAG_OPENING:
+            record->bytes_opening_commands = ((const struct mt_entry_opening *)entry)->text[MT_CLIENT];
+            record->bytes_opening_replies = ((const struct mt_entry_opening *)entry)->text[MT_SERVER];
             break;
         case MT_TAG_PROXY:
             has_proxy = true;

@@ -155,6 +155,8 @@ void mt_build_dialogue(struct mt_run *run, bool has_proxy, struct mt_record_sess
     record->silence = ns_of(session, MT_OWNER_SILENCE);
     if (session->extra != NULL && !mt_is_one_way(session))
         record->pipelined = session->extra->pipelined;
+    record->bytes_commands = mt_text_octets(session, MT_CLIENT);
+    record->bytes_replies = mt_text_octets(session, MT_SERVER);
     build_server(run->engine->build, record);
     build_client(run, record);
     if (!has_proxy)

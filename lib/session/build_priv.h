@@ -16,6 +16,8 @@ struct mt_build_slot {
     uint32_t parts_off;
     uint32_t parts;
     uint32_t attachments;
+    uint32_t chunks_off;
+    uint32_t chunks;
     uint32_t unanswered;     /* recipients without a reply */
     uint32_t received_total; /* when more than were kept */
     uint32_t seen;           /* bit n: enum mt_field_kind n */
@@ -43,6 +45,7 @@ struct mt_build {
     struct mt_record_part *parts;
     struct mt_span *urls;
     struct mt_record_part *attachments; /* those of them, at the same offsets */
+    struct mt_record_chunk *chunks;
     const char **names;
     uint8_t *text;
     size_t transactions_cap;
@@ -54,6 +57,7 @@ struct mt_build {
     size_t parts_cap;
     size_t urls_cap;
     size_t names_cap;
+    size_t chunks_cap;
     size_t text_cap;
     size_t parameters_used;
     size_t texts_used;

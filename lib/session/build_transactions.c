@@ -40,6 +40,10 @@ static uint32_t count_lists(struct mt_run *run)
             slot = slot_back(build, mails, ((const struct mt_entry_part *)entry)->back);
             if (slot != NULL)
                 slot->parts++;
+        } else if (entry->tag == MT_TAG_CHUNK) {
+            slot = slot_back(build, mails, ((const struct mt_entry_chunk *)entry)->back);
+            if (slot != NULL)
+                slot->chunks++;
         }
     }
     return mails;
@@ -51,6 +55,7 @@ static void place_lists(struct mt_run *run, uint32_t mails)
     struct mt_build *build = run->engine->build;
     uint32_t recipients = 0;
     uint32_t parts = 0;
+    uint32_t chunks = 0;
 
     for (uint32_t i = 0; i < mails; i++) {
         struct mt_build_slot *slot = &build->slots[i];
@@ -60,6 +65,9 @@ static void place_lists(struct mt_run *run, uint32_t mails)
         slot->parts_off = parts;
         parts += slot->parts;
         slot->parts = 0;
+        slot->chunks_off = chunks;
+        chunks += slot->chunks;
+        slot->chunks = 0;
         for (unsigned list = 0; list < MT_HEADER_LISTS; list++) {
             slot->texts_off[list] = (uint32_t)build->texts_used;
             build->texts_used += slot->texts[list];
@@ -279,6 +287,29 @@ static void fill_look_alike(const struct mt_entry_look_alike *entry,
         transaction->smuggling_follows = follows;
 }
 
+static void fill_chunk(struct mt_build *build, const struct mt_entry_chunk *chunk, struct mt_build_slot *slot)
+{
+    if (slot->chunks_off + slot->chunks >= build->chunks_cap)
+        return;
+    build->chunks[slot->chunks_off + slot->chunks++] = (struct mt_record_chunk){
+        .size = chunk->size,
+        .code = chunk->code,
+        .last = chunk->is_last ? MT_FLAG_TRUE : MT_FLAG_ABSENT,
+    };
+}
+
+static void fill_octets(const struct mt_entry_octets *entry, struct mt_record_transaction *transaction)
+{
+    const struct mt_octets sums = entry->sums; /* that is packed */
+
+    transaction->content_crlf = sums.crlf;
+    transaction->content_bare_lf = sums.bare_lf;
+    transaction->content_bare_cr = sums.bare_cr;
+    transaction->content_eight_bit = sums.eight_bit;
+    transaction->content_control = sums.control;
+    transaction->content_longest_line = sums.longest;
+}
+
 /* --- outcome ---------------------------------------------------------------- */
 
 static const char *refusal(unsigned class)
@@ -351,6 +382,8 @@ static void finish_transaction(struct mt_run *run, struct mt_build_slot *slot, e
         (struct mt_parts){.items = &build->parts[slot->parts_off], .count = slot->parts};
     transaction->message_attachments =
         (struct mt_parts){.items = &build->attachments[slot->parts_off], .count = slot->attachments};
+    transaction->chunks =
+        (struct mt_chunks){.items = &build->chunks[slot->chunks_off], .count = slot->chunks};
     transaction->outcome = outcome_of(slot, end);
     bool is_aborted = transaction->outcome[0] == 'a'; /* no other outcome begins so */
     if (done != NULL) {
@@ -411,6 +444,14 @@ static void fill(struct mt_run *run)
             if (slot != NULL)
                 fill_look_alike((const struct mt_entry_look_alike *)entry,
                                 &build->transactions[slot - build->slots]);
+        } else if (entry->tag == MT_TAG_CHUNK) {
+            slot = slot_back(build, mails, ((const struct mt_entry_chunk *)entry)->back);
+            if (slot != NULL)
+                fill_chunk(build, (const struct mt_entry_chunk *)entry, slot);
+        } else if (entry->tag == MT_TAG_OCTETS) {
+            slot = slot_back(build, mails, ((const struct mt_entry_octets *)entry)->back);
+            if (slot != NULL)
+                fill_octets((const struct mt_entry_octets *)entry, &build->transactions[slot - build->slots]);
         } else if (entry->tag == MT_TAG_REPLY) {
             fill_reply(build, mails, (const struct mt_entry_reply *)entry);
         }

@@ -106,7 +106,9 @@ static void take_chunk(struct mt_run *run, const struct mt_smtp_command *command
 
     if (session->state == MT_STATE_LOST)
         mt_tx_anonymous(run);
-    mt_expect_push(run, command->verb, session->tx, is_last ? MT_EXPECT_LAST : 0, command->chunk_size);
+    unsigned flags = is_burl ? 0 : mt_content_keep_chunk(run, command) << MT_EXPECT_INDEX_SHIFT;
+    mt_expect_push(run, command->verb, session->tx, flags | (is_last ? MT_EXPECT_LAST : 0),
+                   command->chunk_size);
     session->flags &= ~MT_S_CHUNK_LAST;
     session->flags |= is_last ? MT_S_CHUNK_LAST : 0;
     if (!command->chunk_valid && !is_burl)
@@ -276,6 +278,7 @@ void mt_command_take(void *ctx, const struct mt_smtp_command *command)
     struct mt_session *session = run->session;
 
     mt_tally_count(run, MT_KEY_VERB + command->verb);
+    mt_text_count(run, command->octets);
     mt_expect_new_command(run);
     if (MT_UNLIKELY(command->line.size > COMMAND_SIZE_MIN))
         note_size(run, command);

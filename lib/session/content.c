@@ -279,7 +279,44 @@ void mt_content_take(void *ctx, struct mt_span bytes)
         feed_message(run, bytes);
 }
 
+void mt_content_octets(void *ctx, const struct mt_octets *octets)
+{
+    struct mt_run *run = ctx;
+    struct mt_extra *extra = run->session->tx != NULL ? mt_extra(run) : NULL;
+
+    if (extra == NULL)
+        return;
+    if (extra->octets == NULL) {
+        extra->octets = mt_store_put(run, MT_TAG_OCTETS, sizeof(*extra->octets), mt_span_none(), true);
+        if (extra->octets == NULL)
+            return;
+        extra->octets->back = extra->back;
+    }
+    struct mt_octets sums = extra->octets->sums; /* that is packed */
+    sums.crlf += octets->crlf;
+    sums.bare_lf += octets->bare_lf;
+    sums.bare_cr += octets->bare_cr;
+    sums.eight_bit += octets->eight_bit;
+    sums.control += octets->control;
+    sums.longest = mt_max_u64(sums.longest, octets->longest);
+    extra->octets->sums = sums;
+}
+
 /* --- begin ------------------------------------------------------------------ */
+
+/* Once a session: how much was said before its first content. */
+static void keep_opening(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+    struct mt_entry_opening *entry = NULL;
+
+    if (session->flags & MT_S_OPENED)
+        return;
+    session->flags |= MT_S_OPENED;
+    entry = mt_store_put(run, MT_TAG_OPENING, sizeof(*entry), mt_span_none(), false);
+    for (unsigned side = 0; entry != NULL && side < MT_SIDE_COUNT; side++)
+        entry->text[side] = (uint32_t)mt_min_u64(mt_text_octets(session, side), UINT32_MAX);
+}
 
 void mt_content_begin(struct mt_run *run, struct mt_entry_mail *tx)
 {
@@ -287,11 +324,16 @@ void mt_content_begin(struct mt_run *run, struct mt_entry_mail *tx)
     bool is_behind_gap = session->flags & MT_S_GAP_CLIENT;
 
     mt_smtp_client_set_mode(&session->client, MT_SMTP_CONTENT);
+    if (run->engine->limits.message_level == MT_MESSAGE_LINES)
+        mt_smtp_client_want_lines(&session->client);
+    if (session->extra != NULL)
+        session->extra->octets = NULL;
     session->flags &= ~(MT_S_GUESS | MT_S_CONTENT_GAP | MT_S_EARLY_REFUSAL);
     if (tx == NULL && !(session->flags & MT_S_TX_UNKEPT)) {
         mt_tx_anonymous(run); /* a server that takes content without MAIL */
         tx = session->tx;
     }
+    keep_opening(run);
     session->tx = tx;
     session->state = MT_STATE_DATA;
     if (tx != NULL)
@@ -305,6 +347,46 @@ void mt_content_begin(struct mt_run *run, struct mt_entry_mail *tx)
         tx->flags |= MT_TX_GAP;
 }
 
+unsigned mt_content_keep_chunk(struct mt_run *run, const struct mt_smtp_command *command)
+{
+    const struct mt_entry_mail *tx = run->session->tx;
+    struct mt_extra *extra = tx != NULL && command->chunk_valid ? mt_extra(run) : NULL;
+
+    if (extra == NULL)
+        return 0;
+    if (!(tx->flags & MT_TX_BDAT))
+        extra->chunks = 0;
+    struct mt_entry_chunk *entry = NULL;
+    if (extra->chunks < MT_CHUNKS_MAX)
+        entry = mt_store_put(run, MT_TAG_CHUNK, sizeof(*entry), mt_span_none(), false);
+    if (entry == NULL) {
+        mt_cut(run, MT_CUT_CHUNKS);
+        return 0;
+    }
+    entry->back = extra->back;
+    entry->index = ++extra->chunks;
+    entry->is_last = command->chunk_last;
+    entry->size = command->chunk_size;
+    return entry->index;
+}
+
+void mt_content_answer_chunk(struct mt_run *run, const struct mt_expect *expect, uint16_t code)
+{
+    unsigned index = expect->flags >> MT_EXPECT_INDEX_SHIFT;
+    struct mt_entry *entry;
+
+    if (index == 0 || expect->entry == NULL)
+        return;
+    struct mt_cursor cursor = mt_store_begin_at(run->session, expect->entry);
+    while ((entry = mt_store_next(&cursor)) != NULL) {
+        struct mt_entry_chunk *chunk = (struct mt_entry_chunk *)entry;
+        if (entry->tag == MT_TAG_CHUNK && chunk->index == index) {
+            chunk->code = code;
+            return;
+        }
+    }
+}
+
 void mt_content_chunk(struct mt_run *run)
 {
     struct mt_session *session = run->session;
@@ -312,6 +394,7 @@ void mt_content_chunk(struct mt_run *run)
 
     if (tx == NULL || (tx->flags & MT_TX_BDAT))
         return;
+    keep_opening(run);
     tx->flags |= MT_TX_BDAT | MT_TX_CONTENT;
     begin_header(run);
 }

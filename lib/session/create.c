@@ -47,6 +47,7 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->hops_cap = limits->bytes_max / 8 + 1;
     build->signatures_cap = limits->bytes_max / 8 + 1;
     build->parts_cap = limits->bytes_max / sizeof(struct mt_entry_part) + 1;
+    build->chunks_cap = limits->bytes_max / sizeof(struct mt_entry_chunk) + 1;
     build->names_cap = (size_t)limits->transactions_max * MT_BUILD_FINDINGS_MAX +
                        build->parts_cap * MT_BUILD_PART_FINDINGS_MAX;
     build->text_cap = 8 * (size_t)limits->bytes_max;
@@ -64,11 +65,12 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->urls_cap = limits->bytes_max / sizeof(struct mt_entry_url) + 1;
     build->urls = calloc(build->urls_cap, sizeof(*build->urls));
     build->attachments = calloc(build->parts_cap, sizeof(*build->attachments));
+    build->chunks = calloc(build->chunks_cap, sizeof(*build->chunks));
     build->names = calloc(build->names_cap, sizeof(*build->names));
     build->text = calloc(build->text_cap, 1);
     return build->transactions && build->slots && build->recipients && build->parameters && build->auths &&
            build->probes[0] && build->probes[1] && build->texts && build->hops && build->signatures &&
-           build->parts && build->urls && build->attachments && build->names && build->text;
+           build->parts && build->urls && build->attachments && build->chunks && build->names && build->text;
 }
 
 void mt_build_destroy(struct mt_build *build)
@@ -88,6 +90,7 @@ void mt_build_destroy(struct mt_build *build)
     free(build->parts);
     free(build->urls);
     free(build->attachments);
+    free(build->chunks);
     free(build->names);
     free(build->text);
     free(build);

@@ -38,6 +38,9 @@ enum mt_tag {
     MT_TAG_TLS_ALERT,
     MT_TAG_PROXY,
     MT_TAG_LOOK_ALIKE,
+    MT_TAG_OPENING,
+    MT_TAG_CHUNK,
+    MT_TAG_OCTETS,
 };
 
 struct mt_entry {
@@ -69,6 +72,7 @@ struct mt_entry_helo {
     uint8_t verb;
     uint8_t kind;      /* enum mt_helo_kind */
     uint32_t findings; /* bit n = test h(n+1) */
+    uint16_t before;   /* octets of replies before it: the greeting */
     uint8_t text[];    /* the name */
 } MT_PACKED;
 

@@ -29,6 +29,7 @@ const struct mt_smtp_client_events mt_client_events = {
     .content = mt_content_take,
     .content_end = mt_content_end,
     .look_alike = mt_look_alike_take,
+    .octets = mt_content_octets,
     .anomaly = on_client_anomaly,
 };
 

@@ -368,6 +368,7 @@ void mt_helo_command(struct mt_run *run, const struct mt_smtp_command *command)
     entry->verb = (uint8_t)command->verb;
     entry->kind = (uint8_t)kind_of(&name, findings);
     entry->findings = findings;
+    entry->before = (uint16_t)mt_min_u64(mt_text_octets(session, MT_SERVER), UINT16_MAX);
     struct mt_extra *extra = session->flags & MT_S_HELO_SENT ? mt_extra(run) : NULL;
     if (extra != NULL)
         extra->helo = entry;

@@ -7,6 +7,15 @@
 
 #include "base/compiler.h"
 
+/* mt_session.client.owner: packed times of the slowest reply, and of the longest silence */
+enum mt_owner_byte {
+    MT_OWNER_GREETING,
+    MT_OWNER_HELO,
+    MT_OWNER_MAIL,
+    MT_OWNER_RCPT,
+    MT_OWNER_SILENCE,
+};
+
 /* Times of 1 us to four hours in one byte, rounded down by at most an eighth: five
  * bits of exponent, three behind the leading one. 0 is no time. */
 static inline uint8_t mt_time_pack(uint64_t us)

@@ -20,7 +20,7 @@
 #ifndef MT_SESSION_PARTS_PRIV_H
 #define MT_SESSION_PARTS_PRIV_H
 
-#include "session/session_priv.h"
+#include "session/octets_priv.h"
 
 /* --- store.c ---------------------------------------------------------------- */
 
@@ -178,6 +178,7 @@ void mt_content_begin(struct mt_run *run, struct mt_entry_mail *tx);
 void mt_content_chunk(struct mt_run *run);
 void mt_content_chunk_done(struct mt_run *run);
 void mt_content_take(void *run, struct mt_span bytes);
+void mt_content_octets(void *run, const struct mt_octets *octets);
 void mt_content_end(void *run, bool is_chunk);
 /* Bytes of content are missing, or the connection ended: no field is complete. */
 void mt_content_drop_header(struct mt_run *run);
@@ -217,7 +218,7 @@ void mt_body_free(struct mt_session_engine *engine, struct mt_tree *tree);
 /* The SASL mechanism that argument names, absent when its first word is none. */
 struct mt_span mt_auth_mechanism(struct mt_span argument);
 void mt_auth_command(struct mt_run *run, const struct mt_smtp_command *command);
-void mt_auth_response(void *run, struct mt_span line);
+void mt_auth_response(void *run, struct mt_span line, uint32_t octets);
 void mt_auth_reply(struct mt_run *run, struct mt_entry_auth *auth, const struct mt_smtp_reply_line *line,
                    uint32_t reply);
 /* Could this line of no known verb be a response that strayed? */

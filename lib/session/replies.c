@@ -233,6 +233,7 @@ static void answer_chunk(struct mt_run *run, const struct mt_expect *expect, uin
     struct mt_entry_done *done = mt_tx_done(run, tx);
     bool is_accepted = mt_reply_class(reply) == 2;
 
+    mt_content_answer_chunk(run, expect, mt_reply_code(reply));
     if (done != NULL && is_accepted)
         done->bytes += expect->chunk;
     if (!is_accepted && session->tx == tx && session->state == MT_STATE_BDAT)
@@ -393,6 +394,7 @@ void mt_reply_take(void *ctx, const struct mt_smtp_reply_line *line)
     struct mt_run *run = ctx;
     struct mt_session *session = run->session;
 
+    mt_text_count(run, line->octets);
     mt_transcript(run, MT_TRANSCRIPT_LINE, line->line, 0);
     if (line->index == 0)
         begin_reply(run, line);

@@ -31,6 +31,7 @@ enum mt_message_level {
     MT_MESSAGE_DEFAULT,
     MT_MESSAGE_HEADERS, /* its header */
     MT_MESSAGE_FULL,    /* and the tree of its parts: the default */
+    MT_MESSAGE_LINES,   /* and how long its lines are, and how they end */
 };
 
 /* What is made of what parts hold; with any of them it is decoded, and the test

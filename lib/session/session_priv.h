@@ -74,8 +74,7 @@ enum mt_state {
 #define MT_S_REPLY_EHLO (UINT64_C(1) << 42)    /* the current reply lists extensions, its EHLO was not seen */
 #define MT_S_FIRST (UINT64_C(1) << 43)         /* extra->first belongs to the current reply */
 #define MT_S_EARLY_REFUSAL (UINT64_C(1) << 44) /* the server has answered while content was under way */
-
-#define MT_S_CLIENT_WAITS (UINT64_C(1) << 45) /* bytes of it were refused */
+#define MT_S_CLIENT_WAITS (UINT64_C(1) << 45)  /* bytes of it were refused */
 #define MT_S_AUTH_SEEN (UINT64_C(1) << 46)
 #define MT_S_MAY_BE_CONTENT (UINT64_C(1) << 47) /* what comes behind the gap */
 
@@ -86,7 +85,7 @@ enum mt_state {
 #define MT_S_TLS_FIRST (UINT64_C(1) << 52)  /* TLS from the first byte on */
 
 #define MT_S_LOOK_ALIKE (UINT64_C(1) << 53) /* what follows goes to extra->look_alike */
-
+#define MT_S_OPENED (UINT64_C(1) << 54)     /* content was begun */
 #define MT_S_RESYNC (MT_S_LOST_CLIENT | MT_S_LOST_SERVER)
 
 /* What a reply is expected for, in FIFO order. */
@@ -118,14 +117,6 @@ MT_STATIC_ASSERT(sizeof(struct mt_expect) == 16, "a queue of eight is one arena 
 #define MT_CONTENT_TIME_SHIFT 16
 #define MT_CONTENT_TIME_UNIT 64u
 
-/* mt_session.client.owner: packed times of the slowest reply, and of the longest silence */
-enum mt_owner_byte {
-    MT_OWNER_GREETING,
-    MT_OWNER_HELO,
-    MT_OWNER_MAIL,
-    MT_OWNER_RCPT,
-    MT_OWNER_SILENCE,
-};
 #define MT_SILENCE_MIN MT_SEC
 
 struct mt_carry {
@@ -142,8 +133,9 @@ struct mt_count {
 /* Replies and commands that nearly every session has are counted in the
  * session; the rest, and what overflows, in extra->counts. */
 #define MT_COMMON_COUNT 16
-#define MT_KEY_VERB 1000u /* keys: 0-999 reply codes, then verbs */
-#define MT_KEY_COUNT (MT_KEY_VERB + MT_VERB_COUNT)
+#define MT_KEY_VERB 1000u                         /* keys: 0-999 reply codes, then verbs, then MT_KEY_TEXT */
+#define MT_KEY_TEXT (MT_KEY_VERB + MT_VERB_COUNT) /* of each side */
+#define MT_KEY_COUNT (MT_KEY_TEXT + MT_SIDE_COUNT)
 
 /* Once a list of what a limit cut. */
 enum mt_cut {
@@ -169,7 +161,7 @@ struct mt_extra {
     struct mt_tls *tls;                     /* while the handshake lasts */
     struct mt_entry_look_alike *look_alike; /* of this content; NULL when it has none */
     uint64_t missing[MT_SIDE_COUNT];
-    uint64_t anomalies[3];
+    uint64_t anomalies[2];
     uint32_t cuts;        /* bit n: enum mt_cut n */
     uint32_t header_seen; /* bit n: enum mt_field_kind n */
     uint16_t ring_cap;
@@ -184,18 +176,20 @@ struct mt_extra {
     uint8_t auth_mechanism;
     uint8_t auth_flags;
     uint8_t auths;
-    uint16_t probes[2];    /* kept of VRFY and of EXPN */
-    uint16_t pipelined;    /* most commands without a reply at a time */
-    uint16_t command_size; /* of the longest command line above its limit; 0: none was */
+    uint16_t probes[2];             /* kept of VRFY and of EXPN */
+    uint16_t pipelined;             /* most commands without a reply at a time */
+    uint16_t command_size;          /* of the longest command line above its limit; 0: none was */
+    uint8_t chunks;                 /* kept of this transaction */
+    struct mt_entry_octets *octets; /* of this content */
 };
-MT_STATIC_ASSERT(sizeof(struct mt_extra) <= 256, "one arena block");
+MT_STATIC_ASSERT(sizeof(struct mt_extra) <= 192, "one arena block");
 #define MT_FIRST_SIZE 256u
 
 struct mt_session {
     /* hot: what a packet of content or of a command touches */
     struct mt_smtp_client client;
     struct mt_smtp_server server;
-    uint64_t bytes[MT_SIDE_COUNT]; /* on the wire */
+    uint64_t bytes[MT_SIDE_COUNT]; /* on the wire; octets_priv.h */
     struct mt_mark last;
     uint64_t flags;
     uint32_t packets[MT_SIDE_COUNT];

@@ -107,6 +107,18 @@ void mt_tally_count(struct mt_run *run, unsigned key)
     ++*common;
 }
 
+void mt_text_wrap(struct mt_run *run)
+{
+    count_rare(run, MT_KEY_TEXT + run->side, 1);
+}
+
+uint64_t mt_text_octets(const struct mt_session *session, enum mt_side side)
+{
+    const struct mt_count *wraps = session->extra != NULL ? find(session->extra, MT_KEY_TEXT + side) : NULL;
+
+    return (session->bytes[side] >> MT_TEXT_SHIFT) + (wraps != NULL ? (uint64_t)wraps->count << 16 : 0);
+}
+
 /* Puts one key's count at its place in a sorted list. */
 static size_t insert(struct mt_count *list, size_t size, unsigned key, uint32_t n)
 {
@@ -132,7 +144,10 @@ size_t mt_tally_list(const struct mt_session *session, struct mt_count *ret_coun
         if (session->common[i] > 0)
             size = insert(ret_counts, size, common_keys[i], session->common[i]);
     }
-    for (unsigned i = 0; extra != NULL && i < extra->counts_used; i++)
+    for (unsigned i = 0; extra != NULL && i < extra->counts_used; i++) {
+        if (extra->counts[i].key >= MT_KEY_TEXT)
+            continue;
         size = insert(ret_counts, size, extra->counts[i].key, extra->counts[i].count);
+    }
     return size;
 }

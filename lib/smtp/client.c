@@ -143,6 +143,7 @@ static void take_command(struct mt_smtp_client *client, const struct mt_smtp_lin
     struct mt_smtp_command command;
 
     split_command(line->text, &command);
+    command.octets = (uint32_t)line->taken;
     /* Of a line that was cut the marker LAST may be missing. */
     if (command.verb == MT_VERB_BDAT && !line->is_cut)
         command.chunk_valid = parse_chunk(command.argument, &command.chunk_size, &command.chunk_last);
@@ -165,7 +166,7 @@ static void take_auth_response(struct mt_smtp_client *client, const struct mt_sm
 {
     client->mode = MT_SMTP_COMMAND;
     report_line(line, NULL, events, ctx);
-    events->auth_response(ctx, line->text);
+    events->auth_response(ctx, line->text, (uint32_t)line->taken);
 }
 
 /* --- the modes -------------------------------------------------------------- */
@@ -264,6 +265,11 @@ void mt_smtp_client_want_marks(struct mt_smtp_client *client, bool wants_marks)
         client->flags &= (uint8_t)~MT_CLIENT_MARKS;
 }
 
+void mt_smtp_client_want_lines(struct mt_smtp_client *client)
+{
+    client->flags |= MT_CLIENT_LINES;
+}
+
 bool mt_smtp_client_gives_marks(const struct mt_smtp_client *client)
 {
     return client->mode == MT_SMTP_CONTENT && (client->flags & MT_CLIENT_MARKS);
@@ -277,7 +283,11 @@ void mt_smtp_client_set_mode(struct mt_smtp_client *client, enum mt_smtp_client_
     if (mode != MT_SMTP_CONTENT)
         return;
     client->content_bytes = 0;
-    client->tail = client->flags & MT_CLIENT_LINE_LOST ? MT_TAIL_TEXT : MT_TAIL_CRLF;
+    client->tail = MT_TAIL_CRLF;
+    if (client->flags & MT_CLIENT_LINE_LOST) {
+        client->tail = MT_TAIL_LOST;
+        client->chunk_left = MT_LINE_LOST;
+    }
     client->flags &= (uint8_t)~MT_CLIENT_LINE_LOST;
 }
 
@@ -285,8 +295,9 @@ void mt_smtp_client_gap(struct mt_smtp_client *client, uint64_t size)
 {
     switch (client->mode) {
     case MT_SMTP_CONTENT:
-        client->tail = MT_TAIL_TEXT;
-        client->flags = 0;
+        client->tail = MT_TAIL_LOST;
+        client->chunk_left = MT_LINE_LOST;
+        client->flags &= MT_CLIENT_LINES;
         break;
     case MT_SMTP_CHUNK:
         if (size < client->chunk_left) {

@@ -21,13 +21,18 @@ enum mt_smtp_tail {
     MT_TAIL_CR_DOT_CR,
     MT_TAIL_CRLF_DOT,
     MT_TAIL_CRLF_DOT_CR,
+    MT_TAIL_LOST, /* bytes are missing */
 };
+
+/* mt_smtp_client.chunk_left of content: the line's start was not seen. */
+#define MT_LINE_LOST UINT64_MAX
 
 /* mt_smtp_client.flags */
 enum {
     MT_CLIENT_LINE_CUT = 1 << 0,  /* the rest of a line is still to be skipped, in any mode */
     MT_CLIENT_LINE_LOST = 1 << 1, /* a gap: the next byte is no line start */
     MT_CLIENT_MARKS = 1 << 2,     /* content is given out in pieces that begin at a dash behind LF */
+    MT_CLIENT_LINES = 1 << 3,     /* every line of content is counted */
 };
 
 /* Content of bytes, from its start to the end of content or of bytes; returns

@@ -15,7 +15,9 @@
 struct content {
     struct mt_smtp_client *client;
     struct mt_span bytes;
-    size_t given; /* everything before it was given out or removed */
+    size_t given;                  /* everything before it was given out or removed */
+    bool is_odd;                   /* there may be something to count */
+    enum mt_smtp_tail tail_before; /* bytes */
     const struct mt_smtp_client_events *events;
     void *ctx;
 };
@@ -81,6 +83,13 @@ static void give_held_cr(struct content *c)
     give(c, mt_span(cr, sizeof(cr)));
 }
 
+/* Is a CR the octet before? */
+static bool is_cr(enum mt_smtp_tail tail)
+{
+    return tail == MT_TAIL_CR || tail == MT_TAIL_LF_DOT_CR || tail == MT_TAIL_CR_DOT_CR ||
+           tail == MT_TAIL_CRLF_DOT_CR;
+}
+
 /* One byte, at a place that the scan can't skip. True: it ended the content. */
 static bool step(struct content *c, size_t at)
 {
@@ -88,6 +97,7 @@ static bool step(struct content *c, size_t at)
     uint8_t byte = c->bytes.ptr[at];
     bool is_line_end = byte == '\r' || byte == '\n';
 
+    c->is_odd |= byte > 0x7f || byte < '\t' || (byte == '\n') != is_cr(client->tail);
     if (byte == '-' && (client->flags & MT_CLIENT_MARKS))
         give_to(c, at);
     switch (client->tail) {
@@ -146,7 +156,7 @@ static size_t skip_lines(struct content *c, size_t at)
 {
     struct mt_span rest = mt_span_from(c->bytes, at);
     bool wants_marks = c->client->flags & MT_CLIENT_MARKS;
-    size_t found = wants_marks ? mt_scan_eol_mark(rest) : mt_scan_eol_dot(rest);
+    size_t found = mt_octets_scan(rest, wants_marks, &c->is_odd);
     size_t last = found < rest.size ? found : rest.size - 1;
 
     enum mt_smtp_tail before = last > 0 && rest.ptr[last - 1] == '\r' ? MT_TAIL_CR : MT_TAIL_TEXT;
@@ -154,10 +164,68 @@ static size_t skip_lines(struct content *c, size_t at)
     return at + last + 1;
 }
 
+/* --- what is odd ------------------------------------------------------------- */
+
+/* The octet before bytes, as far as it matters to what is counted. */
+static uint8_t octet_before(enum mt_smtp_tail tail, uint8_t first)
+{
+    /* behind a gap nobody knows: what follows is taken for right */
+    return is_cr(tail) || (tail == MT_TAIL_LOST && first == '\n') ? '\r' : 0;
+}
+
+/* Follows lines through the octets before end: the longest that ended there. */
+static uint64_t longest_line(const struct content *c, size_t end)
+{
+    struct mt_smtp_client *client = c->client;
+    uint64_t longest = 0;
+    size_t at = 0;
+
+    while (at < end) {
+        struct mt_span rest = mt_span(c->bytes.ptr + at, end - at);
+        size_t lf = mt_scan_byte(rest, '\n');
+        bool is_lost = client->chunk_left == MT_LINE_LOST;
+        if (lf == rest.size) {
+            client->chunk_left += is_lost ? 0 : lf;
+            break;
+        }
+        bool is_behind_cr = at + lf > 0 ? c->bytes.ptr[at + lf - 1] == '\r' : is_cr(c->tail_before);
+        if (!is_lost)
+            longest = mt_max_u64(longest, client->chunk_left + lf - is_behind_cr);
+        client->chunk_left = 0;
+        at += lf + 1;
+    }
+    return longest;
+}
+
+static MT_NOINLINE void report_octets(const struct content *c, size_t end)
+{
+    bool wants_lines = c->client->flags & MT_CLIENT_LINES;
+    struct mt_octets octets = {0};
+
+    mt_octets_count(mt_span_head(c->bytes, end), octet_before(c->tail_before, c->bytes.ptr[0]), &octets);
+    bool is_odd = (octets.bare_lf | octets.bare_cr | octets.eight_bit | octets.control) != 0;
+    if (wants_lines)
+        octets.longest = longest_line(c, end);
+    else
+        octets.crlf = 0;
+    if (is_odd || wants_lines)
+        c->events->octets(c->ctx, &octets);
+}
+
+/* Content up to here was given out. */
+static inline void judge(const struct content *c, size_t end)
+{
+    bool is_wanted = c->is_odd || (c->client->flags & MT_CLIENT_LINES);
+
+    if (MT_UNLIKELY(is_wanted) && end > 0 && c->events->octets != NULL)
+        report_octets(c, end);
+}
+
 size_t mt_smtp_content_parse(struct mt_smtp_client *client, struct mt_span bytes,
                              const struct mt_smtp_client_events *events, void *ctx)
 {
-    struct content c = {.client = client, .bytes = bytes, .events = events, .ctx = ctx};
+    struct content c = {
+        .client = client, .bytes = bytes, .events = events, .ctx = ctx, .tail_before = client->tail};
     size_t at = 0;
 
     while (at < bytes.size) {
@@ -167,6 +235,9 @@ size_t mt_smtp_content_parse(struct mt_smtp_client *client, struct mt_span bytes
         }
         bool is_end = step(&c, at++);
         if (is_end) {
+            judge(&c, at);
+            client->chunk_left = 0;
+            client->flags &= (uint8_t)~MT_CLIENT_LINES;
             client->tail = MT_TAIL_TEXT;
             client->mode = MT_SMTP_COMMAND;
             events->content_end(ctx, false);
@@ -174,5 +245,6 @@ size_t mt_smtp_content_parse(struct mt_smtp_client *client, struct mt_span bytes
         }
     }
     give_to(&c, at);
+    judge(&c, at);
     return at;
 }

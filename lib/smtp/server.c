@@ -77,7 +77,7 @@ static void report_line(const struct mt_smtp_line *line, const struct mt_smtp_se
         events->anomaly(ctx, MT_ANOMALY_NUL_BYTE);
 }
 
-static void take_line(struct mt_smtp_server *server, struct mt_span line,
+static void take_line(struct mt_smtp_server *server, struct mt_span line, size_t octets,
                       const struct mt_smtp_server_events *events, void *ctx)
 {
     struct mt_smtp_reply_line reply;
@@ -96,6 +96,7 @@ static void take_line(struct mt_smtp_server *server, struct mt_span line,
         events->anomaly(ctx, MT_ANOMALY_REPLY_CODE_CHANGED);
 
     reply.index = server->lines;
+    reply.octets = (uint32_t)octets;
     if (reply.is_last) {
         server->code = 0;
         server->lines = 0;
@@ -131,7 +132,7 @@ struct mt_parse_result mt_smtp_server_parse(struct mt_smtp_server *server, struc
         if (line.is_cut || line.is_open)
             server->flags = SKIP_TO_LF;
         report_line(&line, events, ctx);
-        take_line(server, line.text, events, ctx);
+        take_line(server, line.text, line.taken, events, ctx);
     }
     return (struct mt_parse_result){.status = MT_PARSE_DONE, .consumed = bytes.size};
 }

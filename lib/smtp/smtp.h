@@ -15,6 +15,7 @@
 #define MT_SMTP_SMTP_H
 
 #include "base/anomaly.h"
+#include "base/octets.h"
 #include "base/parse.h"
 #include "base/span.h"
 
@@ -78,7 +79,8 @@ const char *mt_smtp_look_alike_name(enum mt_smtp_look_alike look_alike);
 
 /* 24 bytes */
 struct mt_smtp_client {
-    uint64_t chunk_left;    /* octets of the current BDAT chunk still to come */
+    uint64_t
+        chunk_left; /* octets of the current BDAT chunk still to come; of DATA content: of its line so far */
     uint64_t content_bytes; /* given out of this DATA content or of this chunk so far */
     uint8_t mode;           /* enum mt_smtp_client_mode; set with mt_smtp_client_set_mode */
     uint8_t tail;           /* content: how much of CR LF . CR was seen at the end of the last span */
@@ -89,6 +91,7 @@ struct mt_smtp_client {
 struct mt_smtp_command {
     enum mt_smtp_verb verb;
     struct mt_span line;     /* without its line end; cut at MT_SMTP_LINE_MAX */
+    uint32_t octets;         /* of the line with its line end, as far as it is there */
     struct mt_span word;     /* the verb as it stood */
     struct mt_span argument; /* behind the verb, blanks trimmed at both ends */
     uint64_t chunk_size;     /* BDAT */
@@ -102,9 +105,9 @@ struct mt_smtp_client_events {
      * DATA, to AUTH, ...); it holds from the next byte on. Octets of a valid
      * BDAT follow as content, unless the callee changes the mode. */
     void (*command)(void *ctx, const struct mt_smtp_command *command);
-    /* A line in mode AUTH. The parser has gone back to MT_SMTP_COMMAND before
+    /* A line in mode AUTH; octets: with its line end. The parser has gone back to MT_SMTP_COMMAND before
      * the call; the callee sets AUTH again if another 334 is expected. */
-    void (*auth_response)(void *ctx, struct mt_span line);
+    void (*auth_response)(void *ctx, struct mt_span line, uint32_t octets);
     /* Content octets: DATA content with stuffing dots removed and without the
      * final dot line, or octets of a BDAT chunk. */
     void (*content)(void *ctx, struct mt_span bytes);
@@ -116,6 +119,11 @@ struct mt_smtp_client_events {
      * the octets of content before the line end behind the dot, or between the two
      * of CRLF. What follows is given out as content. May be NULL. */
     void (*look_alike)(void *ctx, enum mt_smtp_look_alike look_alike, uint64_t off);
+    /* What DATA content holds that it should not, as it was sent: behind the
+     * content events of the octets that are counted, before content_end, and only
+     * when there is any; counts are to be added up. crlf and longest are 0 unless
+     * mt_smtp_client_want_lines asks for them. May be NULL. */
+    void (*octets)(void *ctx, const struct mt_octets *octets);
     /* What the bytes alone show, before the command or content that it is
      * about: line ends, odd bytes, blanks, unknown and obsolete verbs, missing
      * and unexpected arguments, BDAT, look-alikes of the final dot. Not
@@ -131,6 +139,9 @@ void mt_smtp_client_set_mode(struct mt_smtp_client *client, enum mt_smtp_client_
  * stands behind a line end is always the first octet: who looks for boundaries
  * of parts then need not search. Of BDAT the caller has to split octets itself. */
 void mt_smtp_client_want_marks(struct mt_smtp_client *client, bool wants_marks);
+/* Of the content that begins now all lines are to be counted, not only those that
+ * end oddly, which costs a second look at every octet. Until content_end. */
+void mt_smtp_client_want_lines(struct mt_smtp_client *client);
 /* Is the piece of content that is being given out cut so? */
 bool mt_smtp_client_gives_marks(const struct mt_smtp_client *client);
 
@@ -180,6 +191,7 @@ struct mt_smtp_reply_line {
     uint32_t index;                   /* 0 for the first line of a reply */
     struct mt_smtp_enhanced enhanced; /* RFC 2034 */
     struct mt_span line;              /* without its line end */
+    uint32_t octets;                  /* with it */
     struct mt_span text;              /* behind code and separator; the enhanced code is still in it */
 };
 

@@ -79,6 +79,13 @@ CREATE TABLE IF NOT EXISTS mailtap.events
         `code` UInt16,
         `text` String
       ),
+      `bytes` Tuple(
+        `commands` UInt64,
+        `greeting` UInt64,
+        `opening_commands` UInt64,
+        `opening_replies` UInt64,
+        `replies` UInt64
+      ),
       `codes` Map(String, UInt64),
       `command_size` UInt64,
       `commands` Map(String, UInt64),
@@ -142,6 +149,19 @@ CREATE TABLE IF NOT EXISTS mailtap.events
       ),
       `transactions` Array(Tuple(
         `bytes` UInt64,
+        `chunks` Array(Tuple(
+          `code` UInt16,
+          `last` Nullable(Bool),
+          `size` UInt64
+        )),
+        `content` Tuple(
+          `bare_cr` UInt64,
+          `bare_lf` UInt64,
+          `control` UInt64,
+          `crlf` UInt64,
+          `eight_bit` UInt64,
+          `longest_line` UInt64
+        ),
         `end` DateTime64(9, 'UTC'),
         `from` Tuple(
           `address` String,

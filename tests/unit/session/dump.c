@@ -18,6 +18,7 @@ static const char *const skipped[] = {
     "smtp.latency.",
     "latency.",
     "smtp.silence",
+    "smtp.bytes.",
     "smtp.fingerprint.",
     "start",
     "end",

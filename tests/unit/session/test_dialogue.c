@@ -199,6 +199,134 @@ static void what_a_proxy_says_of_its_client_is_kept(void **state)
     wire_fini(&wire);
 }
 
+#define LENGTH(text) (sizeof(text "\r\n") - 1)
+
+static void octets_of_lines_are_counted_by_phase(void **state)
+{
+    (void)state;
+    struct wire wire;
+    start(&wire);
+    wire_line(&wire, "S: 220-mx.example.net\r\n220 go");
+    wire_line(&wire, "C: EHLO client.example.org");
+    wire_line(&wire, "S: 250 mx.example.net");
+    wire_line(&wire, "C: AUTH LOGIN");
+    wire_line(&wire, "S: 334 VXNlcm5hbWU6");
+    wire_line(&wire, "C: YWxpY2U=");
+    wire_line(&wire, "S: 535 no");
+    wire_line(&wire, "C: MAIL FROM:<a@example.org>");
+    wire_line(&wire, "S: 250 Ok");
+    wire_line(&wire, "C: RCPT TO:<b@example.net>");
+    wire_line(&wire, "S: 250 Ok");
+    wire_line(&wire, "C: DATA");
+    wire_line(&wire, "S: 354 Go on");
+    wire_line(&wire, "C: x\r\n.");
+    wire_line(&wire, "S: 250 Ok");
+    wire_line(&wire, "C: QUIT");
+    wire_line(&wire, "S: 221 Bye");
+    wire_close(&wire, MT_SESSION_END_FIN);
+    uint64_t setup = LENGTH("EHLO client.example.org") + LENGTH("AUTH LOGIN") + LENGTH("YWxpY2U=");
+    uint64_t envelope =
+        LENGTH("MAIL FROM:<a@example.org>") + LENGTH("RCPT TO:<b@example.net>") + LENGTH("DATA");
+    uint64_t greeting = LENGTH("220-mx.example.net") + LENGTH("220 go");
+    uint64_t replies = LENGTH("250 mx.example.net") + LENGTH("334 VXNlcm5hbWU6") + LENGTH("535 no") +
+                       2 * LENGTH("250 Ok") + LENGTH("354 Go on");
+    assert_int_equal(wire.times.octets_greeting, greeting);
+    assert_int_equal(wire.times.opening_commands, setup + envelope);
+    assert_int_equal(wire.times.opening_replies, greeting + replies);
+    assert_int_equal(wire.times.commands, setup + envelope + LENGTH("QUIT"));
+    assert_int_equal(wire.times.replies, greeting + replies + LENGTH("250 Ok") + LENGTH("221 Bye"));
+    wire_fini(&wire);
+}
+
+static void more_octets_than_a_session_has_bits_for_are_counted(void **state)
+{
+    (void)state;
+    char noop[1000];
+    memset(noop, 'x', sizeof(noop));
+    memcpy(noop, "C: NOOP ", 8);
+    noop[sizeof(noop) - 1] = '\0';
+    struct wire wire;
+    start(&wire);
+    wire_line(&wire, "S: 220 mx.example.net");
+    for (unsigned i = 0; i < 300; i++) {
+        wire_line(&wire, noop);
+        wire_line(&wire, "S: 250 Ok");
+    }
+    wire_close(&wire, MT_SESSION_END_FIN);
+    assert_int_equal(wire.times.commands, 300 * (sizeof(noop) - 1 - 3 + 2));
+    assert_int_equal(wire.times.replies, LENGTH("220 mx.example.net") + 300 * LENGTH("250 Ok"));
+    assert_true(has(&wire, "smtp.commands: noop=300\n"));
+    assert_true(has(&wire, "smtp.codes: 220=1 250=300\n"));
+    wire_fini(&wire);
+}
+
+/* Whatever the cuts, and whether or not all lines are counted. */
+static void content_lines_are_counted_by_their_ends(void **state)
+{
+    (void)state;
+    static const char content[] =
+        "Subject: x\r\n\r\nbare\nlf, bare\rcr \xe4\x01\x1b\tx\r\r\n..stuffed\r\n.\r\n";
+    for (unsigned level = MT_MESSAGE_HEADERS; level <= MT_MESSAGE_LINES; level++) {
+        for (size_t step = 1; step < sizeof(content); step++) {
+            struct mt_session_limits limits = {.message_level = (enum mt_message_level)level};
+            struct wire wire;
+            wire_init(&wire, NULL, &limits);
+            wire_open(&wire, NULL);
+            wire_handshake(&wire);
+            wire_line(&wire, "S: 220 mx.example.net");
+            wire_line(&wire, "C: HELO client.example.org");
+            wire_line(&wire, "S: 250 mx.example.net");
+            wire_line(&wire, "C: MAIL FROM:<a@example.org>");
+            wire_line(&wire, "S: 250 Ok");
+            wire_line(&wire, "C: RCPT TO:<b@example.net>");
+            wire_line(&wire, "S: 250 Ok");
+            wire_line(&wire, "C: DATA");
+            wire_line(&wire, "S: 354 Go on");
+            for (size_t at = 0; at < sizeof(content) - 1; at += step) {
+                size_t size = mt_min_u64(step, sizeof(content) - 1 - at);
+                wire_segment(&wire, MT_CLIENT, mt_span(content + at, size));
+            }
+            wire_line(&wire, "S: 250 Ok");
+            wire_close(&wire, MT_SESSION_END_FIN);
+            assert_true(has(&wire, "smtp.transactions[0].content.bare_lf: 1\n"));
+            assert_true(has(&wire, "smtp.transactions[0].content.bare_cr: 2\n"));
+            assert_true(has(&wire, "smtp.transactions[0].content.eight_bit: 1\n"));
+            assert_true(has(&wire, "smtp.transactions[0].content.control: 1\n"));
+            bool has_lines = level == MT_MESSAGE_LINES;
+            assert_int_equal(has(&wire, "smtp.transactions[0].content.crlf: 5\n"), has_lines);
+            assert_int_equal(has(&wire, "smtp.transactions[0].content.longest_line: 18\n"), has_lines);
+            wire_fini(&wire);
+        }
+    }
+}
+
+static void chunks_beyond_the_list_are_told(void **state)
+{
+    (void)state;
+    struct wire wire;
+    start(&wire);
+    wire_line(&wire, "S: 220 mx.example.net");
+    wire_line(&wire, "C: EHLO client.example.org");
+    wire_line(&wire, "S: 250-mx.example.net\r\n250 CHUNKING");
+    wire_line(&wire, "C: MAIL FROM:<a@example.org>");
+    wire_line(&wire, "S: 250 Ok");
+    wire_line(&wire, "C: RCPT TO:<b@example.net>");
+    wire_line(&wire, "S: 250 Ok");
+    for (unsigned i = 0; i < 32; i++) {
+        wire_line(&wire, "C: BDAT 3\r\nx"); /* and its line end */
+        wire_line(&wire, i == 30 ? "S: 251 Ok" : "S: 250 Ok");
+    }
+    wire_line(&wire, "C: BDAT 0 LAST");
+    wire_line(&wire, "S: 250 Ok");
+    wire_close(&wire, MT_SESSION_END_FIN);
+    assert_true(
+        has(&wire, "smtp.transactions[0].chunks[30].size: 3\nsmtp.transactions[0].chunks[30].code: 251\n"));
+    assert_false(has(&wire, "smtp.transactions[0].chunks[31]"));
+    assert_true(has(&wire, "smtp.transactions[0].bytes: 96\n"));
+    assert_true(has(&wire, "smtp.truncated: smtp.transactions.chunks\n"));
+    wire_fini(&wire);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +338,10 @@ int main(void)
         cmocka_unit_test(fingerprints_are_the_digests_that_the_document_describes),
         cmocka_unit_test(without_a_greeting_there_are_no_fingerprints),
         cmocka_unit_test(what_a_proxy_says_of_its_client_is_kept),
+        cmocka_unit_test(octets_of_lines_are_counted_by_phase),
+        cmocka_unit_test(more_octets_than_a_session_has_bits_for_are_counted),
+        cmocka_unit_test(content_lines_are_counted_by_their_ends),
+        cmocka_unit_test(chunks_beyond_the_list_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

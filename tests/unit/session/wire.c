@@ -51,6 +51,11 @@ static void keep_digits(char *to, struct mt_span digits)
 static void keep_times(struct wire_times *times, const struct mt_record_session *record)
 {
     *times = (struct wire_times){.greeting = record->latency_greeting,
+                                 .octets_greeting = record->bytes_greeting,
+                                 .opening_commands = record->bytes_opening_commands,
+                                 .opening_replies = record->bytes_opening_replies,
+                                 .commands = record->bytes_commands,
+                                 .replies = record->bytes_replies,
                                  .helo = record->latency_helo,
                                  .mail = record->latency_mail,
                                  .rcpt = record->latency_rcpt,

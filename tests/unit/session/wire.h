@@ -20,6 +20,7 @@ struct wire_site {
 /* What dumps leave out, of the last record. */
 struct wire_times {
     uint64_t greeting, helo, mail, rcpt, silence, data, content;
+    uint64_t octets_greeting, opening_commands, opening_replies, commands, replies;
     char client[17]; /* fingerprints; "" when absent */
     char server[17];
 };

@@ -259,12 +259,13 @@ static void on_command(void *ctx, const struct mt_smtp_command *command)
         expect_reply(r, REPLAY_DUE_REPLY);
 }
 
-static void on_auth_response(void *ctx, struct mt_span line)
+static void on_auth_response(void *ctx, struct mt_span line, uint32_t octets)
 {
     struct replay *r = ctx;
     struct replay_text *log = event(r);
 
     require(r->client.mode == MT_SMTP_COMMAND, "an AUTH response leaves mode AUTH");
+    require(octets >= line.size && octets <= line.size + 2, "octets counts the line end");
     replay_put(log, "C auth_response ");
     put_quoted(log, line);
     replay_put(log, "\n");
@@ -282,6 +283,18 @@ static void on_content(void *ctx, struct mt_span bytes)
     message_bytes(r, bytes);
 }
 
+static void put_octets(struct replay *r)
+{
+    const struct mt_octets *octets = &r->octets;
+
+    if (octets->bare_lf + octets->bare_cr + octets->eight_bit + octets->control > 0)
+        replay_put(&r->log,
+                   "C octets: bare LF %" PRIu64 ", bare CR %" PRIu64 ", 8-bit %" PRIu64 ", control %" PRIu64
+                   "\n",
+                   octets->bare_lf, octets->bare_cr, octets->eight_bit, octets->control);
+    r->octets = (struct mt_octets){0};
+}
+
 static void on_content_end(void *ctx, bool is_chunk)
 {
     struct replay *r = ctx;
@@ -290,10 +303,24 @@ static void on_content_end(void *ctx, bool is_chunk)
     require(r->client.content_bytes == r->content_size, "content_bytes counts what was given out");
     replay_put(event(r), is_chunk ? "C chunk_end\n" : "C content_end %" PRIu64 " octets\n", r->content_size);
     r->content_size = 0;
+    put_octets(r);
     if (!is_chunk)
         expect_reply(r, REPLAY_DUE_REPLY);
     if (!is_chunk || r->is_last_chunk)
         end_message(r);
+}
+
+static void on_octets(void *ctx, const struct mt_octets *octets)
+{
+    struct replay *r = ctx;
+
+    require(octets->crlf == 0 && octets->longest == 0, "lines are counted for those who ask");
+    require(octets->bare_lf + octets->bare_cr + octets->eight_bit + octets->control > 0,
+            "there are odd octets");
+    r->octets.bare_lf += octets->bare_lf;
+    r->octets.bare_cr += octets->bare_cr;
+    r->octets.eight_bit += octets->eight_bit;
+    r->octets.control += octets->control;
 }
 
 static const struct mt_smtp_client_events client_events = {
@@ -301,6 +328,7 @@ static const struct mt_smtp_client_events client_events = {
     .auth_response = on_auth_response,
     .content = on_content,
     .content_end = on_content_end,
+    .octets = on_octets,
     .anomaly = on_client_anomaly,
 };
 

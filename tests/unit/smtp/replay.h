@@ -45,7 +45,8 @@ struct replay {
     bool is_header_open;  /* it may go on */
     bool is_message_open; /* its last content is yet to come */
     bool is_last_chunk;
-    uint64_t content_size; /* of the content or chunk in progress */
+    uint64_t content_size;   /* of the content or chunk in progress */
+    struct mt_octets octets; /* of the content in progress */
 
     struct replay_text content; /* not written down yet */
     struct replay_text fields;  /* of the open message, written down behind it */

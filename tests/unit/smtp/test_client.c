@@ -28,10 +28,11 @@ static void on_command(void *ctx, const struct mt_smtp_command *command)
         mt_smtp_client_set_mode(s->client, (enum mt_smtp_client_mode)s->mode_on_command);
 }
 
-static void on_auth_response(void *ctx, struct mt_span line)
+static void on_auth_response(void *ctx, struct mt_span line, uint32_t octets)
 {
     struct seen *s = ctx;
 
+    (void)octets;
     s->auth_responses++;
     s->line = line;
 }
