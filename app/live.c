@@ -53,6 +53,7 @@ static const char help[] =
     "  --rules PATH       Sigma rules, a file or a folder (docs/rules.md); several times\n"
     "  --no-shipped-rules  not those that mailtap ships, only the built-in ones and --rules\n"
     "  --strict           do not run with rules that have errors\n"
+    "  --correlation-memory SIZE  for what correlations of rules count (64M)\n"
     "  --config FILE      options from a YAML file; the command line wins\n"
     "  --ports LIST       TCP ports that carry mail (25,465,587,2525)\n"
     "  --any-port         look for SMTP on all other TCP ports too\n"

@@ -1,5 +1,6 @@
 /* Options that more than one verb takes, and those of read and dialogue. */
 #include "app.h"
+#include "config/units.h"
 #include "options_list.h"
 
 #include <getopt.h>
@@ -207,6 +208,17 @@ static int take_strict(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_correlation_memory(struct mt_options *options, const char *text)
+{
+    uint64_t size;
+    if (!mt_config_parse_size(mt_span_cstr(text), &size) || size < MT_CONFIG_MEMORY_MIN ||
+        size > MT_CONFIG_MEMORY_MAX)
+        return mt_options_error("--correlation-memory: '%s' is not a size like 64M or 2G, from 4M to 1024G",
+                                text);
+    options->pipeline.correlation_memory = size;
+    return -1;
+}
+
 static int take_observer(struct mt_options *options, const char *text)
 {
     options->observer = text;
@@ -253,6 +265,7 @@ const struct mt_option mt_options_shared[] = {
     {"rules", READ | LIVE, true, take_rules},
     {"no-shipped-rules", READ | LIVE, false, take_no_shipped_rules},
     {"strict", READ | LIVE, false, take_strict},
+    {"correlation-memory", READ | LIVE, true, take_correlation_memory},
     {"observer", READ | LIVE, true, take_observer},
     {"fail-on", READ | LIVE, true, take_fail_on},
     {"quiet", READ | LIVE, false, take_quiet},

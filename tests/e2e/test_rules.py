@@ -259,6 +259,25 @@ def check_correlations(bench):
     bench.tap.check("An alert of a correlation says its group, window, first and last event", reasons)
 
 
+def check_correlation_memory(bench):
+    rules = bench.file("memory.yml", CORRELATIONS)
+    run = bench.run("read", "--correlation-memory", "much", bench.denied)
+    bench.tap.check("A size of the correlations' memory that is none is a usage error",
+                    [] if run.code == 2 and "--correlation-memory" in run.errors()[0] else [f"{run.code}: {run.errors()}"])
+    stats = os.path.join(bench.folder, "memory.json")
+    capture = os.path.join(bench.folder, "many.pcap")
+    made = Run(bench.traffic, ["--output", capture, "--profile", "probing", "--sessions", "12000", "--clients",
+                               "198.18.0.0/15"])
+    reasons = [] if made.code == 0 else [f"the generator: {made.errors()}"]
+    run = bench.run("read", "--no-shipped-rules", "--rules", rules, "--correlation-memory", "4M", "--stats", stats, capture)
+    with open(stats, encoding="utf-8") as file:
+        text = file.read().replace(" ", "")
+    reasons += [] if run.code in (0, 1) else [f"exit code {run.code}: {run.errors()}"]
+    reasons += ["no group gave way"] if '"rules.correlated_evicted":0' in text else []
+    reasons += ["matches were lost"] if '"rules.correlated_shed":0' not in text else []
+    bench.tap.check("When the correlations' memory is used up old groups give way, and that is counted", reasons)
+
+
 def check_correlation_words(bench):
     rules = bench.file("words.yml", CORRELATIONS.replace("gte: 4", "gte: 2"))
     listed = bench.run("rules", "list", rules).stdout
@@ -313,7 +332,8 @@ def main():
     with scratch() as folder:
         bench = Bench(sys.argv[1], sys.argv[2], sys.argv[3], folder, tap)
         for check in (check_alert, check_workers, check_site, check_redaction, check_filter, check_errors, check_words,
-                      check_correlations, check_correlation_words, check_correlation_privacy, check_shipped):
+                      check_correlations, check_correlation_words, check_correlation_memory,
+                      check_correlation_privacy, check_shipped):
             check(bench)
     tap.finish()
 
