@@ -18,7 +18,7 @@ struct packing {
     const struct mt_sigma_feed_more *more;
     const struct mt_sigma_event *event;
     struct mt_buf *b;
-    struct key_values keys[MT_SIGMA_KEYS_MAX];
+    struct key_values *keys; /* MT_SIGMA_KEYS_MAX; ten kilobytes, so they are not cleared */
     struct key_values *filling;
     bool is_number;  /* values are added up, not told apart */
     bool is_visible; /* the values of the field in hand */
@@ -176,7 +176,8 @@ bool mt_sigma_feed_pack(const struct mt_sigma_match *match, const struct mt_sigm
 {
     const struct mt_sigma_loaded *l = mt_sigma_loaded_of(match->rule);
     const struct mt_record_session *session = match->session;
-    struct packing p = {.more = more, .b = ret_feed, .event = match->event};
+    struct key_values keys[MT_SIGMA_KEYS_MAX];
+    struct packing p = {.more = more, .b = ret_feed, .event = match->event, .keys = keys};
     struct mt_sigma_feed_head head = {
         .time = more->time,
         .completed = more->completed,
