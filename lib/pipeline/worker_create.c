@@ -183,6 +183,7 @@ static int worker_rooms(struct mt_worker *worker, uint32_t share, const struct m
         .convert = mt_charset_convert,
         .convert_ctx = &worker->charsets,
         .sessions_max = flow_config.flows_max,
+        .is_long_run = config->is_long_run,
     };
     if (config->magic) {
         session_config.magic = (struct mt_session_magic){

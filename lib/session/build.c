@@ -350,14 +350,20 @@ static void judge_protocol(struct mt_run *run, const struct verb_sums *sums, str
     bool has_banner = session->flags & MT_S_BANNER;
     bool is_odd = sums->unknown > 0 || mt_has_anomaly(session, MT_ANOMALY_REPLY_MALFORMED);
 
-    if (session->flags & MT_S_LMTP)
+    bool may_be_other = (session->flags & MT_S_OTHER_SEEN) && mt_session_guess(session) != MT_SESSION_MAIL;
+    const char *other = may_be_other ? mt_other_name(run) : NULL;
+
+    if (other != NULL)
+        record->network_protocol = other;
+    else if (session->flags & MT_S_LMTP)
         record->network_protocol = "lmtp";
     else if (sums->known > 0 || (has_banner && sums->unknown == 0))
         record->network_protocol = "smtp";
     else if (session->flags & MT_S_TLS_FIRST)
         record->network_protocol = session->port[MT_SERVER] == MT_SMTPS_PORT ? "smtps" : "tls";
     bool is_known = !(session->flags & MT_S_MIDSTREAM) && !mt_has_anomaly(session, MT_ANOMALY_GAP);
-    if (sums->known == 0 && !has_banner && is_odd && is_known)
+    bool is_nothing = sums->known == 0 && !has_banner && is_odd && is_known;
+    if (other != NULL || is_nothing)
         mt_anomaly(run, MT_ANOMALY_NOT_SMTP);
 }
 

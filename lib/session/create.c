@@ -1,4 +1,5 @@
 /* The engine and its scratch: all that is ever allocated here. */
+#include "dpi/other.h"
 #include "session/build_priv.h"
 
 #include <errno.h>
@@ -136,6 +137,8 @@ int mt_session_engine_create(const struct mt_session_config *config, struct mt_a
     if (rc == 0)
         rc = mt_pool_create(sizeof(struct mt_session),
                             config->sessions_max ? config->sessions_max : SESSIONS_MAX, &engine->pool);
+    if (rc == 0 && config->is_long_run)
+        rc = mt_other_create(&engine->other);
     if (rc == 0)
         rc = mt_build_create(&engine->limits, &engine->build);
     if (rc != 0) {
@@ -160,5 +163,6 @@ void mt_session_engine_destroy(struct mt_session_engine *engine)
     mt_build_destroy(engine->build);
     mt_pool_destroy(engine->pool);
     mt_tls_memory_destroy(engine->tls);
+    mt_other_destroy(engine->other);
     free(engine);
 }

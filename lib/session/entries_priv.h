@@ -41,6 +41,7 @@ enum mt_tag {
     MT_TAG_OPENING,
     MT_TAG_CHUNK,
     MT_TAG_OCTETS,
+    MT_TAG_PIECE,
 };
 
 struct mt_entry {

@@ -254,6 +254,11 @@ void mt_tls_watch_end(struct mt_run *run, bool is_over);
 void mt_helo_command(struct mt_run *run, const struct mt_smtp_command *command);
 void mt_helo_at_mail(struct mt_run *run, const struct mt_smtp_command *command);
 void mt_helo_at_close(struct mt_run *run);
+/* What is no mail (other.c). feed: of the first bytes of a side, and of all while
+ * MT_S_OTHER is set. name: of the protocol, or NULL. */
+size_t mt_other_feed(struct mt_run *run, struct mt_span bytes);
+const char *mt_other_name(struct mt_run *run);
+
 uint32_t mt_helo_findings(const struct mt_session *session);
 unsigned mt_helo_score(uint32_t findings);
 /* Is this the first word of the server's 220, its own name? */

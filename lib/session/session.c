@@ -254,7 +254,11 @@ size_t mt_session_data(struct mt_session_engine *engine, struct mt_session *sess
 
     if (bytes.size == 0)
         return 0;
-    session->flags |= side == MT_CLIENT ? MT_S_PAYLOAD_CLIENT : MT_S_PAYLOAD_SERVER;
+    uint64_t payload = side == MT_CLIENT ? MT_S_PAYLOAD_CLIENT : MT_S_PAYLOAD_SERVER;
+    bool may_be_other = (session->flags & (payload | MT_S_OTHER)) != payload;
+    session->flags |= payload;
+    if (MT_UNLIKELY(may_be_other))
+        return mt_other_feed(&run, bytes);
     return side == MT_CLIENT ? mt_feed_client(&run, bytes) : mt_feed_server(&run, bytes);
 }
 

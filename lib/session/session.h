@@ -107,6 +107,7 @@ struct mt_session_config {
     void *convert_ctx;
     struct mt_session_magic magic; /* copied; zeros: none */
     uint32_t sessions_max;         /* 0: 1 Mi */
+    bool is_long_run;              /* nobody may wait later for tables that may never be needed */
 };
 
 struct mt_session_engine;

@@ -1,0 +1,204 @@
+/* The first words of a connection that does not begin like mail, kept until its
+ * record is made: then nDPI is asked what they are. They are never written. */
+#include "session/build_priv.h"
+
+#include "dpi/other.h"
+
+/* What a side said until the other spoke, however it was cut into segments; the
+ * greeting, which stood before, is one of them. */
+struct mt_entry_piece {
+    struct mt_entry head;
+    uint8_t side;
+    uint8_t size;
+    uint8_t bytes[MT_OTHER_PIECE_MAX];
+} MT_PACKED;
+MT_STATIC_ASSERT(MT_OTHER_PIECE_MAX <= UINT8_MAX, "sizes fit");
+
+static struct mt_span piece_bytes(const struct mt_entry_piece *piece)
+{
+    return mt_span(piece->bytes, piece->size);
+}
+
+/* --- does it begin like mail? ----------------------------------------------------- */
+
+enum start {
+    START_MAIL,
+    START_OTHER,
+    START_SHORT, /* the rest decides */
+};
+
+static enum start start_of_server(struct mt_span bytes)
+{
+    for (size_t i = 0; i < 3; i++) {
+        if (i == bytes.size)
+            return START_SHORT;
+        if (!mt_ascii_is_digit(bytes.ptr[i]))
+            return START_OTHER;
+    }
+    return START_MAIL;
+}
+
+#define WORD_MAX 10u
+
+/* With a verb of SMTP. AUTH is none: FTP has it too, and in SMTP a greeting comes
+ * before. */
+static enum start start_of_client(struct mt_span bytes)
+{
+    size_t size = 0;
+
+    while (size < bytes.size && size < WORD_MAX && mt_ascii_is_alpha(bytes.ptr[size]))
+        size++;
+    if (size == bytes.size && size < WORD_MAX)
+        return START_SHORT;
+    enum mt_smtp_verb verb = mt_smtp_verb_of(mt_span_head(bytes, size));
+    return verb != MT_VERB_UNKNOWN && verb != MT_VERB_AUTH ? START_MAIL : START_OTHER;
+}
+
+/* TLS (RFC 8446 §5.1) we read ourselves. */
+static enum start start_of(enum mt_side side, struct mt_span bytes)
+{
+    if (bytes.ptr[0] == 0x16 && (bytes.size < 2 || bytes.ptr[1] == 0x03))
+        return START_MAIL;
+    return side == MT_CLIENT ? start_of_client(bytes) : start_of_server(bytes);
+}
+
+/* --- keeping ------------------------------------------------------------------------ */
+
+/* The last piece; NULL when there is none. */
+static struct mt_entry_piece *last_piece(const struct mt_session *session, unsigned *ret_count)
+{
+    struct mt_cursor cursor = mt_store_begin(session);
+    struct mt_entry_piece *last = NULL;
+    struct mt_entry *entry;
+
+    *ret_count = 0;
+    while ((entry = mt_store_next(&cursor)) != NULL) {
+        if (entry->tag != MT_TAG_PIECE)
+            continue;
+        last = (struct mt_entry_piece *)entry;
+        ++*ret_count;
+    }
+    return last;
+}
+
+static void keep(struct mt_run *run, enum mt_side side, struct mt_span bytes)
+{
+    unsigned count;
+    struct mt_entry_piece *piece = last_piece(run->session, &count);
+
+    if (piece == NULL || piece->side != side) {
+        piece = count < MT_OTHER_PIECES
+                    ? mt_store_put(run, MT_TAG_PIECE, sizeof(*piece), mt_span_none(), false)
+                    : NULL;
+        if (piece == NULL) {
+            run->session->flags &= ~MT_S_OTHER;
+            return;
+        }
+        piece->side = (uint8_t)side;
+        piece->size = 0;
+    }
+    bytes = mt_span_head(bytes, MT_OTHER_PIECE_MAX - piece->size);
+    if (bytes.size > 0)
+        memcpy(piece->bytes + piece->size, bytes.ptr, bytes.size);
+    piece->size = (uint8_t)(piece->size + bytes.size);
+}
+
+/* What the server has said before. */
+static void keep_banner(struct mt_run *run)
+{
+    struct mt_cursor cursor = mt_store_begin(run->session);
+    struct mt_entry *entry;
+
+    while ((entry = mt_store_next(&cursor)) != NULL && entry->tag != MT_TAG_BANNER) {
+    }
+    if (entry == NULL)
+        return;
+    const struct mt_entry_banner *banner = (const struct mt_entry_banner *)entry;
+    uint8_t line[MT_OTHER_PIECE_MAX];
+    struct mt_buf b = mt_buf(line, sizeof(line));
+    mt_buf_put_u64(&b, banner->code);
+    mt_buf_put_byte(&b, ' ');
+    mt_buf_put_head(&b, mt_span_head(mt_entry_text(banner), sizeof(line) - 8));
+    mt_buf_put(&b, "\r\n", 2);
+    keep(run, MT_SERVER, mt_buf_span(&b));
+}
+
+static void look(struct mt_run *run, struct mt_span bytes)
+{
+    struct mt_session *session = run->session;
+
+    if (bytes.size == 0 || session->flags & MT_S_MIDSTREAM)
+        return;
+    if (!(session->flags & MT_S_OTHER_SEEN)) {
+        enum start start = start_of(run->side, bytes);
+        bool is_undecided = start == START_SHORT && run->side == MT_CLIENT;
+        session->flags &= ~MT_S_OTHER;
+        session->flags |= start == START_OTHER ? MT_S_OTHER | MT_S_OTHER_SEEN : is_undecided ? MT_S_OTHER : 0;
+        if (start != START_OTHER)
+            return;
+        if (run->side == MT_CLIENT)
+            keep_banner(run);
+    }
+    if (session->flags & MT_S_OTHER)
+        keep(run, run->side, bytes);
+}
+
+/* A first word that a segment cut lies where lines do that are not whole yet. */
+size_t mt_other_feed(struct mt_run *run, struct mt_span bytes)
+{
+    struct mt_session *session = run->session;
+    uint64_t waiting = MT_S_OTHER | MT_S_CARRY_CLIENT;
+    bool is_undecided = (session->flags & (waiting | MT_S_OTHER_SEEN)) == waiting;
+    uint8_t text[MT_OTHER_PIECE_MAX];
+    struct mt_buf b = mt_buf(text, sizeof(text));
+
+    if (is_undecided && run->side == MT_SERVER)
+        return mt_feed_server(run, bytes);
+    if (is_undecided) {
+        const struct mt_carry *carry = session->extra->carry[MT_CLIENT];
+        mt_buf_put_head(&b, mt_span_head(mt_span(carry->bytes, carry->size), WORD_MAX));
+    }
+    size_t before = b.size;
+    mt_buf_put_head(&b, bytes);
+    size_t taken = run->side == MT_CLIENT ? mt_feed_client(run, bytes) : mt_feed_server(run, bytes);
+    if (taken > 0)
+        look(run, mt_span_head(mt_buf_span(&b), before + taken));
+    return taken;
+}
+
+/* --- asking -------------------------------------------------------------------------- */
+
+/* One side at least does not begin like mail. */
+static bool is_odd(const struct mt_other_piece *pieces, size_t count)
+{
+    bool is_seen[MT_SIDE_COUNT] = {false};
+
+    for (size_t i = 0; i < count; i++) {
+        if (!is_seen[pieces[i].side] && start_of(pieces[i].side, pieces[i].bytes) == START_OTHER)
+            return true;
+        is_seen[pieces[i].side] = true;
+    }
+    return false;
+}
+
+const char *mt_other_name(struct mt_run *run)
+{
+    struct mt_session_engine *engine = run->engine;
+    struct mt_other_piece pieces[MT_OTHER_PIECES];
+    struct mt_cursor cursor = mt_store_begin(run->session);
+    struct mt_entry *entry;
+    size_t count = 0;
+
+    while (count < MT_OTHER_PIECES && (entry = mt_store_next(&cursor)) != NULL) {
+        const struct mt_entry_piece *piece = (const struct mt_entry_piece *)entry;
+        if (entry->tag == MT_TAG_PIECE)
+            pieces[count++] =
+                (struct mt_other_piece){.side = (enum mt_side)piece->side, .bytes = piece_bytes(piece)};
+    }
+    if (!is_odd(pieces, count) || (engine->other == NULL && mt_other_create(&engine->other) != 0))
+        return NULL;
+    mt_stats_add(engine->stats, MT_COUNTER_DPI_ASKED, 1);
+    const char *name = mt_other_ask(engine->other, pieces, count);
+    mt_stats_add(engine->stats, MT_COUNTER_DPI_KNOWN, name != NULL);
+    return name;
+}
