@@ -528,12 +528,11 @@ void mt_sigma_window_end(struct mt_sigma_correlator *correlator, struct mt_sigma
     mt_sigma_group_release(correlator, bytes, size);
 }
 
-/* False: the event is older than the window. */
+/* False: the event is too old to be in one window with the newest. A little before
+ * the start of one that stands it still counts: it was only slow to come. */
 static bool fits(const struct arrival *a)
 {
     const struct mt_sigma_group *g = a->group;
-    if (g->is_standing)
-        return a->time >= g->start;
     return g->newest == 0 || a->time > g->newest || g->newest - a->time < a->span;
 }
 

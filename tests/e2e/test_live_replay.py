@@ -26,17 +26,36 @@ PROFILES = {
 }
 
 
+# In one window, however fast frames come, so that what is counted does not depend on times.
+CORRELATIONS = """title: Session
+logsource: {product: mailtap, service: smtp, category: session}
+detection: {s: {source.ip|exists: true}, condition: s}
+---
+title: sessions_of_server
+correlation: {type: event_count, rules: [session], group-by: [destination.ip], timespan: 3650d, condition: {gte: 2}}
+---
+title: recipients_of_client
+correlation: {type: value_count, rules: [session], group-by: [source.ip], timespan: 3650d,
+              condition: {field: smtp.transactions.recipients.address, gte: 3}}
+"""
+
+
 class Input:
     """A capture, the site file that goes with it, and what `read` says of it."""
 
     def __init__(self, name, folder, path, site, count):
         self.name, self.folder, self.path, self.site, self.count = name, folder, path, site, count
+        self.rules = os.path.join(folder, f"{name}.yml")
+        with open(self.rules, "w", encoding="utf-8") as rules:
+            rules.write(CORRELATIONS)
 
     def read(self, mailtap):
         outputs = [os.path.join(self.folder, f"{self.name}.{kind}") for kind in ("sessions", "alerts")]
-        run = Run(mailtap, ["read", "--site", self.site, "--sessions", outputs[0], "--alerts", outputs[1], self.path])
+        run = Run(mailtap, ["read", "--site", self.site, "--rules", self.rules, "--sessions", outputs[0], "--alerts", outputs[1], self.path])
         self.sessions, self.alerts = (read_lines(path) for path in outputs)
-        return list(crash_reasons(run, okay=(0,)))
+        names = {alert["rule"]["name"] for alert in self.alerts}
+        lacking = {"sessions_of_server", "recipients_of_client"} - names
+        return [*crash_reasons(run, okay=(0,)), *([f"no alerts of {lacking}"] if lacking else [])]
 
 
 def real_input(root, folder):
@@ -68,7 +87,7 @@ def compare(run, given, count, of_session=without_times, of_alert=without_times)
 
 
 def common(given, count=None):
-    return ["--site", given.site, "--count", str(count or given.count), "--duration", f"{SECONDS}s"]
+    return ["--site", given.site, "--rules", given.rules, "--count", str(count or given.count), "--duration", f"{SECONDS}s"]
 
 
 def over_memif(mailtap, replay, given, workers, spread):

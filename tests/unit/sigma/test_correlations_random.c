@@ -466,7 +466,7 @@ static void take(unsigned correlation, const struct member *member, uint64_t ord
         end_window(g);
     if (!g->is_there)
         begin(g);
-    if (g->is_standing ? member->time < g->start : member->time + c->span <= g->newest)
+    if (member->time + c->span <= g->newest)
         return;
     g->latest = mt_max_u64(g->latest, order);
     g->newest = mt_max_u64(g->newest, member->time);
