@@ -60,9 +60,8 @@ static const char help[] =
     "  --dns              learn names of hosts from the DNS answers that pass by\n"
     "  --message LEVEL    headers: of a message only its header; full (default): the tree\n"
     "                     of its parts too; lines: and the ends and lengths of all lines\n"
-    "  --hash[=LIST]      MD5 and SHA-256 of what each part holds, decoded; LIST: md5, sha256\n"
-    "  --urls             the URLs in its text\n"
-    "  --magic            types of parts by their first octets (libmagic)\n"
+    "  --hash[=md5,sha256], --urls, --magic  of what parts hold: digests, URLs, types\n"
+    "  --extract DIR      write messages and parts to files (mailtap(1))\n"
     "  --filter BPF       only frames that match, in tcpdump's language\n"
     "  --overlap POLICY   which bytes count where segments overlap: first (default), last\n"
     "  --observer NAME    observer.name in the records (this host's name)\n"
@@ -76,9 +75,8 @@ static const char help[] =
     "  --help             this text\n"
     "\n"
     "SIGHUP reads --site, --config and --rules again, SIGUSR1 prints statistics, SIGUSR2\n"
-    "puts files of --output aside, a second SIGINT or SIGTERM ends at once. 'mailtap devices' lists what can "
-    "be "
-    "captured from here.\n"
+    "puts files of --output aside, a second SIGINT or SIGTERM ends at once. 'mailtap devices'\n"
+    "lists what can be captured from here.\n"
     "\n"
     "Exit codes: 0 done; 1 done, but frames were lost or records could not be written;\n"
     "2 usage or configuration error; 3 could not start; 4 see --fail-on.\n";
@@ -149,6 +147,52 @@ static int start_threads(struct mt_live_run *run, const struct mt_pipeline_sink 
     return mt_live_start(&config, sources, count, sink, run->writers, reason, reason_size, &run->live);
 }
 
+/* --- what parts hold ------------------------------------------------------------ */
+
+/* Its thread runs where this one does, which is on no polling core. */
+static int start_magic(struct mt_options *options, char *reason, size_t reason_size)
+{
+    char why[256];
+
+    if (!(options->pipeline.limits.content & MT_CONTENT_MAGIC))
+        return 0;
+    int rc = mt_magic_create(true, why, sizeof(why), &options->pipeline.magic);
+    if (rc != 0)
+        snprintf(reason, reason_size, "--magic: %s", why);
+    return rc;
+}
+
+static int start_extract(struct mt_live_run *run, char *reason, size_t reason_size)
+{
+    struct mt_extract_config *config = &run->options->extract;
+    char why[256];
+
+    if (!config->folder)
+        return 0;
+    config->has_owner = run->user.is_wanted;
+    config->uid = run->user.uid;
+    config->gid = run->user.gid;
+    int rc = mt_extract_create(config, why, sizeof(why), &run->options->pipeline.extract);
+    if (rc != 0)
+        snprintf(reason, reason_size, "--extract: %s", why);
+    return rc;
+}
+
+/* Writes what is under way. */
+static bool stop_extract(struct mt_options *options, struct mt_stats *stats)
+{
+    bool is_well = mt_extract_destroy(options->pipeline.extract, stats);
+
+    options->pipeline.extract = NULL;
+    return is_well;
+}
+
+static void stop_magic(struct mt_options *options)
+{
+    mt_magic_destroy(options->pipeline.magic);
+    options->pipeline.magic = NULL;
+}
+
 /* --- the end -------------------------------------------------------------------- */
 
 /* What is said when all is done; true when something is missing. */
@@ -184,6 +228,7 @@ static int end_run(struct mt_live_run *run, struct mt_pipeline_result *result)
     mt_writers_hurry(run->writers, WRITER_GRACE_MS);
     mt_live_stop(run->live, SINK_GRACE_MS, result);
     bool is_written = false;
+    bool is_extracted = result->is_sink_stuck || stop_extract(run->options, &result->stats);
     if (result->is_sink_stuck)
         fputs("mailtap: a target of the records takes nothing; what was not yet written is lost\n", stderr);
     else
@@ -193,7 +238,7 @@ static int end_run(struct mt_live_run *run, struct mt_pipeline_result *result)
     mt_live_telemetry_show(run->telemetry, &run->view);
     mt_live_metrics_show(run->metrics, &run->view, true);
     mt_live_stats_write(&run->stats_file, options->observer, &run->view, &run->line_before);
-    bool is_incomplete = report(run, result, is_written);
+    bool is_incomplete = report(run, result, is_written) || !is_extracted;
     mt_live_loop_forget_second(run);
     const struct mt_alert_notes *notes = &run->writers->notes;
     if (options->has_fail_on && notes->total > 0 && notes->worst >= options->fail_on)
@@ -209,36 +254,22 @@ static int refuse(int rc, const char *reason)
     return rc == -EINVAL ? MT_EXIT_USAGE : MT_EXIT_START;
 }
 
-/* Its thread runs where this one does, which is on no polling core. */
-static int start_magic(struct mt_options *options, char *reason, size_t reason_size)
-{
-    char why[256];
-
-    if (!(options->pipeline.limits.content & MT_CONTENT_MAGIC))
-        return 0;
-    int rc = mt_magic_create(true, why, sizeof(why), &options->pipeline.magic);
-    if (rc != 0)
-        snprintf(reason, reason_size, "--magic: %s", why);
-    return rc;
-}
-
-static void stop_magic(struct mt_options *options)
-{
-    mt_magic_destroy(options->pipeline.magic);
-    options->pipeline.magic = NULL;
-}
-
 static int run_threads(struct mt_live_run *run, struct mt_pipeline_result *result)
 {
     char reason[512];
     struct mt_pipeline_sink sink = mt_writers_sink(run->writers);
     int rc = start_magic(run->options, reason, sizeof(reason));
 
-    if (rc != 0)
-        return refuse(rc, reason);
+    if (rc == 0)
+        rc = start_extract(run, reason, sizeof(reason));
+    if (rc != 0) {
+        stop_magic(run->options);
+        return refuse(-EIO, reason);
+    }
     rc = start_threads(run, &sink, reason, sizeof(reason));
 
     if (rc != 0) {
+        stop_extract(run->options, NULL);
         stop_magic(run->options);
         return refuse(rc, reason);
     }
@@ -264,6 +295,7 @@ static int run_threads(struct mt_live_run *run, struct mt_pipeline_result *resul
     }
     if (!result->is_sink_stuck) {
         mt_live_destroy(run->live);
+        stop_extract(run->options, NULL);
         stop_magic(run->options);
         return code;
     }

@@ -32,6 +32,8 @@ void mt_live_loop_look(struct mt_live_run *run, const struct mt_stats *stats)
     view->output_count = mt_writers_outputs(run->writers, view->outputs);
     mt_live_view_alerts(view, &run->writers->notes);
     mt_live_view_sum(view, stats, &run->writers->written);
+    if (run->options->pipeline.extract)
+        mt_extract_count(run->options->pipeline.extract, &view->stats);
     clock_gettime(CLOCK_REALTIME, &wall);
     view->wall_time = (uint64_t)wall.tv_sec * SECOND + (uint64_t)wall.tv_nsec;
     view->up_time = mt_live_now() - run->start_time;

@@ -168,10 +168,15 @@ static int check_message(const struct mt_options *options)
 {
     const struct mt_session_limits *limits = &options->pipeline.limits;
 
+    if (options->extract.folder != NULL && options->config.redact != MT_REDACT_NONE)
+        return mt_options_error(
+            "--extract writes messages as they are, addresses and all: not with --redact");
+    if (options->extract.folder == NULL && (options->extract.file_max > 0 || options->extract.total_max > 0))
+        return mt_options_error("--extract-file-max and --extract-total-max are limits of --extract DIR");
     if (limits->content == 0 || limits->message_level != MT_MESSAGE_HEADERS)
         return -1;
     return mt_options_error(
-        "--message headers does not look at parts, which --hash, --urls and --magic are about");
+        "--message headers does not look at parts, which --hash, --urls, --magic and --extract are about");
 }
 
 static int check_paths(const struct mt_options *options)

@@ -54,8 +54,9 @@ struct mt_options {
     const char *config_paths[MT_OPTIONS_CONFIGS_MAX];
     size_t config_count;
     const char *filter;
-    const char *redact_key_path; /* NULL: the site file's key, or a random one */
-    const char *sessions_path;   /* NULL: not written */
+    struct mt_extract_config extract; /* folder NULL: none */
+    const char *redact_key_path;      /* NULL: the site file's key, or a random one */
+    const char *sessions_path;        /* NULL: not written */
     const char *alerts_path;
     const char *stats_path;
     const char *outputs[MT_OUTPUTS_MAX]; /* FORMAT:TARGET, as given */

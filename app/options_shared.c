@@ -60,6 +60,30 @@ static int take_magic(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_extract(struct mt_options *options, const char *text)
+{
+    options->extract.folder = text;
+    options->pipeline.limits.content |= MT_CONTENT_MARKER | MT_CONTENT_EXTRACT;
+    return *text != '\0' ? -1 : mt_options_error("--extract: give a folder");
+}
+
+static int take_extract_size(const char *option, const char *text, uint64_t *ret_size)
+{
+    if (mt_config_parse_size(mt_span_cstr(text), ret_size) && *ret_size > 0)
+        return -1;
+    return mt_options_error("%s: '%s' is no size; give octets, or 10M, 2G", option, text);
+}
+
+static int take_extract_file_max(struct mt_options *options, const char *text)
+{
+    return take_extract_size("--extract-file-max", text, &options->extract.file_max);
+}
+
+static int take_extract_total_max(struct mt_options *options, const char *text)
+{
+    return take_extract_size("--extract-total-max", text, &options->extract.total_max);
+}
+
 static int take_ports(struct mt_options *options, const char *text)
 {
     char copy[1024];
@@ -274,6 +298,9 @@ const struct mt_option mt_options_shared[] = {
     {"hash", READ | LIVE, optional_argument, take_hash},
     {"urls", READ | LIVE, false, take_urls},
     {"magic", READ | LIVE, false, take_magic},
+    {"extract", READ | LIVE, true, take_extract},
+    {"extract-file-max", READ | LIVE, true, take_extract_file_max},
+    {"extract-total-max", READ | LIVE, true, take_extract_total_max},
     {"ports", READ | DIALOGUE | LIVE, true, take_ports},
     {"any-port", READ | LIVE, false, take_any_port},
     {"dns", READ | LIVE, false, take_dns},

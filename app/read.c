@@ -42,6 +42,8 @@ static const char help[] =
     "  --hash[=LIST]      MD5 and SHA-256 of what each part holds, decoded; LIST: md5, sha256\n"
     "  --urls             the URLs in its text\n"
     "  --magic            types of parts by their first octets (libmagic)\n"
+    "  --extract DIR      write messages (.eml) and their parts to files there, with an index;\n"
+    "                     --extract-file-max SIZE (100M), --extract-total-max SIZE (10G)\n"
     "  --filter BPF       only frames that match, in tcpdump's language\n"
     "  --workers N        threads that parse (1); the results are the same for any N\n"
     "  --overlap POLICY   which bytes count where segments overlap: first (default), last\n"
@@ -93,16 +95,24 @@ static int run_capture(struct mt_writers *writers, struct mt_options *options, s
         fprintf(stderr, "mailtap: --magic: %s\n", reason);
         return MT_EXIT_START;
     }
+    options->extract.is_patient = true;
+    if (options->extract.folder &&
+        mt_extract_create(&options->extract, reason, sizeof(reason), &options->pipeline.extract) != 0) {
+        fprintf(stderr, "mailtap: --extract: %s\n", reason);
+        mt_magic_destroy(options->pipeline.magic);
+        return MT_EXIT_START;
+    }
     mt_progress_start(&progress, capture, !options->is_quiet);
     int rc = mt_pipeline_run(&options->pipeline, capture, &sink, writers, reason, sizeof(reason), result);
     mt_progress_stop(&progress);
     mt_magic_destroy(options->pipeline.magic);
     options->pipeline.magic = NULL;
+    bool is_extracted = mt_extract_destroy(options->pipeline.extract, rc == 0 ? &result->stats : NULL);
     if (rc != 0) {
         fprintf(stderr, "mailtap: %s\n", reason);
         return MT_EXIT_START;
     }
-    bool is_incomplete = report_damage(capture);
+    bool is_incomplete = report_damage(capture) || !is_extracted;
     is_incomplete |= options->sigma && mt_sigma_error_count(options->sigma) > 0;
     if (atomic_load(&stop_wanted)) {
         fputs("mailtap: stopped by a signal before the end of the capture\n", stderr);

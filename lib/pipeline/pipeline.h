@@ -16,6 +16,7 @@
 #include "capture/capture.h"
 #include "detect/detect.h"
 #include "export/format.h"
+#include "extract/extract.h"
 #include "magic/magic.h"
 #include "pipeline/tally.h"
 #include "redact/redact.h"
@@ -64,6 +65,7 @@ struct mt_pipeline_config {
     const struct mt_pipeline_encoding *encodings; /* what sink.document is called with */
     uint32_t encoding_count;
     bool is_long_run;             /* memory/pages.h; set for live runs */
+    struct mt_extract *extract;   /* writes messages and parts to files, likewise */
     struct mt_magic *magic;       /* tells the kinds of parts, with a desk for each worker; NULL: nobody */
     const struct mt_sigma *sigma; /* rules, with an evaluator for each worker; NULL: none */
     size_t correlation_memory;    /* 0: 64 MiB for what their correlations keep */

@@ -185,6 +185,14 @@ static int worker_rooms(struct mt_worker *worker, uint32_t share, const struct m
         .sessions_max = flow_config.flows_max,
         .is_long_run = config->is_long_run,
     };
+    if (config->extract) {
+        session_config.extract = (struct mt_session_extract){.begin = mt_extract_begin,
+                                                             .put = mt_extract_put,
+                                                             .end = mt_extract_end,
+                                                             .ctx = mt_extract_open_desk(config->extract)};
+        if (!session_config.extract.ctx)
+            return -ENOMEM;
+    }
     if (config->magic) {
         session_config.magic = (struct mt_session_magic){
             .ask = mt_magic_ask, .answer = mt_magic_answer, .ctx = mt_magic_open(config->magic)};

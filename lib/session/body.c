@@ -5,7 +5,7 @@
 #include "dpi/digest.h"
 #include "message/decode.h"
 #include "message/find.h"
-#include "session/parts_priv.h"
+#include "session/body_priv.h"
 
 /* URLs kept of one message. */
 #define URLS_MAX 64u
@@ -15,8 +15,10 @@ struct mt_body {
     struct mt_decode decode;
     struct mt_entry_body *entry; /* of the part that passes; NULL when none is kept */
     uint64_t decoded;
+    uint32_t file; /* that the part is written to; 0: none */
     uint8_t marker;
     bool is_text;
+    bool may_save; /* it has no file yet, and may get one */
     bool is_asked;
     /* from here on only when its kind is, or URLs are wanted */
     uint16_t head_size;
@@ -48,15 +50,25 @@ static struct mt_body *get(struct mt_run *run)
         return NULL;
     }
     tree->body->entry = NULL;
+    tree->body->file = 0;
     if (run->engine->limits.content & MT_CONTENT_URLS)
         tree->body->url_count = 0;
     return tree->body;
 }
 
+static void close_file(struct mt_session_engine *engine, struct mt_body *body, bool is_whole)
+{
+    if (body->file != 0)
+        engine->extract.end(engine->extract.ctx, body->file, is_whole);
+    body->file = 0;
+}
+
 void mt_body_free(struct mt_session_engine *engine, struct mt_tree *tree)
 {
-    if (tree->body != NULL)
-        mt_arena_put(engine->arena, tree->body, body_size(engine));
+    if (tree->body == NULL)
+        return;
+    close_file(engine, tree->body, false);
+    mt_arena_put(engine->arena, tree->body, body_size(engine));
     tree->body = NULL;
 }
 
@@ -135,6 +147,7 @@ void mt_body_skip(struct mt_run *run)
     if (body == NULL || body->entry == NULL)
         return;
     body->entry->flags = 0; /* a message, whose own parts follow */
+    close_file(run->engine, body, false);
     body->entry = NULL;
 }
 
@@ -157,6 +170,7 @@ void mt_body_begin(struct mt_run *run, const struct mt_mime_part *part)
     body->marker = 0;
     body->is_text = is_text(part);
     body->is_asked = false;
+    body->may_save = content & MT_CONTENT_EXTRACT;
     if (content & MT_CONTENT_MAGIC)
         body->head_size = 0;
     mt_decode_start(&body->decode, part->encoding);
@@ -166,11 +180,41 @@ void mt_body_begin(struct mt_run *run, const struct mt_mime_part *part)
         mt_url_start(&body->finder, mt_span_ieq_cstr(part->type, "text/html"));
 }
 
+/* With its first octet, so that what only holds other parts gets none. */
+static void begin_file(struct mt_run *run, struct mt_body *body)
+{
+    const struct mt_session_extract *extract = &run->engine->extract;
+    const struct mt_entry_part *part = run->session->extra->part;
+    struct mt_span text = mt_entry_text(part);
+    struct mt_span type = mt_span_from(text, part->path_size);
+    struct mt_span name = mt_span_from(type, (size_t)part->type_size + part->charset_size);
+    const struct mt_record_file file = {
+        .event_id = mt_session_event_id(run->session),
+        .path = mt_span_head(text, part->path_size),
+        .type = mt_span_head(type, part->type_size),
+        .name = name,
+        .time = run->mark->time,
+        .transaction = run->session->transactions,
+    };
+
+    body->may_save = false;
+    body->file = extract->begin(extract->ctx, &file);
+}
+
+static void save(struct mt_run *run, struct mt_body *body, struct mt_span bytes)
+{
+    if (body->may_save && bytes.size > 0)
+        begin_file(run, body);
+    if (body->file != 0)
+        run->engine->extract.put(run->engine->extract.ctx, body->file, bytes);
+}
+
 /* Decoded octets. */
 static void take_decoded(struct mt_run *run, struct mt_body *body, struct mt_span bytes)
 {
     body->decoded += bytes.size;
     mt_digest_take(&body->digest, bytes);
+    save(run, body, bytes);
     if ((run->engine->limits.content & MT_CONTENT_MAGIC) && !body->is_asked)
         keep_head(run, body, bytes);
     if (!(body->entry->flags & MT_BODY_MARKER) && mt_find_marker(&body->marker, bytes))
@@ -227,6 +271,7 @@ void mt_body_end(struct mt_run *run, bool is_whole, uint64_t *ret_decoded)
         mt_url_finish(&body->finder, take_url, run);
     if (run->engine->limits.content & MT_CONTENT_MAGIC)
         ask(run, body);
+    close_file(run->engine, body, is_whole);
     *ret_decoded = body->decoded;
     body->entry = NULL;
 }

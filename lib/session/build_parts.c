@@ -1,6 +1,7 @@
 /* Entries of parts, and of signatures, to their records. */
 #include "dpi/digest.h"
 #include "message/mime.h"
+#include "session/body_priv.h"
 #include "session/build_priv.h"
 
 struct finding {

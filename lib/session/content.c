@@ -197,6 +197,7 @@ static void begin_header(struct mt_run *run)
     memset(extra->lists, 0, sizeof(extra->lists));
     extra->received = 0;
     session->flags |= MT_S_HEADER;
+    mt_parts_open(run);
 }
 
 static void free_header(struct mt_run *run)
@@ -250,6 +251,9 @@ static MT_NOINLINE void feed_message(struct mt_run *run, struct mt_span bytes)
 {
     struct mt_session *session = run->session;
     bool is_split = mt_smtp_client_gives_marks(&session->client);
+
+    if (session->flags & MT_S_MIME)
+        mt_parts_save(run, bytes);
 
     if (session->flags & MT_S_HEADER) {
         size_t taken;

@@ -131,6 +131,9 @@ int mt_session_engine_create(const struct mt_session_config *config, struct mt_a
     engine->convert = config->convert;
     engine->convert_ctx = config->convert_ctx;
     engine->magic = config->magic;
+    engine->extract = config->extract;
+    if (engine->extract.begin == NULL)
+        engine->limits.content &= ~(uint32_t)MT_CONTENT_EXTRACT;
     if (engine->magic.ask == NULL)
         engine->limits.content &= ~(uint32_t)MT_CONTENT_MAGIC;
     int rc = mt_tls_memory_create(&engine->tls);

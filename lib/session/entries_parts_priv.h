@@ -52,6 +52,7 @@ struct mt_entry_url {
 struct mt_tree {
     struct mt_mime mime;
     struct mt_body *body; /* NULL unless what parts hold is looked at */
+    uint32_t file;        /* that it is written to; 0: none */
     bool is_cut;          /* what ends now was not seen to its end */
 };
 MT_STATIC_ASSERT(sizeof(struct mt_tree) <= 1024, "one arena block");

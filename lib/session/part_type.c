@@ -1,6 +1,6 @@
 /* Does what a part says that it is agree with what its first octets are? Only where
  * both are sure: a mistake here would be in every record. */
-#include "session/parts_priv.h"
+#include "session/body_priv.h"
 
 static bool is_one_of(struct mt_span type, const char *const *names, size_t count)
 {

@@ -2,7 +2,7 @@
  * arena block that a session has while such a message passes; messages that say
  * nothing of their content have none. */
 #include "base/scan.h"
-#include "session/parts_priv.h"
+#include "session/body_priv.h"
 
 /* Kept of one message; the others are counted. */
 #define PARTS_MAX 64u
@@ -104,6 +104,13 @@ static const struct mt_mime_events *events_of(const struct mt_run *run)
     return run->engine->limits.content != 0 ? &content_events : &tree_events;
 }
 
+static void close_file(struct mt_session_engine *engine, struct mt_tree *tree, bool is_whole)
+{
+    if (tree->file != 0)
+        engine->extract.end(engine->extract.ctx, tree->file, is_whole);
+    tree->file = 0;
+}
+
 static void end(struct mt_run *run, bool is_whole)
 {
     struct mt_session *session = run->session;
@@ -111,6 +118,7 @@ static void end(struct mt_run *run, bool is_whole)
 
     extra->tree->is_cut = !is_whole;
     mt_mime_finish(&extra->tree->mime, is_whole, events_of(run), run);
+    close_file(run->engine, extra->tree, is_whole);
     mt_body_free(run->engine, extra->tree);
     mt_arena_put(run->engine->arena, extra->tree, sizeof(*extra->tree));
     extra->tree = NULL;
@@ -133,8 +141,37 @@ static void start(struct mt_run *run)
     mt_mime_start(&extra->tree->mime);
     extra->tree->body = NULL;
     extra->tree->is_cut = false;
+    extra->tree->file = 0;
     extra->parts = 0;
     session->flags |= MT_S_MIME;
+}
+
+void mt_parts_open(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+    const struct mt_session_extract *extract = &run->engine->extract;
+
+    if (!(run->engine->limits.content & MT_CONTENT_EXTRACT))
+        return;
+    if (!(session->flags & MT_S_MIME))
+        start(run);
+    if (!(session->flags & MT_S_MIME))
+        return;
+    const struct mt_record_file file = {
+        .event_id = mt_session_event_id(session),
+        .time = run->mark->time,
+        .transaction = session->transactions,
+    };
+    session->extra->tree->file = extract->begin(extract->ctx, &file);
+}
+
+void mt_parts_save(struct mt_run *run, struct mt_span bytes)
+{
+    const struct mt_session_extract *extract = &run->engine->extract;
+    uint32_t file = run->session->extra->tree->file;
+
+    if (file != 0)
+        extract->put(extract->ctx, file, bytes);
 }
 
 void mt_parts_field(struct mt_run *run, struct mt_span name, struct mt_span value)
@@ -206,6 +243,7 @@ void mt_parts_free(struct mt_session_engine *engine, struct mt_session *session)
         return;
     if (extra->tree->mime.header != NULL)
         mt_arena_put(engine->arena, extra->tree->mime.header, sizeof(*extra->tree->mime.header));
+    close_file(engine, extra->tree, false);
     mt_body_free(engine, extra->tree);
     mt_arena_put(engine->arena, extra->tree, sizeof(*extra->tree));
     extra->tree = NULL;

@@ -187,6 +187,10 @@ void mt_content_force_end(struct mt_run *run);
 
 /* --- parts.c ---------------------------------------------------------------- */
 
+/* A message begins: what comes from now on may be written to a file. */
+void mt_parts_open(struct mt_run *run);
+/* Its octets, header and all, while MT_S_MIME is set. */
+void mt_parts_save(struct mt_run *run, struct mt_span bytes);
 /* A field of a message's header, if it is about its content. */
 void mt_parts_field(struct mt_run *run, struct mt_span name, struct mt_span value);
 /* The header has ended. */
@@ -198,20 +202,6 @@ void mt_parts_end(struct mt_run *run);
 /* Octets are missing, or the content was broken off. */
 void mt_parts_drop(struct mt_run *run);
 void mt_parts_free(struct mt_session_engine *engine, struct mt_session *session);
-
-/* --- body.c ----------------------------------------------------------------- */
-
-/* A part that is kept begins. */
-void mt_body_begin(struct mt_run *run, const struct mt_mime_part *part);
-/* Its octets, as they stand. */
-void mt_body_take(void *run, struct mt_span bytes);
-/* It has ended; is_whole: and was seen to its end. ret_decoded: its octets. */
-void mt_body_end(struct mt_run *run, bool is_whole, uint64_t *ret_decoded);
-/* The part that passes is not kept. */
-void mt_body_skip(struct mt_run *run);
-/* part_type.c: what the part says that it is, and a type that libmagic gave. */
-bool mt_part_type_differs(struct mt_span declared, struct mt_span type);
-void mt_body_free(struct mt_session_engine *engine, struct mt_tree *tree);
 
 /* --- auth.c ----------------------------------------------------------------- */
 

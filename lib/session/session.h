@@ -21,6 +21,7 @@
 #include "dns/table.h"
 #include "memory/arena.h"
 #include "message/mime.h"
+#include "record/file.h"
 #include "record/observation.h"
 #include "record/record.h"
 #include "smtp/smtp.h"
@@ -41,7 +42,8 @@ enum mt_content {
     MT_CONTENT_SHA256 = 1 << 1,
     MT_CONTENT_URLS = 1 << 2, /* of text */
     MT_CONTENT_MARKER = 1 << 3,
-    MT_CONTENT_MAGIC = 1 << 4, /* needs mt_session_config.magic */
+    MT_CONTENT_MAGIC = 1 << 4,   /* needs mt_session_config.magic */
+    MT_CONTENT_EXTRACT = 1 << 5, /* needs mt_session_config.extract */
 };
 
 /* Octets from the start of a part that tell its kind. */
@@ -52,6 +54,15 @@ enum mt_content {
 struct mt_session_magic {
     uint32_t (*ask)(void *ctx, struct mt_span head);   /* 0: nobody has time */
     const char *(*answer)(void *ctx, uint32_t ticket); /* NULL: not known; lives as long as ctx */
+    void *ctx;
+};
+
+/* Who writes messages and parts to files: called while they pass, must not wait.
+ * As extract/extract.h. */
+struct mt_session_extract {
+    uint32_t (*begin)(void *ctx, const struct mt_record_file *file); /* 0: it is not written */
+    void (*put)(void *ctx, uint32_t file, struct mt_span bytes);
+    void (*end)(void *ctx, uint32_t file, bool is_whole);
     void *ctx;
 };
 
@@ -105,9 +116,10 @@ struct mt_session_config {
     const char *observer_version;
     mt_message_convert *convert; /* for RFC 2047 words; may be NULL */
     void *convert_ctx;
-    struct mt_session_magic magic; /* copied; zeros: none */
-    uint32_t sessions_max;         /* 0: 1 Mi */
-    bool is_long_run;              /* nobody may wait later for tables that may never be needed */
+    struct mt_session_magic magic;     /* copied; zeros: none */
+    struct mt_session_extract extract; /* likewise */
+    uint32_t sessions_max;             /* 0: 1 Mi */
+    bool is_long_run;                  /* nobody may wait later for tables that may never be needed */
 };
 
 struct mt_session_engine;

@@ -214,6 +214,7 @@ struct mt_session_engine {
     struct mt_observation observation;
     struct mt_tls_memory *tls;
     struct mt_session_magic magic;
+    struct mt_session_extract extract;
     const struct mt_session *named; /* whose id event_id is; NULL: nobody's */
     uint8_t event_id[MT_EVENT_ID_SIZE];
     uint8_t scratch[MT_SCRATCH_SIZE];

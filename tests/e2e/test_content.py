@@ -9,8 +9,10 @@ import email
 import email.message
 import email.policy
 import hashlib
+import json
 import os
 import random
+import subprocess
 import sys
 
 from harness import Run, Tap, scratch
@@ -56,11 +58,12 @@ def leaves(message):
 
 class Bench:
     def __init__(self, mailtap, folder):
-        self.mailtap, self.folder = mailtap, folder
+        self.mailtap, self.folder, self.made = mailtap, folder, 0
 
     def capture(self, name, content):
         path = os.path.join(self.folder, name + ".pcap")
-        Capture(path).mail(stuffed(content))
+        self.made += 1
+        Capture(path, self.made * 1_000_000).mail(stuffed(content))
         return path
 
     def parts(self, paths, *options):
@@ -168,6 +171,76 @@ def types_are_told(bench):
                 yield f"{part}: differs {differs}"
 
 
+def index_of(folder):
+    with open(os.path.join(folder, "index.jsonl"), encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def files_of(folder):
+    found = {}
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as file:
+            found[name] = file.read()
+    return found
+
+
+def messages_become_files(bench):
+    rng = random.Random(21)
+    contents = [made_mail(rng, 100 + i) for i in range(12)]
+    paths = [bench.capture(f"files-{i}", content) for i, content in enumerate(contents)]
+    folders = [os.path.join(bench.folder, f"files-{workers}") for workers in (1, 2)]
+    for workers, folder in enumerate(folders, 1):
+        run = Run(bench.mailtap, ["read", "--quiet", "--workers", str(workers), "--extract", folder, *paths])
+        if run.code != 0:
+            yield f"{workers} workers: {run.code} {run.stderr}"
+    one, two = (files_of(folder) for folder in folders)
+    if sorted(index_of(folders[0]), key=str) != sorted(index_of(folders[1]), key=str):
+        yield "two workers write another index than one"
+    del one["index.jsonl"], two["index.jsonl"]
+    if one != two:
+        yield f"two workers write other files than one: {sorted(one)} {sorted(two)}"
+    mails = sorted(data for name, data in one.items() if name.endswith(".eml"))
+    if mails != sorted(contents):
+        yield f"{len(mails)} messages, which are not those that were sent"
+    wanted = sorted(leaf for content in contents for leaf in leaves(email.message_from_bytes(content, policy=SMTP)) if leaf)
+    if wanted != sorted(data for name, data in one.items() if name.endswith(".part")):
+        yield "parts are not what their mails hold"
+    for line in index_of(folders[0]):
+        if line["size"] != len(one[line["file"]]) or line.keys() & {"incomplete", "cut", "existing", "failed"}:
+            yield f"{line}: {len(one[line['file']])}"
+    again = Run(bench.mailtap, ["read", "--quiet", "--extract", folders[0], *paths])
+    if again.code != 0 or files_of(folders[0]).items() < one.items() or not index_of(folders[0])[-1].get("existing"):
+        yield "what was written once is not left as it is"
+
+
+def limits_of_files_hold(bench):
+    path = bench.capture("large", b"Subject: x\r\n\r\n" + b"0123456789\r\n" * 1000)
+    folder = os.path.join(bench.folder, "limits")
+    run = Run(bench.mailtap, ["read", "--quiet", "--extract", folder, "--extract-file-max", "5000", "--extract-total-max", "7K", path])
+    sizes = sorted(len(data) for name, data in files_of(folder).items() if name != "index.jsonl")
+    if run.code != 0 or sum(sizes) != 7 * 1024 or sizes[-1] > 5000 or not all(line.get("cut") for line in index_of(folder)):
+        yield f"{run.code} {run.stderr}: {sizes}"
+    # a file system without room: every write fails, and the run goes on
+    run = Run(bench.mailtap, ["read", "--quiet", "--json", "--extract", "/proc/self/fdinfo", path])
+    if run.code != 3 or b"/proc/self/fdinfo" not in run.stderr:
+        yield f"a folder that can't be written: {run.code} {run.stderr}"
+
+
+def full_disks_are_told(bench):
+    path = bench.capture("full", b"Subject: x\r\n\r\n" + b"0123456789\r\n" * 10_000)
+    folder = os.path.join(bench.folder, "full")
+    os.mkdir(folder)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "none", folder], capture_output=True, check=False).returncode != 0:
+        return
+    try:
+        run = Run(bench.mailtap, ["read", "--json", "--quiet", "--extract", folder, path])
+        sessions, _alerts = run.records()
+        if run.code != 1 or b"No space left" not in run.stderr or len(sessions) != 1:
+            yield f"{run.code} {run.stderr}, {len(sessions)} records"
+    finally:
+        subprocess.run(["umount", folder], check=False)
+
+
 def lists_are_cut(bench):
     text = b"".join(b"http://n%d.example/ http://again.example/\r\n" % i for i in range(200)) + b"http://" + b"x" * 600
     path = bench.capture("many", b"Subject: x\r\n\r\n" + text + b"\r\n")
@@ -181,7 +254,9 @@ def lists_are_cut(bench):
 
 
 def wrong_options_are_named(bench):
-    for options, word in [(["--hash=sha1"], b"sha1"), (["--hash="], b"--hash"), (["--message", "headers", "--hash"], b"--message headers")]:
+    for options, word in [(["--hash=sha1"], b"sha1"), (["--hash="], b"--hash"), (["--message", "headers", "--hash"], b"--message headers"),
+                          (["--extract", "x", "--redact", "hash"], b"--redact"), (["--extract-file-max", "1M"], b"--extract DIR"),
+                          (["--extract", "x", "--extract-file-max", "0"], b"--extract-file-max")]:
         run = Run(bench.mailtap, ["read", *options, "x.pcap"])
         if run.code != 2 or word not in run.stderr:
             yield f"{options}: {run.code} {run.stderr}"
@@ -196,6 +271,12 @@ def main(mailtap):
         tap.check("addresses in URLs, also before a host, are taken out with --redact", addresses_in_urls_are_taken_out(bench))
         tap.check("the test marker is found behind base64", marker_is_found(bench))
         tap.check("types are told by the first octets, and what contradicts them", types_are_told(bench))
+        tap.check("messages and parts become files, the same by any number of workers", messages_become_files(bench))
+        tap.check("limits of files hold", limits_of_files_hold(bench))
+        if os.geteuid() == 0:
+            tap.check("a full disk is told and costs no record", full_disks_are_told(bench))
+        else:
+            tap.skipped("a full disk is told and costs no record", "only root can make a small file system")
         tap.check("lists of URLs are cut, their number is not", lists_are_cut(bench))
         tap.check("options that mean nothing are named", wrong_options_are_named(bench))
     return tap.finish()

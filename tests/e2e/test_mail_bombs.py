@@ -26,11 +26,12 @@ SEGMENT = 1400
 class Capture:
     """A pcap of one mail session, in order, raw IPv4."""
 
-    def __init__(self, path):
+    def __init__(self, path, start=0):
+        """start: microseconds; sessions of other starts have other ids."""
         self.file = open(path, "wb")
         self.file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 101))
         self.next = {True: 1000, False: 5000}
-        self.clock = 0
+        self.clock = start
         self.segment(True, b"", 0x02)
         self.segment(False, b"", 0x12)
 
