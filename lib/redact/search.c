@@ -172,6 +172,18 @@ static bool is_local(uint8_t c)
     return c >= 0x80 || is_alnum(c) || (c > ' ' && c < 0x7f && strchr("!#$%&'*+-/=?^_`{|}~.\\", c) != NULL);
 }
 
+/* Of the digits behind a sign that stand for an @: 40, behind the sign of a URL also
+ * 2540, when it was put into another URL, and so on; 0 when none do. */
+static size_t digits_size(struct mt_span text, size_t i, bool is_url)
+{
+    size_t end = i;
+
+    while (is_url && end + 2 < text.size && text.ptr[end] == '2' && text.ptr[end + 1] == '5')
+        end += 2;
+    bool is_at = end + 2 < text.size && text.ptr[end] == '4' && text.ptr[end + 1] == '0';
+    return is_at ? end + 2 - i : 0;
+}
+
 /* How many bytes stand for an @ here: itself, or 40 hexadecimal behind the sign
  * of a URL, of xtext (RFC 3461 §4) or of quoted-printable. */
 static size_t at_size(struct mt_span text, size_t i)
@@ -180,9 +192,10 @@ static size_t at_size(struct mt_span text, size_t i)
 
     if (c == '@')
         return 1;
-    bool is_coded = (c == '%' || c == '+' || c == '=') && i + 3 < text.size && i > 0 &&
-                    text.ptr[i + 1] == '4' && text.ptr[i + 2] == '0';
-    return is_coded && is_local(text.ptr[i - 1]) && is_alnum(text.ptr[i + 3]) ? 3 : 0;
+    if ((c != '%' && c != '+' && c != '=') || i == 0 || !is_local(text.ptr[i - 1]))
+        return 0;
+    size_t digits = digits_size(text, i + 1, c == '%');
+    return digits > 0 && is_alnum(text.ptr[i + 1 + digits]) ? 1 + digits : 0;
 }
 
 static size_t find_at(struct mt_span text, size_t from)
@@ -192,10 +205,13 @@ static size_t find_at(struct mt_span text, size_t from)
     return from;
 }
 
-/* An address of a text, with the brackets around it left outside. */
+/* An address of a text, with the brackets around it left outside. Blanks and
+ * comments may stand around its @ (RFC 5322 §4.4): from gap_start to gap_end. */
 struct found {
     size_t start;
     size_t end;
+    size_t gap_start;
+    size_t gap_end;
 };
 
 static bool find_brackets(struct mt_span text, size_t low, size_t at, struct found *ret_found)
@@ -210,7 +226,7 @@ static bool find_brackets(struct mt_span text, size_t low, size_t at, struct fou
         return false;
     while (end < text.size && text.ptr[end] != '>' && text.ptr[end] != '\n')
         end++;
-    *ret_found = (struct found){start, end};
+    *ret_found = (struct found){.start = start, .end = end};
     return true;
 }
 
@@ -252,6 +268,89 @@ static size_t domain_end(struct mt_span text, size_t from)
     return end;
 }
 
+/* Of the comment that ends before, or begins at `at`; `at` when it is none. Comments
+ * nest (RFC 5322 §3.2.2). */
+static size_t comment_start(struct mt_span text, size_t low, size_t at)
+{
+    size_t depth = 0;
+
+    for (size_t i = at; i > low; i--) {
+        depth += text.ptr[i - 1] == ')';
+        depth -= text.ptr[i - 1] == '(';
+        if (depth == 0)
+            return i - 1;
+    }
+    return at;
+}
+
+static size_t comment_end(struct mt_span text, size_t at)
+{
+    size_t depth = 0;
+
+    for (size_t i = at; i < text.size; i++) {
+        depth += text.ptr[i] == '(';
+        depth -= text.ptr[i] == ')';
+        if (depth == 0)
+            return i + 1;
+    }
+    return at;
+}
+
+/* Where the blanks and comments before `at` start, not before low. */
+static size_t skip_back(struct mt_span text, size_t low, size_t at)
+{
+    while (at > low) {
+        uint8_t c = text.ptr[at - 1];
+        if (c == ' ' || c == '\t') {
+            at--;
+            continue;
+        }
+        size_t open = c == ')' ? comment_start(text, low, at) : at;
+        if (open == at)
+            break;
+        at = open;
+    }
+    return at;
+}
+
+/* Where those that begin at `at` end. */
+static size_t skip_on(struct mt_span text, size_t at)
+{
+    while (at < text.size) {
+        uint8_t c = text.ptr[at];
+        if (c == ' ' || c == '\t') {
+            at++;
+            continue;
+        }
+        size_t end = c == '(' ? comment_end(text, at) : at;
+        if (end == at)
+            break;
+        at = end;
+    }
+    return at;
+}
+
+/* "alice @example.com", "alice(c)@ example.com". What follows the @ has to look like
+ * a host, since signs for "at" stand between blanks too. */
+static bool find_spaced(struct mt_span text, size_t low, size_t at, struct found *ret_found)
+{
+    low = at - low > CANONICAL_MAX ? at - CANONICAL_MAX : low;
+    text = mt_span_head(text, at + CANONICAL_MAX);
+    size_t gap_start = skip_back(text, low, at);
+    size_t gap_end = skip_on(text, at + 1);
+
+    if (text.ptr[at] != '@' || (gap_start == at && gap_end == at + 1))
+        return false;
+    size_t start = local_start(text, low, gap_start);
+    size_t end = domain_end(text, gap_end);
+    bool is_host =
+        end > gap_end && (memchr(text.ptr + gap_end, '.', end - gap_end) != NULL || text.ptr[gap_end] == '[');
+    if (start == gap_start || !is_host)
+        return false;
+    *ret_found = (struct found){start, end, gap_start, gap_end};
+    return true;
+}
+
 /* The next address at or behind from; false when there is none. */
 static bool find_address(struct mt_span text, size_t from, struct found *ret_found)
 {
@@ -261,7 +360,10 @@ static bool find_address(struct mt_span text, size_t from, struct found *ret_fou
         size_t size = at_size(text, at);
         if (find_brackets(text, low, at, ret_found))
             return true;
-        struct found found = {local_start(text, low, at), domain_end(text, at + size)};
+        struct found found = {.start = local_start(text, low, at), .end = domain_end(text, at + size)};
+        bool is_whole = found.start < at && found.end > at + size;
+        if (!is_whole && find_spaced(text, low, at, ret_found))
+            return true;
         if (found.start < at) {
             found.end = found.end < at + size ? at + size : found.end;
             *ret_found = found;
@@ -270,6 +372,23 @@ static bool find_address(struct mt_span text, size_t from, struct found *ret_fou
         at += size; /* a route, or a sign that stands for "at" */
     }
     return false;
+}
+
+/* Under the name that it has without what stands around its @. */
+static void put_found(struct mt_redact *redact, struct mt_span text, const struct found *found)
+{
+    struct mt_span whole = mt_span(text.ptr + found->start, found->end - found->start);
+    uint8_t bytes[CANONICAL_MAX];
+    struct mt_buf b = mt_buf(bytes, sizeof(bytes));
+
+    if (found->gap_end == 0) {
+        mt_redact_put_address(redact, whole);
+        return;
+    }
+    mt_buf_put_head(&b, mt_span(text.ptr + found->start, found->gap_start - found->start));
+    mt_buf_put_byte(&b, '@');
+    mt_buf_put_head(&b, mt_span(text.ptr + found->gap_end, found->end - found->gap_end));
+    mt_redact_put_address(redact, mt_buf_span(&b));
 }
 
 static void put_without_names(struct mt_redact *redact, struct mt_span text)
@@ -301,7 +420,7 @@ static void put_plain(struct mt_redact *redact, struct mt_span text)
 
     while (find_address(text, done, &found)) {
         put_without_names(redact, mt_span(text.ptr + done, found.start - done));
-        mt_redact_put_address(redact, mt_span(text.ptr + found.start, found.end - found.start));
+        put_found(redact, text, &found);
         done = found.end;
     }
     put_without_names(redact, mt_span_from(text, done));
@@ -453,7 +572,7 @@ void mt_redact_put_mailbox(struct mt_redact *redact, struct mt_span mailbox)
     while (find_address(mailbox, done, &found)) {
         if (done > 0)
             mt_buf_put_cstr(&redact->b, ", ");
-        mt_redact_put_address(redact, mt_span(mailbox.ptr + found.start, found.end - found.start));
+        put_found(redact, mailbox, &found);
         done = found.end;
     }
     if (done == 0)

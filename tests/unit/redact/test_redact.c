@@ -172,6 +172,16 @@ static void addresses_are_found_wherever_they_stand_in_a_text(void **state)
         {"user@one.example@two.example", "[address]"},
         {"r\xc3\xa9my@ex\xc3\xa4mple.example!", "[address]!"},
         {"mailto:user%40example.com", "mailto:[address]"},
+        {"http://a.example/?to=user%2540example.com&x", "http:[address]&x"},
+        {"x:user%25252540example.com", "x:[address]"},
+        {"sale 20%2540", "sale 20%2540"},
+        {"alice @example.com wrote", "[address] wrote"},
+        {"to alice\t@ example.com.", "to [address]."},
+        {"alice@ example.com", "[address]"},
+        {"alice(c)@example.com", "[address]"},
+        {"alice (at home) @ (the) example.com (c)", "[address] (c)"},
+        {"alice @[192.0.2.1]", "[address]"},
+        {"alice)@example.com", "alice)@example.com"},
         {"rfc822;user+40example.com", "rfc822;[address]"},
         {"=?utf-8?q?user=40example.com?=", "[address]?="},
         {"=?utf-8?B?dXNlckBleGFtcGxlLmNvbQ==?= x", "[address] x"},
@@ -187,6 +197,36 @@ static void addresses_are_found_wherever_they_stand_in_a_text(void **state)
 
     for (size_t i = 0; i < MT_ARRAY_COUNT(pairs); i++)
         assert_string_equal(made(redact, MT_PRIVACY_FREE, pairs[i][0]), pairs[i][1]);
+    mt_redact_destroy(redact);
+}
+
+static void blanks_and_comments_around_the_at_sign_change_no_name(void **state)
+{
+    static const char *const forms[] = {"alice @example.com", "alice(c)@example.com", "alice@\texample.com",
+                                        "Alice (a (b) c) @ (c (d)) Example.com"};
+    struct mt_redact *redact = redactor(MT_REDACT_HASH);
+    char plain[128];
+    (void)state;
+
+    snprintf(plain, sizeof(plain), "%s", made(redact, MT_PRIVACY_FREE, "alice@example.com"));
+    for (size_t i = 0; i < MT_ARRAY_COUNT(forms); i++)
+        assert_string_equal(made(redact, MT_PRIVACY_FREE, forms[i]), plain);
+    mt_redact_destroy(redact);
+}
+
+/* However many there are, and whatever stands around them. */
+static void signs_without_an_address_stay(void **state)
+{
+    static char text[1900];
+    struct mt_redact *redact = redactor(MT_REDACT_HASH);
+    static const char *const pieces[] = {")@", "@(", " @", "(@)", "%25"};
+    (void)state;
+
+    for (size_t i = 0; i < MT_ARRAY_COUNT(pieces); i++) {
+        for (size_t at = 0; at + 4 < sizeof(text); at += strlen(pieces[i]))
+            memcpy(text + at, pieces[i], strlen(pieces[i]) + 1);
+        assert_null(strstr(made(redact, MT_PRIVACY_FREE, text), "u-"));
+    }
     mt_redact_destroy(redact);
 }
 
@@ -336,6 +376,8 @@ int main(void)
         cmocka_unit_test(in_hash_mode_equal_addresses_have_equal_names_in_any_case_and_any_form),
         cmocka_unit_test(in_drop_mode_addresses_leave_fields_and_leave_a_word_in_texts),
         cmocka_unit_test(addresses_are_found_wherever_they_stand_in_a_text),
+        cmocka_unit_test(blanks_and_comments_around_the_at_sign_change_no_name),
+        cmocka_unit_test(signs_without_an_address_stay),
         cmocka_unit_test(what_is_no_domain_hides_no_second_address),
         cmocka_unit_test(lines_lose_names_that_need_no_at_sign),
         cmocka_unit_test(records_are_copied_through_all_their_lists),
