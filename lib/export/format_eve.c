@@ -127,6 +127,24 @@ static void put_smtp(struct mt_pen *pen, struct mt_span helo, const struct mt_re
     mt_pen_close(pen, '}');
 }
 
+/* Names alone; of one without a name EVE says nothing. */
+static void put_attachments(struct mt_pen *pen, const struct mt_parts *attachments)
+{
+    bool is_open = false;
+
+    for (uint32_t i = 0; i < attachments->count; i++) {
+        struct mt_texts name = {.items = &attachments->items[i].name, .count = 1};
+        if (name.items->ptr == NULL)
+            continue;
+        if (!is_open)
+            mt_pen_open(pen, "attachment", '[');
+        mt_pen_json_text_values(pen, &name);
+        is_open = true;
+    }
+    if (is_open)
+        mt_pen_close(pen, ']');
+}
+
 static void put_email(struct mt_pen *pen, const struct mt_record_transaction *transaction)
 {
     mt_pen_open(pen, "email", '{');
@@ -137,6 +155,7 @@ static void put_email(struct mt_pen *pen, const struct mt_record_transaction *tr
     }
     mt_pen_json_texts(pen, "to", &transaction->message_to);
     mt_pen_json_texts(pen, "cc", &transaction->message_cc);
+    put_attachments(pen, &transaction->message_attachments);
     mt_pen_json_text(pen, "subject", transaction->message_subject);
     mt_pen_json_text(pen, "message_id", transaction->message_id);
     mt_pen_json_text(pen, "date", transaction->message_date);

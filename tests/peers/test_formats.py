@@ -126,10 +126,10 @@ def flatten(value, path=""):
         yield path, value
 
 
-# url, attachment and hashes of content are later issues; alerts and files are of Suricata's own rules.
+# URLs and hashes of content are written when they are asked for; alerts and files are of Suricata's own rules.
 COMPARED = re.compile(r"(event_type|app_proto|proto|tx_id|src_ip|dest_ip|src_port|dest_port)$"
                       r"|smtp\.(helo|mail_from|rcpt_to\[\d+\])$"
-                      r"|email\.(status|from|to\[\d+\]|cc\[\d+\]|subject|message_id|date|x_mailer|received\[\d+\])$"
+                      r"|email\.(status|from|to\[\d+\]|cc\[\d+\]|attachment\[\d+\]|subject|message_id|date|x_mailer|received\[\d+\])$"
                       r"|tls\.from_proto$|flow\.(state|reason)$")
 
 
