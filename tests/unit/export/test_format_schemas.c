@@ -129,6 +129,7 @@ static const struct rule eve_smtp[] = {
     {"email.from", "s", false},
     {"email.to[]", "s", false},
     {"email.cc[]", "s", false},
+    {"email.attachment[]", "s", false},
     {"email.subject", "s", false},
     {"email.message_id", "s", false},
     {"email.date", "s", false},
