@@ -27,7 +27,8 @@ static int state_init(struct mt_sigma_eval *eval, const struct mt_sigma_program 
     state->hits = mt_sigma_alloc(&eval->memory, tests * sizeof(*state->hits));
     state->touched = mt_sigma_alloc(&eval->memory, tests * sizeof(*state->touched));
     state->candidates = mt_sigma_alloc(&eval->memory, ((size_t)p->rule_count + 64) / 64 * sizeof(uint64_t));
-    if (!state->is_met || !state->hits || !state->touched || !state->candidates)
+    state->is_asked = mt_sigma_alloc(&eval->memory, (size_t)p->plan_count + 1);
+    if (!state->is_met || !state->hits || !state->touched || !state->candidates || !state->is_asked)
         return -ENOMEM;
     for (uint32_t i = 0; i < p->plan_count; i++) {
         if (p->plans[i].database && hs_alloc_scratch(p->plans[i].database, &eval->scratch) != HS_SUCCESS)
@@ -304,13 +305,11 @@ static void ask_references(const struct asking *a, const struct mt_sigma_event *
 
 /* --- events ---------------------------------------------------------------------- */
 
-static void ask_plans(struct asking *a, const struct mt_sigma_event *event, bool has_triggers)
+static void ask_plan(struct asking *a, const struct mt_sigma_event *event, uint32_t i)
 {
-    for (uint32_t i = 0; i < a->program->plan_count; i++) {
-        a->plan = &a->program->plans[i];
-        if (a->plan->has_triggers == has_triggers)
-            mt_sigma_field_each(a->plan->field, event, on_value, a);
-    }
+    a->plan = &a->program->plans[i];
+    a->state->is_asked[i] = 1;
+    mt_sigma_field_each(a->plan->field, event, on_value, a);
 }
 
 void mt_sigma_ask(struct mt_sigma_eval *eval, enum mt_sigma_category category,
@@ -318,10 +317,23 @@ void mt_sigma_ask(struct mt_sigma_eval *eval, enum mt_sigma_category category,
 {
     const struct mt_sigma_program *p = eval->sigma->programs[category];
     struct asking asking = {.eval = eval, .program = p, .state = &eval->states[category]};
-    ask_plans(&asking, event, true);
+    for (uint32_t i = 0; i < p->plan_count; i++) {
+        if (all || p->plans[i].has_triggers)
+            ask_plan(&asking, event, i);
+    }
     ask_references(&asking, event);
-    if (all || p->has_always || asking.state->has_candidates)
-        ask_plans(&asking, event, false);
+}
+
+/* The other fields of a rule that may hold. */
+static void ask_rest(struct mt_sigma_eval *eval, enum mt_sigma_category category,
+                     const struct mt_sigma_entry *entry, const struct mt_sigma_event *event)
+{
+    struct asking asking = {
+        .eval = eval, .program = eval->sigma->programs[category], .state = &eval->states[category]};
+    for (uint32_t i = 0; i < entry->plan_count; i++) {
+        if (!asking.state->is_asked[entry->plans[i]])
+            ask_plan(&asking, event, entry->plans[i]);
+    }
 }
 
 void mt_sigma_forget(struct mt_sigma_eval *eval, enum mt_sigma_category category)
@@ -330,6 +342,7 @@ void mt_sigma_forget(struct mt_sigma_eval *eval, enum mt_sigma_category category
     for (uint32_t i = 0; i < state->touched_count; i++)
         state->is_met[state->touched[i]] = 0;
     state->touched_count = 0;
+    memset(state->is_asked, 0, eval->sigma->programs[category]->plan_count);
     if (state->has_candidates)
         memset(state->candidates, 0,
                (eval->sigma->programs[category]->rule_count + 63) / 64 * sizeof(uint64_t));
@@ -446,8 +459,11 @@ static void on_event(void *ctx, const struct mt_sigma_event *event)
     if (state->has_candidates || p->has_always) {
         for (uint32_t word = 0; word * 64 < p->rule_count; word++) {
             uint64_t rules = state->candidates[word] | p->always[word];
-            for (; rules; rules &= rules - 1)
-                judge(run, &p->rules[word * 64 + (uint32_t)__builtin_ctzll(rules)], event);
+            for (; rules; rules &= rules - 1) {
+                const struct mt_sigma_entry *entry = &p->rules[word * 64 + (uint32_t)__builtin_ctzll(rules)];
+                ask_rest(eval, run->category, entry, event);
+                judge(run, entry, event);
+            }
         }
     }
     mt_sigma_forget(eval, run->category);

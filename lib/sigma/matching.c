@@ -162,10 +162,14 @@ static void batch_drop(struct batch *batch, uint32_t i)
     }
 }
 
+/* Hyperscan takes milliseconds to compile even a few expressions, and is then not
+ * faster for them. */
+#define FEW_TEXTS 8u
+
 /* Each time around one that Hyperscan refuses goes to PCRE2. */
 static int build_database(struct mt_sigma_plan *plan, struct batch *batch)
 {
-    bool can_scan = hs_valid_platform() == HS_SUCCESS;
+    bool can_scan = batch->count > FEW_TEXTS && hs_valid_platform() == HS_SUCCESS;
     while (batch->count > 0) {
         hs_compile_error_t *error = NULL;
         uint32_t refused = batch->count - 1;

@@ -183,13 +183,15 @@ static uint64_t cost_of(const struct mt_sigma_test *test)
 {
     switch (test->op) {
     case MT_SIGMA_OP_TEXT:
+        if (test->field->kind == MT_SIGMA_FLAG || test->field->type == MT_FIELD_TYPE_NAME)
+            return 12; /* of few that there are */
         return test->pattern.count >= 4 ? 1 : 3;
     case MT_SIGMA_OP_REGEX:
-        return 3;
+        return 25; /* rare, but dear to ask */
     case MT_SIGMA_OP_NUMBER:
-        return test->compare == MT_SIGMA_EQ ? 8 : 20;
+        return test->compare == MT_SIGMA_EQ ? 16 : 20;
     case MT_SIGMA_OP_CIDR:
-        return 20;
+        return 45; /* mostly a network of one's own */
     case MT_SIGMA_OP_FIELD:
         return 30;
     case MT_SIGMA_OP_EXISTS:
@@ -509,6 +511,47 @@ static int build_triggers(struct builder *b)
     return 0;
 }
 
+static void mark_plans(struct mt_sigma_program *p, uint32_t at, uint8_t *is_needed)
+{
+    const struct mt_sigma_step_node *node = &p->nodes[at];
+    if (node->kind == MT_SIGMA_TEST) {
+        const struct mt_sigma_test *test = p->tests[node->a];
+        if (test->op != MT_SIGMA_OP_FIELD)
+            is_needed[plan_of(p, test->field) - p->plans] = 1;
+    } else if (node->kind == MT_SIGMA_NOT) {
+        mark_plans(p, node->a, is_needed);
+    } else {
+        for (uint32_t i = 0; i < node->b; i++)
+            mark_plans(p, p->kids[node->a + i], is_needed);
+    }
+}
+
+/* What each rule needs beyond the fields that are asked for every event. */
+static int list_plans(struct mt_sigma_program *p)
+{
+    uint8_t *is_needed = malloc((size_t)p->plan_count + 1);
+    if (!is_needed)
+        return -ENOMEM;
+    for (uint32_t r = 0; r < p->rule_count; r++) {
+        struct mt_sigma_entry *entry = &p->rules[r];
+        memset(is_needed, 0, p->plan_count);
+        mark_plans(p, entry->root, is_needed);
+        for (uint32_t i = 0; i < entry->filter_count; i++)
+            mark_plans(p, entry->filters[i], is_needed);
+        entry->plans = mt_sigma_alloc(&p->memory, ((size_t)p->plan_count + 1) * sizeof(uint32_t));
+        if (!entry->plans) {
+            free(is_needed);
+            return -ENOMEM;
+        }
+        for (uint32_t i = 0; i < p->plan_count; i++) {
+            if (is_needed[i] && !p->plans[i].has_triggers)
+                entry->plans[entry->plan_count++] = i;
+        }
+    }
+    free(is_needed);
+    return 0;
+}
+
 static bool is_in(const struct mt_sigma_loaded *l, enum mt_sigma_category category)
 {
     return l->rule.kind == MT_SIGMA_KIND_RULE && !l->rule.inactive && l->rule.category == category;
@@ -537,6 +580,8 @@ static int compile_category(struct mt_sigma *sigma, enum mt_sigma_category categ
         rc = build_plans(&b, sigma->field_count[category]);
     if (rc == 0)
         rc = build_triggers(&b);
+    if (rc == 0)
+        rc = list_plans(p);
     free(b.tests);
     free(b.digests);
     free(b.slots);

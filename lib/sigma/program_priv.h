@@ -4,7 +4,7 @@
  * A program asks each field once: every distinct test of it is answered in one
  * go, texts by one hash table and one Hyperscan database. A rule is only looked
  * at when one of its triggers is met: tests of which at least one must hold for
- * the rule to hold.
+ * the rule to hold. Fields without triggers are asked when such a rule needs them.
  *
  * Ownership: programs and evaluators own their arrays. Thread: a program is
  * read-only; an evaluator is one thread's. Limits: as many tests as rules have.
@@ -64,6 +64,8 @@ struct mt_sigma_entry {
     uint32_t root;
     uint32_t filter_count;
     uint32_t *filters; /* nodes */
+    uint32_t *plans;   /* of its fields, those without triggers */
+    uint32_t plan_count;
 };
 
 struct mt_sigma_program {
@@ -96,6 +98,7 @@ struct mt_sigma_state {
     uint32_t touched_count;
     uint64_t *candidates;
     bool has_candidates;
+    uint8_t *is_asked; /* of each plan */
 };
 
 struct mt_sigma_eval {
