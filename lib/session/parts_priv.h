@@ -241,6 +241,12 @@ void mt_tls_watch_end(struct mt_run *run, bool is_over);
 
 /* --- helo.c ----------------------------------------------------------------- */
 
+enum {
+#define MT_HELO_TEST(name, number, text, points, meaning) MT_HELO_##name = 1u << ((number)-1),
+#include "record/helo_tests.def"
+#undef MT_HELO_TEST
+};
+
 void mt_helo_command(struct mt_run *run, const struct mt_smtp_command *command);
 void mt_helo_at_mail(struct mt_run *run, const struct mt_smtp_command *command);
 void mt_helo_at_close(struct mt_run *run);

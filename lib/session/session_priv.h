@@ -182,12 +182,6 @@ enum mt_helo_kind {
     MT_HELO_KIND_BARE_ADDRESS,
 };
 
-enum {
-#define MT_HELO_TEST(name, number, text, points, meaning) MT_HELO_##name = 1u << ((number)-1),
-#include "record/helo_tests.def"
-#undef MT_HELO_TEST
-};
-
 /* --- the engine ------------------------------------------------------------- */
 
 /* Scratch text: header values while they are decoded. */

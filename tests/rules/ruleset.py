@@ -12,7 +12,7 @@ class Rule:
     def __init__(self, file, document):
         self.file, self.document = file, document
         self.name = document.get("name", "?")
-        self.is_base = False  # a correlation counts it, and it alerts not by itself
+        self.is_silent = "filter" in document  # or a correlation counts it: it makes no alerts itself
 
 
 def read_rules(folder=RULES):
@@ -26,9 +26,9 @@ def read_rules(folder=RULES):
         correlation = rule.document.get("correlation", {})
         for name in correlation.get("rules", []):
             if name in by_name and not correlation.get("generate", False):
-                by_name[name].is_base = True
+                by_name[name].is_silent = True
     return rules
 
 
 def alerting(rules):
-    return [rule for rule in rules if not rule.is_base]
+    return [rule for rule in rules if not rule.is_silent]

@@ -14,6 +14,7 @@ Frames are made, not captured, so time is free, and so are losses:
 
     wait SECONDS                 the clock goes on
     lose                         what is said next is not in the capture
+    fill C SIZE                  so many octets of content
     repeat N FROM TO ... next    the lines between, with {N} replaced; one in another
                                  is fine
 """
@@ -82,7 +83,7 @@ class Script:
     def write(self, path):
         recorder = Recorder()
         for number, line in self.unrolled():
-            step = parse_line(self.path, number, line, WORDS + ("lose",))
+            step = parse_line(self.path, number, line, WORDS + ("lose", "fill"))
             if step is not None:
                 getattr(recorder, "do_" + step.kind)(step)
         recorder.hang_up("S")
@@ -173,6 +174,10 @@ class Recorder:
             self.send_pending()
         self.side = step.side
         self.pending += step.data
+
+    def do_fill(self, step):
+        self.do_say(type(step)("say", step.number, step.words[0], (b"x" * 75 + b"\n") * (int(step.words[1]) // 76 + 1)))
+        self.pending = self.pending[:len(self.pending) - 76 + int(step.words[1]) % 76]
 
     def do_flush(self, _step):
         self.send_pending()
