@@ -48,10 +48,13 @@ FREE = {
     "network.bytes",
     "network.packets",
     "network.community_id",
+    "smtp.bytes",
+    "smtp.command_size",
     "smtp.fingerprint",
     "smtp.latency",
     "smtp.pipelined",
     "smtp.silence",
+    "smtp.transactions[].chunks",
     "smtp.transactions[].latency",
     "smtp.transactions[].message.content_type",
     "smtp.transactions[].message.parts",
@@ -256,9 +259,32 @@ def time_faults(record):
             yield f"fingerprint.{side}: {text!r}"
 
 
+def octet_faults(record):
+    """Octets of lines are fewer than those of packets, and phases are parts of the
+    whole. Accepted chunks make the message, where nothing is missing."""
+    smtp = record.get("smtp", {})
+    octets = smtp.get("bytes", {})
+    for side, name in (("source", "commands"), ("destination", "replies")):
+        if not octets.get(f"opening_{name}", 0) <= octets.get(name, 0) <= record[side]["bytes"]:
+            yield f"bytes of {name}: {octets!r} in {record[side]['bytes']}"
+    if not 510 < smtp.get("command_size", 511) <= 12288:
+        yield f"command_size: {smtp['command_size']}"
+    if octets.get("greeting", 0) > octets.get("replies", 0):
+        yield f"bytes.greeting: {octets!r}"
+    is_whole = smtp.get("direction") == "both" and "missing_bytes" not in smtp and "truncated" not in smtp
+    for transaction in smtp.get("transactions", []):
+        accepted = sum(chunk["size"] for chunk in transaction.get("chunks", []) if chunk.get("code", 0) // 100 == 2)
+        answered = all("code" in chunk for chunk in transaction.get("chunks", []))
+        if (transaction.get("mode") == "bdat") != ("chunks" in transaction) and is_whole:
+            yield f"chunks: {transaction.get('chunks')!r} of mode {transaction.get('mode')}"
+        if "chunks" in transaction and is_whole and answered and accepted != transaction.get("bytes", 0):
+            yield f"chunks: {accepted} octets accepted, bytes {transaction.get('bytes', 0)}"
+
+
 def check_relations(record, differences):
     """What one field says about another."""
     differences.extend(time_faults(record))
+    differences.extend(octet_faults(record))
     for transaction in record.get("smtp", {}).get("transactions", []):
         differences.extend(message_faults(transaction, get(record, "smtp.helo") or {}))
 
