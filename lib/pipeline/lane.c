@@ -256,12 +256,11 @@ static inline void look(struct mt_dealer *dealer, const struct mt_frame *frame, 
     uint64_t src;
     uint64_t dst;
     *ret_dealt = (struct dealt){.lane = NULL};
-    if (MT_UNLIKELY(!mt_packet_peek(frame, &src, &dst)))
-        look_closer(dealer, frame, ret_dealt);
-    else if (mt_front_has_port(dealer->front, (uint16_t)src) ||
-             mt_front_has_port(dealer->front, (uint16_t)dst))
+    bool is_seen = mt_packet_peek(frame, &src, &dst);
+    if (MT_LIKELY(is_seen) &&
+        (mt_front_has_port(dealer->front, (uint16_t)src) || mt_front_has_port(dealer->front, (uint16_t)dst)))
         ret_dealt->lane = lane_of_hash(dealer, hash_of_ends(dealer, src, dst));
-    else if (MT_UNLIKELY(dealer->front->dns != NULL))
+    else if (!is_seen || dealer->front->dns)
         look_closer(dealer, frame, ret_dealt);
     else
         mt_stats_add(dealer->front->stats, MT_COUNTER_FRAMES_NOT_MAIL, 1);

@@ -1,6 +1,5 @@
 /* The engine and its scratch: all that is ever allocated here. */
-#include "dpi/other.h"
-#include "session/build_priv.h"
+#include "session/other_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -140,6 +139,9 @@ int mt_session_engine_create(const struct mt_session_config *config, struct mt_a
     if (rc == 0)
         rc = mt_pool_create(sizeof(struct mt_session),
                             config->sessions_max ? config->sessions_max : SESSIONS_MAX, &engine->pool);
+    engine->others = calloc(1, sizeof(*engine->others));
+    if (rc == 0 && engine->others == NULL)
+        rc = -ENOMEM;
     if (rc == 0 && config->is_long_run)
         rc = mt_other_create(&engine->other);
     if (rc == 0)
@@ -167,5 +169,6 @@ void mt_session_engine_destroy(struct mt_session_engine *engine)
     mt_pool_destroy(engine->pool);
     mt_tls_memory_destroy(engine->tls);
     mt_other_destroy(engine->other);
+    free(engine->others);
     free(engine);
 }

@@ -41,7 +41,6 @@ enum mt_tag {
     MT_TAG_OPENING,
     MT_TAG_CHUNK,
     MT_TAG_OCTETS,
-    MT_TAG_PIECE,
 };
 
 struct mt_entry {

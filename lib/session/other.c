@@ -1,23 +1,8 @@
 /* The first words of a connection that does not begin like mail, kept until its
  * record is made: then nDPI is asked what they are. They are never written. */
-#include "session/build_priv.h"
+#include "session/other_priv.h"
 
-#include "dpi/other.h"
-
-/* What a side said until the other spoke, however it was cut into segments; the
- * greeting, which stood before, is one of them. */
-struct mt_entry_piece {
-    struct mt_entry head;
-    uint8_t side;
-    uint8_t size;
-    uint8_t bytes[MT_OTHER_PIECE_MAX];
-} MT_PACKED;
-MT_STATIC_ASSERT(MT_OTHER_PIECE_MAX <= UINT8_MAX, "sizes fit");
-
-static struct mt_span piece_bytes(const struct mt_entry_piece *piece)
-{
-    return mt_span(piece->bytes, piece->size);
-}
+#include "base/hash.h"
 
 /* --- does it begin like mail? ----------------------------------------------------- */
 
@@ -64,36 +49,55 @@ static enum start start_of(enum mt_side side, struct mt_span bytes)
 
 /* --- keeping ------------------------------------------------------------------------ */
 
-/* The last piece; NULL when there is none. */
-static struct mt_entry_piece *last_piece(const struct mt_session *session, unsigned *ret_count)
+/* The words of this owner; NULL as owner: a free place of the session's set. */
+static struct mt_words *find_words(const struct mt_run *run, const struct mt_session *owner)
 {
-    struct mt_cursor cursor = mt_store_begin(session);
-    struct mt_entry_piece *last = NULL;
-    struct mt_entry *entry;
+    uint64_t hash = mt_hash_pair(0, (uint64_t)(uintptr_t)run->session, 0);
+    struct mt_words *set =
+        &run->engine->others->words[hash % (MT_OTHERS_MAX / MT_OTHERS_SET) * MT_OTHERS_SET];
 
-    *ret_count = 0;
-    while ((entry = mt_store_next(&cursor)) != NULL) {
-        if (entry->tag != MT_TAG_PIECE)
-            continue;
-        last = (struct mt_entry_piece *)entry;
-        ++*ret_count;
+    for (unsigned i = 0; i < MT_OTHERS_SET; i++) {
+        if (set[i].owner == owner)
+            return &set[i];
     }
-    return last;
+    return NULL;
+}
+
+static bool begin_words(struct mt_run *run)
+{
+    struct mt_words *words = find_words(run, NULL);
+
+    if (words == NULL) {
+        mt_stats_add(run->engine->stats, MT_COUNTER_DPI_FULL, 1);
+        return false;
+    }
+    words->owner = run->session;
+    words->count = 0;
+    return true;
+}
+
+void mt_other_free(struct mt_session_engine *engine, const struct mt_session *session)
+{
+    struct mt_run run = {.engine = engine, .session = (struct mt_session *)(uintptr_t)session};
+    struct mt_words *words = find_words(&run, session);
+
+    if (words != NULL)
+        words->owner = NULL;
 }
 
 static void keep(struct mt_run *run, enum mt_side side, struct mt_span bytes)
 {
-    unsigned count;
-    struct mt_entry_piece *piece = last_piece(run->session, &count);
+    struct mt_words *words = find_words(run, run->session);
 
+    if (words == NULL)
+        return;
+    struct mt_piece *piece = words->count > 0 ? &words->pieces[words->count - 1] : NULL;
     if (piece == NULL || piece->side != side) {
-        piece = count < MT_OTHER_PIECES
-                    ? mt_store_put(run, MT_TAG_PIECE, sizeof(*piece), mt_span_none(), false)
-                    : NULL;
-        if (piece == NULL) {
+        if (words->count == MT_OTHER_PIECES) {
             run->session->flags &= ~MT_S_OTHER;
             return;
         }
+        piece = &words->pieces[words->count++];
         piece->side = (uint8_t)side;
         piece->size = 0;
     }
@@ -134,7 +138,7 @@ static void look(struct mt_run *run, struct mt_span bytes)
         bool is_undecided = start == START_SHORT && run->side == MT_CLIENT;
         session->flags &= ~MT_S_OTHER;
         session->flags |= start == START_OTHER ? MT_S_OTHER | MT_S_OTHER_SEEN : is_undecided ? MT_S_OTHER : 0;
-        if (start != START_OTHER)
+        if (start != START_OTHER || !begin_words(run))
             return;
         if (run->side == MT_CLIENT)
             keep_banner(run);
@@ -185,15 +189,13 @@ const char *mt_other_name(struct mt_run *run)
 {
     struct mt_session_engine *engine = run->engine;
     struct mt_other_piece pieces[MT_OTHER_PIECES];
-    struct mt_cursor cursor = mt_store_begin(run->session);
-    struct mt_entry *entry;
-    size_t count = 0;
+    const struct mt_words *words = find_words(run, run->session);
+    size_t count = words != NULL ? words->count : 0;
 
-    while (count < MT_OTHER_PIECES && (entry = mt_store_next(&cursor)) != NULL) {
-        const struct mt_entry_piece *piece = (const struct mt_entry_piece *)entry;
-        if (entry->tag == MT_TAG_PIECE)
-            pieces[count++] =
-                (struct mt_other_piece){.side = (enum mt_side)piece->side, .bytes = piece_bytes(piece)};
+    for (size_t i = 0; i < count; i++) {
+        const struct mt_piece *piece = &words->pieces[i];
+        pieces[i] = (struct mt_other_piece){.side = (enum mt_side)piece->side,
+                                            .bytes = mt_span(piece->bytes, piece->size)};
     }
     if (!is_odd(pieces, count) || (engine->other == NULL && mt_other_create(&engine->other) != 0))
         return NULL;

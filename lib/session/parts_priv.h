@@ -254,6 +254,7 @@ void mt_helo_at_close(struct mt_run *run);
  * MT_S_OTHER is set. name: of the protocol, or NULL. */
 size_t mt_other_feed(struct mt_run *run, struct mt_span bytes);
 const char *mt_other_name(struct mt_run *run);
+void mt_other_free(struct mt_session_engine *engine, const struct mt_session *session);
 
 uint32_t mt_helo_findings(const struct mt_session *session);
 unsigned mt_helo_score(uint32_t findings);

@@ -197,6 +197,8 @@ void mt_session_count(struct mt_session *session, enum mt_side side, uint32_t pa
 
 void mt_session_drop(struct mt_session_engine *engine, struct mt_session *session)
 {
+    if (MT_UNLIKELY(session->flags & MT_S_OTHER_SEEN))
+        mt_other_free(engine, session);
     mt_store_free(engine, session);
     if (engine->named == session)
         engine->named = NULL;

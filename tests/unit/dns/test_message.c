@@ -196,7 +196,7 @@ static void names_longer_than_the_limit_or_with_odd_bytes_are_not_read(void **st
     struct wire w;
 
     for (int i = 0; i < 127; i++)
-        memcpy(name + 2 * i, "a.", 3);
+        memcpy(name + (ptrdiff_t)2 * i, "a.", 3);
     name[253] = '\0';
     wire_begin(&w, 1, 0x0100, name, MT_DNS_A);
     assert_true(mt_dns_read_question(wire_span(&w), &question));
