@@ -234,8 +234,11 @@ void mt_sigma_group_free(struct mt_sigma_correlator *c, struct mt_sigma_group *g
 
 void mt_sigma_groups_fini(struct mt_sigma_correlator *c)
 {
-    while (c->oldest)
-        mt_sigma_group_free(c, c->oldest);
+    struct mt_sigma_group *older;
+    for (struct mt_sigma_group *g = c->newest; g; g = older) {
+        older = g->older;
+        mt_sigma_group_free(c, g);
+    }
     free(c->buckets);
     free(c->timers);
 }

@@ -127,7 +127,7 @@ static bool is_full(const struct mt_sigma_group *g)
 static bool make_room(const struct arrival *a, uint32_t count)
 {
     struct mt_sigma_group *g = a->group;
-    if (g->entry_cap >= count)
+    if (g->entries && g->entry_cap >= count)
         return true;
     uint32_t cap = g->entry_cap ? g->entry_cap * 2 : 2;
     cap = cap < count ? count : cap;
