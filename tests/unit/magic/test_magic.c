@@ -8,16 +8,21 @@
 
 #include <cmocka.h>
 
+#define HEAD(text, type)             \
+    {                                \
+        text, sizeof(text) - 1, type \
+    }
+
 static const struct {
     const char *head;
     size_t size;
     const char *type;
 } known[] = {
-    {"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", 26, "application/pdf"},
-    {"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\2\0\0\0", 29, "image/png"},
-    {"GIF89a\1\0\1\0\x80\0\0", 13, "image/gif"},
-    {"{\\rtf1\\ansi hello}", 18, "text/rtf"},
-    {"just some words\r\n", 17, "text/plain"},
+    HEAD("%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "application/pdf"),
+    HEAD("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\2\0\0\0", "image/png"),
+    HEAD("GIF89a\1\0\1\0\x80\0\0", "image/gif"),
+    HEAD("{\\rtf1\\ansi hello}", "text/rtf"),
+    HEAD("just some words\r\n", "text/plain"),
 };
 
 static struct mt_magic *create(bool is_threaded)
