@@ -93,10 +93,10 @@ static void reload(struct mt_live_run *run)
     else if (rc == -EACCES && run->user.is_wanted)
         snprintf(line, sizeof(line),
                  "SIGHUP: %s; this process has become user %s, who must be able to read it (chown or chmod); "
-                 "the old site and thresholds stay",
+                 "the old site, thresholds and rules stay",
                  error, run->user.name);
     else
-        snprintf(line, sizeof(line), "SIGHUP: %s; the old site and thresholds stay", error);
+        snprintf(line, sizeof(line), "SIGHUP: %s; the old site, thresholds and rules stay", error);
     say(run, line);
     mt_notify_ready();
 }

@@ -116,8 +116,8 @@ void mt_port_request_pci_obstacle(const char *address, const char *sysfs, char *
     }
     if (!is_usable_driver(driver)) {
         snprintf(ret_text, text_size,
-                 "%s belongs to the kernel's driver %.40s; \"dpdk-devbind.py --bind=vfio-pci %s\" takes it "
-                 "from the system, "
+                 "%s belongs to the kernel's driver %.40s; \"modprobe vfio-pci && dpdk-devbind.py "
+                 "--bind=vfio-pci %s\" takes it from the system, "
                  "or capture from its interface with --interface",
                  address, driver, address);
     }

@@ -167,6 +167,19 @@ def users_that_are_refused(bench):
                                       f"{run.returncode}: {run.stderr}"))
 
 
+def rights_that_are_missing(bench):
+    title = "who may not capture from an interface is told what gives the right, before anything is polled"
+    if not can_nobody_run(bench.mailtap):
+        bench.tap.skipped(title, f"nobody cannot reach {bench.mailtap}")
+        return
+    who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    run = subprocess.run([bench.mailtap, "live", "--interface", "lo"], capture_output=True, check=False, **who)
+    lines = run.stderr.decode().splitlines()
+    words = ("no right to capture from lo", "run mailtap as root", "setcap cap_net_raw")
+    bench.tap.check(title, unless(run.returncode == 3 and len(lines) == 1 and all(word in lines[0] for word in words),
+                                  f"{run.returncode}: {lines}"))
+
+
 def devices_that_are_refused(bench):
     bench.expect("an interface that does not exist is told with those that do", 2,
                  ["--interface", "nosuch0"], "nosuch0", "lo")
@@ -281,6 +294,25 @@ def sighup_reads_again_or_keeps(bench):
         os.unlink(site)
         run.signal(signal.SIGHUP)
         run.wait_for_line("SIGHUP: .*No such file.*old site")
+        run.signal(signal.SIGTERM)
+        yield from unless(run.wait() == 0, f"exit code {run.child.returncode}")
+
+
+def sighup_with_a_broken_rule_keeps_the_old_ones(bench):
+    with open(os.path.join(bench.root, "app", "share", "rules", "smtp_auth_on_25.yml"), encoding="utf-8") as file:
+        good = file.read()
+    rule = bench.file("rule.yml", good)
+    with Live(bench, "rule", [*NULL, "--no-shipped-rules", "--rules", rule]) as run:
+        run.wait_until_told("READY=1")
+        run.signal(signal.SIGHUP)
+        run.wait_for_line("SIGHUP: site and thresholds were read again")
+        bench.file("rule.yml", good.replace("detection:", "detektion:"))
+        run.signal(signal.SIGHUP)
+        run.wait_for_line(r"rule\.yml:1:1: detection is missing.*detektion")
+        run.wait_for_line("SIGHUP: the rules have errors; the old site, thresholds and rules stay")
+        bench.file("rule.yml", good)
+        run.signal(signal.SIGHUP)
+        run.wait_for_line("SIGHUP: site and thresholds were read again", count=2)
         run.signal(signal.SIGTERM)
         yield from unless(run.wait() == 0, f"exit code {run.child.returncode}")
 
@@ -403,6 +435,7 @@ def main():
         options_that_are_refused(bench)
         files_that_are_refused(bench)
         users_that_are_refused(bench)
+        rights_that_are_missing(bench)
         devices_that_are_refused(bench)
         for title, function in (
             ("a run ends after its duration and lost 0 %", a_run_ends_after_its_duration),
@@ -414,6 +447,7 @@ def main():
             ("the service manager is told of the start, of life, of reloading and of the end",
              the_service_manager_is_told),
             ("SIGHUP reads the site file again, or keeps the old one and says why", sighup_reads_again_or_keeps),
+            ("SIGHUP with a broken rule keeps the old ones and says why", sighup_with_a_broken_rule_keeps_the_old_ones),
             ("SIGUSR2 puts the outputs' files aside", sigusr2_puts_files_aside),
             ("SIGHUP without anything to read says so", sighup_without_files_says_so),
             ("SIGUSR1 prints statistics", sigusr1_prints_statistics),

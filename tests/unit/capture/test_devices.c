@@ -1,4 +1,5 @@
 #include "capture/devices_priv.h"
+#include "capture/port_driver_priv.h"
 
 #include "maker.h"
 
@@ -172,6 +173,37 @@ static void a_card_that_the_kernel_drives_is_listed_with_how_to_take_it(void **s
     assert_non_null(strstr(host.notes[2], "IOMMU"));
 }
 
+static void assert_obstacle(const char *address, const char *one, const char *other)
+{
+    char text[256];
+    mt_port_request_pci_obstacle(address, place("sys"), text, sizeof(text));
+    if (strstr(text, one) == NULL || strstr(text, other) == NULL)
+        fail_msg("\"%s\" does not say \"%s\" and \"%s\"", text, one, other);
+    assert_null(strchr(text, '\n'));
+}
+
+static void a_card_that_cannot_be_polled_is_refused_with_the_command_that_mends_it(void **state)
+{
+    (void)state;
+    char text[256];
+    card("0000:3b:00.0", "0x020000\n", "ixgbe");
+    card("0000:3b:00.1", "0x020000\n", NULL);
+    card("0000:3b:00.2", "0x020000\n", "vfio-pci");
+    card("0000:3b:00.3", "0x020000\n", "mlx5_core");
+    assert_obstacle("0000:3b:00.0", "belongs to the kernel's driver ixgbe",
+                    "\"modprobe vfio-pci && dpdk-devbind.py --bind=vfio-pci 0000:3b:00.0\"");
+    assert_obstacle("0000:3b:00.0", "or capture from its interface", "--interface");
+    assert_obstacle("0000:3b:00.1", "has no driver",
+                    "\"modprobe vfio-pci && dpdk-devbind.py --bind=vfio-pci 0000:3b:00.1\"");
+    assert_obstacle("0000:3c:00.0", "there is no PCI device 0000:3c:00.0", "\"mailtap devices\"");
+    for (int i = 2; i <= 3; i++) {
+        char address[16];
+        snprintf(address, sizeof(address), "0000:3b:00.%d", i);
+        mt_port_request_pci_obstacle(address, place("sys"), text, sizeof(text));
+        assert_string_equal(text, "");
+    }
+}
+
 static void a_card_that_was_given_to_us_and_one_that_is_shared_lack_nothing(void **state)
 {
     (void)state;
@@ -251,6 +283,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(rights_that_are_missing_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_card_that_the_kernel_drives_is_listed_with_how_to_take_it, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            a_card_that_cannot_be_polled_is_refused_with_the_command_that_mends_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_card_that_was_given_to_us_and_one_that_is_shared_lack_nothing,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_card_without_a_driver_is_said_to_have_none, setup, teardown),
