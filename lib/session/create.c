@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define SESSIONS_MAX (1u << 20)
 /* How far limits may be raised; what a block's and a queue's 16-bit fields hold. */
@@ -110,6 +111,18 @@ int mt_build_create(const struct mt_session_limits *limits, struct mt_build **re
 
 /* --- the engine ------------------------------------------------------------- */
 
+/* Eight megabytes that most runs never touch. */
+static int reserve_others(struct mt_session_engine *engine)
+{
+    void *others = mmap(NULL, sizeof(*engine->others), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (others == MAP_FAILED)
+        return -ENOMEM;
+    engine->others = others;
+    return 0;
+}
+
 int mt_session_engine_create(const struct mt_session_config *config, struct mt_arena *arena,
                              const struct mt_session_events *events, void *ctx, struct mt_stats *stats,
                              struct mt_session_engine **ret_engine)
@@ -139,9 +152,8 @@ int mt_session_engine_create(const struct mt_session_config *config, struct mt_a
     if (rc == 0)
         rc = mt_pool_create(sizeof(struct mt_session),
                             config->sessions_max ? config->sessions_max : SESSIONS_MAX, &engine->pool);
-    engine->others = calloc(1, sizeof(*engine->others));
-    if (rc == 0 && engine->others == NULL)
-        rc = -ENOMEM;
+    if (rc == 0)
+        rc = reserve_others(engine);
     if (rc == 0 && config->is_long_run)
         rc = mt_other_create(&engine->other);
     if (rc == 0)
@@ -169,6 +181,7 @@ void mt_session_engine_destroy(struct mt_session_engine *engine)
     mt_pool_destroy(engine->pool);
     mt_tls_memory_destroy(engine->tls);
     mt_other_destroy(engine->other);
-    free(engine->others);
+    if (engine->others != NULL)
+        munmap(engine->others, sizeof(*engine->others));
     free(engine);
 }
