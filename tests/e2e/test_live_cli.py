@@ -308,7 +308,7 @@ def sighup_with_a_broken_rule_keeps_the_old_ones(bench):
         run.wait_for_line("SIGHUP: site and thresholds were read again")
         bench.file("rule.yml", good.replace("detection:", "detektion:"))
         run.signal(signal.SIGHUP)
-        run.wait_for_line(r"rule\.yml:1:1: detection is missing.*detektion")
+        run.wait_for_line(r"rule\.yml:\d+:1: detection is missing.*detektion")
         run.wait_for_line("SIGHUP: the rules have errors; the old site, thresholds and rules stay")
         bench.file("rule.yml", good)
         run.signal(signal.SIGHUP)
