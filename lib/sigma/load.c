@@ -221,6 +221,7 @@ static struct mt_sigma *sigma_make(const struct mt_sigma_config *config)
         return NULL;
     sigma->site = config->site ? config->site : &mt_site_default;
     sigma->evaluator_count = config->evaluators;
+    sigma->scan_from = config->scan_from;
     sigma->last = &sigma->first;
     sigma->errors_last = &sigma->errors;
     return sigma;

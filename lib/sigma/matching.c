@@ -162,14 +162,15 @@ static void batch_drop(struct batch *batch, uint32_t i)
     }
 }
 
-/* Hyperscan takes milliseconds to compile even a few expressions, and is then not
- * faster for them. */
-#define FEW_TEXTS 8u
+/* A database takes milliseconds to make whatever is in it, and a few compiled
+ * expressions take no longer to match than it does. */
+#define SCAN_FROM_DEFAULT 9u
 
 /* Each time around one that Hyperscan refuses goes to PCRE2. */
-static int build_database(struct mt_sigma_plan *plan, struct batch *batch)
+static int build_database(uint32_t scan_from, struct mt_sigma_plan *plan, struct batch *batch)
 {
-    bool can_scan = batch->count > FEW_TEXTS && hs_valid_platform() == HS_SUCCESS;
+    bool can_scan =
+        batch->count >= (scan_from ? scan_from : SCAN_FROM_DEFAULT) && hs_valid_platform() == HS_SUCCESS;
     while (batch->count > 0) {
         hs_compile_error_t *error = NULL;
         uint32_t refused = batch->count - 1;
@@ -230,14 +231,14 @@ static int find_empties(struct mt_sigma_program *program, struct mt_sigma_plan *
     return 0;
 }
 
-int mt_sigma_plan_build(struct mt_sigma_program *program, struct mt_sigma_plan *plan)
+int mt_sigma_plan_build(struct mt_sigma_program *program, uint32_t scan_from, struct mt_sigma_plan *plan)
 {
     struct batch batch = {.count = 0};
     if (plan->text_count == 0)
         return 0;
     int rc = batch_fill(program, plan, &batch);
     if (rc == 0)
-        rc = build_database(plan, &batch);
+        rc = build_database(scan_from, plan, &batch);
     batch_free(&batch);
     return rc != 0 ? rc : find_empties(program, plan);
 }

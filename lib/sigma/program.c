@@ -487,7 +487,7 @@ static int build_plans(struct builder *b, uint32_t field_count)
             rc = put_test(plan_of(p, b->tests[i]->field), b->tests[i]);
     }
     for (uint32_t i = 0; i < p->plan_count && rc == 0; i++)
-        rc = mt_sigma_plan_build(p, &p->plans[i]);
+        rc = mt_sigma_plan_build(p, b->sigma->scan_from, &p->plans[i]);
     return rc;
 }
 

@@ -117,7 +117,7 @@ int mt_sigma_eval_create(const struct mt_sigma *sigma, struct mt_sigma_eval **re
 /* --- matching.c: texts -------------------------------------------------------- */
 
 /* The database and what goes with it, from plan->texts. 0 or -ENOMEM. */
-int mt_sigma_plan_build(struct mt_sigma_program *program, struct mt_sigma_plan *plan);
+int mt_sigma_plan_build(struct mt_sigma_program *program, uint32_t scan_from, struct mt_sigma_plan *plan);
 void mt_sigma_plan_free(struct mt_sigma_plan *plan);
 uint64_t mt_sigma_exact_hash(struct mt_span text);
 pcre2_code *mt_sigma_regex_compile(struct mt_span regex, uint8_t flags, int *ret_error, size_t *ret_off);

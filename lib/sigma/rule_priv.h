@@ -219,6 +219,7 @@ struct mt_sigma {
     struct mt_sigma_memory memory;
     const struct mt_site *site;
     uint32_t evaluator_count;
+    uint32_t scan_from; /* as in the configuration */
     struct mt_sigma_loaded *first;
     struct mt_sigma_loaded **last;
     struct mt_sigma_loaded **all; /* by index */

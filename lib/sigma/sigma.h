@@ -58,6 +58,7 @@ struct mt_sigma_config {
     size_t path_count;
     const struct mt_site *site; /* what placeholders stand for */
     uint32_t evaluators;        /* how many threads will evaluate */
+    uint32_t scan_from;         /* a field with so many texts gets a database of Hyperscan; 0: 9 */
 };
 
 struct mt_sigma;

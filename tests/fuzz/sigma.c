@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct mt_site site = mt_site_default;
     site.local_domains = &domain;
     site.local_domain_count = 1;
-    const struct mt_sigma_config config = {.site = &site, .evaluators = 1};
+    const struct mt_sigma_config config = {.site = &site, .evaluators = 1, .scan_from = size % 2};
     struct mt_sigma *sigma;
 
     if (mt_sigma_load_text(&config, "fuzz", mt_span(data, size), &sigma) != 0)

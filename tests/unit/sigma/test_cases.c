@@ -13,6 +13,7 @@
 struct table {
     char rule[8192];
     char where[64];
+    uint32_t scan_from; /* 1: all texts by Hyperscan */
     struct mt_sigma *sigma;
     uint32_t cases;
     uint32_t wrong;
@@ -44,7 +45,7 @@ static const struct mt_site *site(void)
 
 static void load(struct table *table, const char *category, const char *detection)
 {
-    const struct mt_sigma_config config = {.site = site(), .evaluators = 1};
+    const struct mt_sigma_config config = {.site = site(), .evaluators = 1, .scan_from = table->scan_from};
     snprintf(table->rule, sizeof(table->rule),
              "title: t\nlogsource: {product: mailtap, service: smtp, category: %s}\ndetection:\n%s", category,
              detection);
@@ -77,15 +78,15 @@ static void check(struct table *table, const char *line)
     }
 }
 
-static void every_case_of_the_table_comes_out_as_written(void **state)
+static void check_all(uint32_t scan_from)
 {
-    (void)state;
     static struct table table;
     static char detection[4096];
     char category[32] = "";
     char line[4096];
     unsigned number = 0;
     bool is_rule = false;
+    table = (struct table){.scan_from = scan_from};
     FILE *file = fopen(MT_SOURCE_ROOT "/tests/unit/sigma/cases.txt", "r");
     assert_non_null(file);
     while (fgets(line, sizeof(line), file)) {
@@ -117,10 +118,23 @@ static void every_case_of_the_table_comes_out_as_written(void **state)
     assert_true(table.cases >= 200);
 }
 
+static void every_case_of_the_table_comes_out_as_written(void **state)
+{
+    (void)state;
+    check_all(0);
+}
+
+static void every_case_comes_out_the_same_with_all_texts_in_databases(void **state)
+{
+    (void)state;
+    check_all(1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_of_the_table_comes_out_as_written),
+        cmocka_unit_test(every_case_comes_out_the_same_with_all_texts_in_databases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
