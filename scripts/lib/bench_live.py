@@ -137,7 +137,7 @@ class Mailtap(Receiver):
         self.stats_path = os.path.join(folder, "stats")
 
     def argv(self):
-        return [self.mailtap, "live", "--quiet", "--port", self.device(), "--cores", RECEIVER_CORE, "--sessions",
+        return [self.mailtap, "live", "--quiet", "--no-shipped-rules", "--port", self.device(), "--cores", RECEIVER_CORE, "--sessions",
                 self.sessions, "--alerts", "/dev/null", "--stats", self.stats_path, *self.extra]
 
     def stats(self):
