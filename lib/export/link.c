@@ -6,7 +6,6 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,8 +54,7 @@ void mt_link_close(struct mt_link *link)
 void mt_link_fini(struct mt_link *link)
 {
     mt_link_close(link);
-    SSL_CTX_free(link->tls);
-    link->tls = NULL;
+    mt_link_tls_fini(link);
     mt_lookup_end(link->lookup);
     link->lookup = NULL;
 }
@@ -174,7 +172,7 @@ static ssize_t write_some(struct mt_link *link, struct mt_span bytes, short *ret
                           size_t size)
 {
     *ret_events = POLLOUT;
-    if (link->session != NULL)
+    if (link->tls != NULL)
         return mt_link_tls_write(link, bytes, ret_events, ret_reason, size);
     ssize_t n = send(link->fd, bytes.ptr, bytes.size, MSG_NOSIGNAL);
     return n < 0 ? -errno : n;
@@ -188,7 +186,7 @@ static int look_at_peer(struct mt_link *link, char *ret_reason, size_t size)
     ssize_t n;
 
     do {
-        if (link->session != NULL) {
+        if (link->tls != NULL) {
             n = mt_link_tls_read(link, scratch, sizeof(scratch), ret_reason, size);
         } else {
             n = recv(link->fd, scratch, sizeof(scratch), MSG_DONTWAIT);

@@ -10,14 +10,13 @@
 #include "export/lookup_priv.h"
 #include "export/target_priv.h"
 
-#include <openssl/types.h>
+struct mt_link_tls;
 
 struct mt_link {
     const struct mt_output_config *config;
     const struct mt_target_hooks *hooks;
-    int fd; /* -1: closed */
-    SSL_CTX *tls;
-    SSL *session;
+    int fd;                   /* -1: closed */
+    struct mt_link_tls *tls;  /* NULL: none is wanted */
     struct mt_lookup *lookup; /* a name that is still being looked up */
     char host[256];
     char port[8];
@@ -45,6 +44,7 @@ int mt_link_confirm(struct mt_link *link, char *ret_reason, size_t reason_size);
 
 /* The TLS part (export/link_tls.c). */
 int mt_link_tls_init(struct mt_link *link, char *ret_reason, size_t reason_size);
+void mt_link_tls_fini(struct mt_link *link);
 int mt_link_tls_open(struct mt_link *link, char *ret_reason, size_t reason_size);
 void mt_link_tls_close(struct mt_link *link);
 

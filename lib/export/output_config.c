@@ -370,10 +370,13 @@ int mt_output_config_has(const struct mt_output_config *config, const char *key,
     size_t end = ends_with(key, "_file") ? 5 : ends_with(key, "_env") ? 4 : 0;
     char bare[64];
 
+    *ret_reason = '\0';
     snprintf(bare, sizeof(bare), "%.*s", (int)mt_min_u64(size - end, sizeof(bare) - 1), key);
     if (find_key(config, key) != NULL || (end > 0 && is_secret(config, bare)) ||
-        (config->target == MT_TARGET_KAFKA && mt_target_kafka_has(key)))
+        (config->target == MT_TARGET_KAFKA && mt_target_kafka_has(key, ret_reason, reason_size)))
         return 0;
+    if (*ret_reason != '\0')
+        return -ELIBACC;
     return unknown_key(config, key, ret_reason, reason_size);
 }
 

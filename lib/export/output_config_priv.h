@@ -8,11 +8,12 @@
 #include "export/outputs.h"
 
 /* Does librdkafka know this property? If so and the value is not to its liking,
- * false with its sentence in ret_reason, which is empty otherwise. */
+ * or there is no librdkafka: false with a sentence in ret_reason, which is empty
+ * otherwise. */
 bool mt_target_kafka_knows(const char *name, const char *value, char *ret_reason, size_t reason_size);
 
 /* The same of a name alone. */
-bool mt_target_kafka_has(const char *name);
+bool mt_target_kafka_has(const char *name, char *ret_reason, size_t reason_size);
 
 /* Calls each with the name of every property that librdkafka has. */
 void mt_target_kafka_names(void (*each)(void *ctx, const char *name), void *ctx);

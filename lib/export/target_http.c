@@ -3,7 +3,9 @@
 #include "export/http_priv.h"
 
 #include "base/text.h"
+#include "late/late.h"
 
+#define CURL_DISABLE_TYPECHECK /* its macros know curl_easy_setopt by that name alone */
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
@@ -13,10 +15,24 @@
 
 #define EXCERPT_MAX 120
 
+struct calls {
+#define MT_LATE(name) __typeof__(name) *name;
+#include "export/curl.def"
+#undef MT_LATE
+};
+
+static const char *const call_names[] = {
+#define MT_LATE(name) #name,
+#include "export/curl.def"
+#undef MT_LATE
+};
+
 struct mt_target {
+    struct calls lib;
+    struct mt_json_calls json;
     const struct mt_output_config *config;
     const struct mt_target_hooks *hooks;
-    CURL *curl;
+    CURL *easy;
     struct curl_slist *headers;
     char *url;
     char host[256];
@@ -26,15 +42,10 @@ struct mt_target {
     struct mt_http_bytes reply;
 };
 
-static void init_curl(void)
-{
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static void destroy(struct mt_target *target)
 {
-    curl_easy_cleanup(target->curl);
-    curl_slist_free_all(target->headers);
+    target->lib.curl_easy_cleanup(target->easy);
+    target->lib.curl_slist_free_all(target->headers);
     free(target->url);
     free(target->body.ptr);
     free(target->packed.ptr);
@@ -72,7 +83,7 @@ static bool add_header(struct mt_target *target, const char *name, const char *s
 
     if (asprintf(&line, "%s: %s%s", name, scheme, value) < 0)
         return false;
-    struct curl_slist *grown = curl_slist_append(target->headers, line);
+    struct curl_slist *grown = target->lib.curl_slist_append(target->headers, line);
     explicit_bzero(line, strlen(line));
     free(line);
     if (grown == NULL)
@@ -141,16 +152,16 @@ static void set_tls(struct mt_target *target)
 {
     const struct mt_output_config *config = target->config;
 
-    curl_easy_setopt(target->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (config->ca != NULL)
-        curl_easy_setopt(target->curl, CURLOPT_CAINFO, config->ca);
+        target->lib.curl_easy_setopt(target->easy, CURLOPT_CAINFO, config->ca);
     if (config->cert != NULL) {
-        curl_easy_setopt(target->curl, CURLOPT_SSLCERT, config->cert);
-        curl_easy_setopt(target->curl, CURLOPT_SSLKEY, config->key);
+        target->lib.curl_easy_setopt(target->easy, CURLOPT_SSLCERT, config->cert);
+        target->lib.curl_easy_setopt(target->easy, CURLOPT_SSLKEY, config->key);
     }
     if (!config->verify) {
-        curl_easy_setopt(target->curl, CURLOPT_SSL_VERIFYPEER, 0L);
-        curl_easy_setopt(target->curl, CURLOPT_SSL_VERIFYHOST, 0L);
+        target->lib.curl_easy_setopt(target->easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        target->lib.curl_easy_setopt(target->easy, CURLOPT_SSL_VERIFYHOST, 0L);
     }
 }
 
@@ -159,46 +170,74 @@ static void set_options(struct mt_target *target)
     const struct mt_output_config *config = target->config;
     long seconds = (long)((config->timeout + 999999999) / 1000000000);
 
-    curl_easy_setopt(target->curl, CURLOPT_URL, target->url);
-    curl_easy_setopt(target->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(target->curl, CURLOPT_USERAGENT, "mailtap");
-    curl_easy_setopt(target->curl, CURLOPT_HTTPHEADER, target->headers);
-    curl_easy_setopt(target->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(target->curl, CURLOPT_ERRORBUFFER, target->error);
-    curl_easy_setopt(target->curl, CURLOPT_WRITEFUNCTION, on_reply);
-    curl_easy_setopt(target->curl, CURLOPT_WRITEDATA, target);
-    curl_easy_setopt(target->curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(target->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(target->curl, CURLOPT_XFERINFODATA, target);
-    curl_easy_setopt(target->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(config->timeout / 1000000));
-    curl_easy_setopt(target->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(target->curl, CURLOPT_LOW_SPEED_TIME, seconds);
-    curl_easy_setopt(target->curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_URL, target->url);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_USERAGENT, "mailtap");
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_HTTPHEADER, target->headers);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_NOSIGNAL, 1L);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_ERRORBUFFER, target->error);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_WRITEFUNCTION, on_reply);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_WRITEDATA, target);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_NOPROGRESS, 0L);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_XFERINFODATA, target);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(config->timeout / 1000000));
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_LOW_SPEED_TIME, seconds);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_TCP_KEEPALIVE, 1L);
     if (config->user != NULL) {
-        curl_easy_setopt(target->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-        curl_easy_setopt(target->curl, CURLOPT_USERNAME, config->user);
-        curl_easy_setopt(target->curl, CURLOPT_PASSWORD, config->password == NULL ? "" : config->password);
+        target->lib.curl_easy_setopt(target->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        target->lib.curl_easy_setopt(target->easy, CURLOPT_USERNAME, config->user);
+        target->lib.curl_easy_setopt(target->easy, CURLOPT_PASSWORD,
+                                     config->password == NULL ? "" : config->password);
     }
     set_tls(target);
+}
+
+/* It only counts after the first time, but not every build of it has a lock. */
+static void init_curl(const struct calls *lib)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+    pthread_mutex_lock(&lock);
+    (void)lib->curl_global_init(CURL_GLOBAL_DEFAULT);
+    pthread_mutex_unlock(&lock);
+}
+
+static int load(const struct mt_output_config *config, struct mt_target *target, char *ret_reason,
+                size_t reason_size)
+{
+    bool reads_replies = config->target == MT_TARGET_ELASTICSEARCH || config->target == MT_TARGET_SPLUNK;
+    int error = mt_late_load(MT_LATE_CURL, call_names, MT_ARRAY_COUNT(call_names), &target->lib, ret_reason,
+                             reason_size);
+
+    if (error == 0 && reads_replies)
+        error = mt_json_load(&target->json, ret_reason, reason_size);
+    if (error == 0)
+        init_curl(&target->lib);
+    return error;
 }
 
 static int create(const struct mt_output_config *config, const struct mt_target_hooks *hooks,
                   char *ret_reason, size_t reason_size, struct mt_target **ret_target)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct mt_target *target = calloc(1, sizeof(*target));
+    int error = target == NULL ? 0 : load(config, target, ret_reason, reason_size);
 
-    pthread_once(&once, init_curl);
+    if (error != 0) {
+        free(target);
+        return error;
+    }
     if (target != NULL) {
         target->config = config;
         target->hooks = hooks;
-        target->curl = curl_easy_init();
+        target->easy = target->lib.curl_easy_init();
         target->url = make_url(config);
         if (config->host != NULL)
             snprintf(target->host, sizeof(target->host), "%s", config->host);
         else
             (void)gethostname(target->host, sizeof(target->host) - 1);
-        if (target->curl != NULL && target->url != NULL && add_headers(target)) {
+        if (target->easy != NULL && target->url != NULL && add_headers(target)) {
             set_options(target);
             *ret_target = target;
             return 0;
@@ -224,17 +263,18 @@ static int post(struct mt_target *target, const struct mt_http_bytes *body, long
 {
     target->reply.size = 0;
     target->error[0] = '\0';
-    curl_easy_setopt(target->curl, CURLOPT_POSTFIELDS, body->ptr);
-    curl_easy_setopt(target->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
-    CURLcode code = curl_easy_perform(target->curl);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_POSTFIELDS, body->ptr);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
+    CURLcode code = target->lib.curl_easy_perform(target->easy);
     if (code == CURLE_OK) {
-        curl_easy_getinfo(target->curl, CURLINFO_RESPONSE_CODE, ret_status);
+        target->lib.curl_easy_getinfo(target->easy, CURLINFO_RESPONSE_CODE, ret_status);
         return 0;
     }
     if (code == CURLE_ABORTED_BY_CALLBACK)
         snprintf(ret_reason, size, "there was no time left for it");
     else
-        snprintf(ret_reason, size, "%s", target->error[0] != '\0' ? target->error : curl_easy_strerror(code));
+        snprintf(ret_reason, size, "%s",
+                 target->error[0] != '\0' ? target->error : target->lib.curl_easy_strerror(code));
     return -EIO;
 }
 
@@ -248,7 +288,7 @@ static bool set_batch_url(struct mt_target *target, const struct mt_batch *batch
     if (asprintf(&url, "%s&insert_deduplication_token=%016llx", target->url,
                  (unsigned long long)mt_http_batch_hash(batch, from, to)) < 0)
         return false;
-    curl_easy_setopt(target->curl, CURLOPT_URL, url);
+    target->lib.curl_easy_setopt(target->easy, CURLOPT_URL, url);
     free(url);
     return true;
 }
@@ -272,7 +312,7 @@ static int try_later(struct mt_target *target, struct mt_batch *batch, long stat
     char excerpt[EXCERPT_MAX + 4];
     curl_off_t seconds = 0;
 
-    curl_easy_getinfo(target->curl, CURLINFO_RETRY_AFTER, &seconds);
+    target->lib.curl_easy_getinfo(target->easy, CURLINFO_RETRY_AFTER, &seconds);
     batch->wait_ns = seconds > 0 ? (uint64_t)mt_min_u64((uint64_t)seconds, 86400) * UINT64_C(1000000000) : 0;
     put_excerpt(target, excerpt, sizeof(excerpt));
     snprintf(batch->reason, sizeof(batch->reason), "the receiver answers with status %ld%s", status, excerpt);
@@ -295,7 +335,8 @@ static int find_refused(struct mt_target *target, struct mt_batch *batch, size_t
     char reason[MT_REASON_MAX];
     char excerpt[EXCERPT_MAX + 4];
     struct mt_span reply = mt_span(target->reply.ptr, target->reply.size);
-    size_t culprit = to - from == 1 ? from : mt_http_culprit(target->config, batch, from, to, reply);
+    size_t culprit =
+        to - from == 1 ? from : mt_http_culprit(&target->json, target->config, batch, from, to, reply);
 
     if (culprit == to)
         return send_halves(target, batch, from, to);
@@ -322,7 +363,7 @@ static int send_range(struct mt_target *target, struct mt_batch *batch, size_t f
     if (error != 0)
         return error;
     if (status >= 200 && status < 300)
-        return mt_http_judge(target->config, target->hooks, batch, from, to,
+        return mt_http_judge(&target->json, target->config, target->hooks, batch, from, to,
                              mt_span(target->reply.ptr, target->reply.size));
     return is_refusal(status) ? find_refused(target, batch, from, to, status)
                               : try_later(target, batch, status);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "export/clock_priv.h"
 #include "export/output_config_priv.h"
+#include "late/late.h"
 
 #include <errno.h>
 #include <librdkafka/rdkafka.h>
@@ -14,7 +15,20 @@
 #define POLL_MS 20
 #define PURGE_MS 1000
 
+struct calls {
+#define MT_LATE(name) __typeof__(name) *name;
+#include "export/rdkafka.def"
+#undef MT_LATE
+};
+
+static const char *const call_names[] = {
+#define MT_LATE(name) #name,
+#include "export/rdkafka.def"
+#undef MT_LATE
+};
+
 struct mt_target {
+    struct calls lib;
     const struct mt_output_config *config;
     const struct mt_target_hooks *hooks;
     char *brokers;
@@ -25,39 +39,57 @@ struct mt_target {
     char error[MT_REASON_MAX];
 };
 
+static int load(struct calls *ret_lib, char *ret_reason, size_t reason_size)
+{
+    return mt_late_load(MT_LATE_RDKAFKA, call_names, MT_ARRAY_COUNT(call_names), ret_lib, ret_reason,
+                        reason_size);
+}
+
 bool mt_target_kafka_knows(const char *name, const char *value, char *ret_reason, size_t reason_size)
 {
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct calls lib;
     char why[256] = "";
 
+    if (load(&lib, ret_reason, reason_size) != 0)
+        return false;
+    rd_kafka_conf_t *conf = lib.rd_kafka_conf_new();
     *ret_reason = '\0';
-    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, why, sizeof(why));
-    rd_kafka_conf_destroy(conf);
+    rd_kafka_conf_res_t result = lib.rd_kafka_conf_set(conf, name, value, why, sizeof(why));
+    lib.rd_kafka_conf_destroy(conf);
     if (result == RD_KAFKA_CONF_INVALID)
         snprintf(ret_reason, reason_size, "%s", why);
     return result == RD_KAFKA_CONF_OK;
 }
 
-bool mt_target_kafka_has(const char *name)
+bool mt_target_kafka_has(const char *name, char *ret_reason, size_t reason_size)
 {
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct calls lib;
     char why[256];
-    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, "", why, sizeof(why));
 
-    rd_kafka_conf_destroy(conf);
+    if (load(&lib, ret_reason, reason_size) != 0)
+        return false;
+    *ret_reason = '\0';
+    rd_kafka_conf_t *conf = lib.rd_kafka_conf_new();
+    rd_kafka_conf_res_t result = lib.rd_kafka_conf_set(conf, name, "", why, sizeof(why));
+    lib.rd_kafka_conf_destroy(conf);
     return result != RD_KAFKA_CONF_UNKNOWN;
 }
 
 void mt_target_kafka_names(void (*each)(void *ctx, const char *name), void *ctx)
 {
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct calls lib;
+    char why[256];
     size_t count = 0;
-    const char **pairs = rd_kafka_conf_dump(conf, &count);
+
+    if (load(&lib, why, sizeof(why)) != 0)
+        return;
+    rd_kafka_conf_t *conf = lib.rd_kafka_conf_new();
+    const char **pairs = lib.rd_kafka_conf_dump(conf, &count);
 
     for (size_t i = 0; i + 1 < count; i += 2)
         each(ctx, pairs[i]);
-    rd_kafka_conf_dump_free(pairs, count);
-    rd_kafka_conf_destroy(conf);
+    lib.rd_kafka_conf_dump_free(pairs, count);
+    lib.rd_kafka_conf_destroy(conf);
 }
 
 static bool is_hopeless(rd_kafka_resp_err_t error)
@@ -73,12 +105,12 @@ static void note_result(struct mt_target *target, size_t index, rd_kafka_resp_er
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
         batch->states[index] = MT_DOCUMENT_SENT;
     else if (is_hopeless(error))
-        target->hooks->refuse(target->hooks->ctx, batch, index, rd_kafka_err2str(error));
+        target->hooks->refuse(target->hooks->ctx, batch, index, target->lib.rd_kafka_err2str(error));
     else if (target->error[0] != '\0')
-        snprintf(batch->reason, sizeof(batch->reason), "%.100s (%.140s)", rd_kafka_err2str(error),
+        snprintf(batch->reason, sizeof(batch->reason), "%.100s (%.140s)", target->lib.rd_kafka_err2str(error),
                  target->error);
     else
-        snprintf(batch->reason, sizeof(batch->reason), "%s", rd_kafka_err2str(error));
+        snprintf(batch->reason, sizeof(batch->reason), "%s", target->lib.rd_kafka_err2str(error));
 }
 
 static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
@@ -107,9 +139,11 @@ static void on_log(const rd_kafka_t *producer, int level, const char *facility, 
     mt_log(MT_LOG_DEBUG, "kafka: %s: %s", facility, text);
 }
 
-static int set(rd_kafka_conf_t *conf, const char *name, const char *value, char *ret_reason, size_t size)
+static int set(const struct mt_target *target, rd_kafka_conf_t *conf, const char *name, const char *value,
+               char *ret_reason, size_t size)
 {
-    return rd_kafka_conf_set(conf, name, value, ret_reason, size) == RD_KAFKA_CONF_OK ? 0 : -EINVAL;
+    return target->lib.rd_kafka_conf_set(conf, name, value, ret_reason, size) == RD_KAFKA_CONF_OK ? 0
+                                                                                                  : -EINVAL;
 }
 
 static int set_own(struct mt_target *target, rd_kafka_conf_t *conf, char *ret_reason, size_t size)
@@ -118,19 +152,20 @@ static int set_own(struct mt_target *target, rd_kafka_conf_t *conf, char *ret_re
 
     snprintf(timeout, sizeof(timeout), "%llu",
              (unsigned long long)mt_max_u64(target->config->timeout / 1000000, 1000));
-    int error = set(conf, "bootstrap.servers", target->brokers, ret_reason, size);
+    int error = set(target, conf, "bootstrap.servers", target->brokers, ret_reason, size);
     if (error == 0)
-        error = set(conf, "client.id", "mailtap", ret_reason, size);
+        error = set(target, conf, "client.id", "mailtap", ret_reason, size);
     if (error == 0)
-        error = set(conf, "enable.idempotence", "true", ret_reason, size);
+        error = set(target, conf, "enable.idempotence", "true", ret_reason, size);
     if (error == 0)
-        error = set(conf, "message.timeout.ms", timeout, ret_reason, size);
+        error = set(target, conf, "message.timeout.ms", timeout, ret_reason, size);
     return error;
 }
 
-static int set_properties(const struct mt_output_list *properties, rd_kafka_conf_t *conf, char *ret_reason,
+static int set_properties(const struct mt_target *target, rd_kafka_conf_t *conf, char *ret_reason,
                           size_t size)
 {
+    const struct mt_output_list *properties = &target->config->properties;
     int error = 0;
 
     for (uint32_t i = 0; i < properties->count && error == 0; i++) {
@@ -141,36 +176,36 @@ static int set_properties(const struct mt_output_list *properties, rd_kafka_conf
             return -EINVAL;
         }
         snprintf(name, sizeof(name), "%.*s", (int)(equals - properties->items[i]), properties->items[i]);
-        error = set(conf, name, equals + 1, ret_reason, size);
+        error = set(target, conf, name, equals + 1, ret_reason, size);
     }
     return error;
 }
 
 static int open_producer(struct mt_target *target, char *ret_reason, size_t size)
 {
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_t *conf = target->lib.rd_kafka_conf_new();
     int error = set_own(target, conf, ret_reason, size);
 
-    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    rd_kafka_conf_set_log_cb(conf, on_log);
-    rd_kafka_conf_set_opaque(conf, target);
+    target->lib.rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    target->lib.rd_kafka_conf_set_error_cb(conf, on_error);
+    target->lib.rd_kafka_conf_set_log_cb(conf, on_log);
+    target->lib.rd_kafka_conf_set_opaque(conf, target);
     if (error == 0)
-        error = set_properties(&target->config->properties, conf, ret_reason, size);
+        error = set_properties(target, conf, ret_reason, size);
     if (error == 0) {
-        target->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, ret_reason, size);
+        target->producer = target->lib.rd_kafka_new(RD_KAFKA_PRODUCER, conf, ret_reason, size);
         if (target->producer != NULL)
             return 0; /* it owns conf now */
         error = -EINVAL;
     }
-    rd_kafka_conf_destroy(conf);
+    target->lib.rd_kafka_conf_destroy(conf);
     return error;
 }
 
 static void close_producer(struct mt_target *target)
 {
     if (target->producer != NULL)
-        rd_kafka_destroy(target->producer);
+        target->lib.rd_kafka_destroy(target->producer);
     target->producer = NULL;
 }
 
@@ -196,7 +231,9 @@ static int create(const struct mt_output_config *config, const struct mt_target_
     target->hooks = hooks;
     target->topic = slash + 1;
     target->brokers = strndup(config->address, (size_t)(slash - config->address));
-    int error = target->brokers == NULL ? -ENOMEM : open_producer(target, ret_reason, reason_size);
+    int error = load(&target->lib, ret_reason, reason_size);
+    if (error == 0)
+        error = target->brokers == NULL ? -ENOMEM : open_producer(target, ret_reason, reason_size);
     if (error != 0) {
         destroy(target);
         return error;
@@ -209,7 +246,7 @@ static rd_kafka_resp_err_t produce(struct mt_target *target, const struct mt_doc
 {
     int64_t ms = (int64_t)(document->time / 1000000);
 
-    return rd_kafka_producev(
+    return target->lib.rd_kafka_producev(
         target->producer, RD_KAFKA_V_TOPIC(target->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)document->text.ptr, document->text.size),
         RD_KAFKA_V_KEY((void *)(uintptr_t)document->key.ptr, document->key.size), RD_KAFKA_V_TIMESTAMP(ms),
@@ -222,7 +259,7 @@ static void produce_all(struct mt_target *target, struct mt_batch *batch)
     for (size_t i = 0; i < batch->count && !mt_target_is_over(target->hooks); i++) {
         rd_kafka_resp_err_t error = produce(target, &batch->documents[i], i);
         while (error == RD_KAFKA_RESP_ERR__QUEUE_FULL && !mt_target_is_over(target->hooks)) {
-            rd_kafka_poll(target->producer, POLL_MS);
+            target->lib.rd_kafka_poll(target->producer, POLL_MS);
             error = produce(target, &batch->documents[i], i);
         }
         if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -235,14 +272,14 @@ static void produce_all(struct mt_target *target, struct mt_batch *batch)
 static void wait_for_reports(struct mt_target *target)
 {
     while (target->waiting > 0 && !mt_target_is_over(target->hooks))
-        rd_kafka_poll(target->producer, POLL_MS);
+        target->lib.rd_kafka_poll(target->producer, POLL_MS);
     if (target->waiting == 0)
         return;
     /* time is up: reports come at once now */
-    rd_kafka_purge(target->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    target->lib.rd_kafka_purge(target->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     uint64_t deadline = mt_clock_steady() + PURGE_MS * UINT64_C(1000000);
     while (target->waiting > 0 && mt_clock_steady() < deadline)
-        rd_kafka_poll(target->producer, POLL_MS);
+        target->lib.rd_kafka_poll(target->producer, POLL_MS);
 }
 
 static int send_batch(struct mt_target *target, struct mt_batch *batch)
@@ -259,7 +296,7 @@ static int send_batch(struct mt_target *target, struct mt_batch *batch)
     target->waiting = 0;
     produce_all(target, batch);
     wait_for_reports(target);
-    if (target->waiting > 0 || rd_kafka_fatal_error(target->producer, why, sizeof(why)) != 0)
+    if (target->waiting > 0 || target->lib.rd_kafka_fatal_error(target->producer, why, sizeof(why)) != 0)
         close_producer(target); /* a producer that has failed for good says so and is followed by another */
     target->batch = NULL;
     for (size_t i = 0; i < batch->count; i++)
@@ -275,27 +312,28 @@ static int send_batch(struct mt_target *target, struct mt_batch *batch)
 static void tick(struct mt_target *target)
 {
     if (target->producer != NULL)
-        rd_kafka_poll(target->producer, 0);
+        target->lib.rd_kafka_poll(target->producer, 0);
 }
 
 static int check(struct mt_target *target, char *ret_reason, size_t reason_size)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(target->producer, target->topic, NULL);
-    rd_kafka_resp_err_t error = topic == NULL ? rd_kafka_last_error()
-                                              : rd_kafka_metadata(target->producer, 0, topic, &metadata,
-                                                                  (int)(target->config->timeout / 1000000));
+    rd_kafka_topic_t *topic = target->lib.rd_kafka_topic_new(target->producer, target->topic, NULL);
+    rd_kafka_resp_err_t error = topic == NULL
+                                    ? target->lib.rd_kafka_last_error()
+                                    : target->lib.rd_kafka_metadata(target->producer, 0, topic, &metadata,
+                                                                    (int)(target->config->timeout / 1000000));
 
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata != NULL && metadata->topic_cnt == 1)
         error = metadata->topics[0].err;
     if (metadata != NULL)
-        rd_kafka_metadata_destroy(metadata);
+        target->lib.rd_kafka_metadata_destroy(metadata);
     if (topic != NULL)
-        rd_kafka_topic_destroy(topic);
-    rd_kafka_poll(target->producer, 0);
+        target->lib.rd_kafka_topic_destroy(topic);
+    target->lib.rd_kafka_poll(target->producer, 0);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
         return 0;
-    snprintf(ret_reason, reason_size, "%.100s%s%.140s", rd_kafka_err2str(error),
+    snprintf(ret_reason, reason_size, "%.100s%s%.140s", target->lib.rd_kafka_err2str(error),
              target->error[0] != '\0' ? ": " : "", target->error);
     return -EHOSTUNREACH;
 }

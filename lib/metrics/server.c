@@ -1,6 +1,7 @@
 #include "metrics/server.h"
 
 #include "base/compiler.h"
+#include "late/late.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -25,6 +26,18 @@
 #define TURN_MS 1000
 #define ADDRESS_MAX 128
 
+struct calls {
+#define MT_LATE(name) __typeof__(name) *name;
+#include "metrics/microhttpd.def"
+#undef MT_LATE
+};
+
+static const char *const call_names[] = {
+#define MT_LATE(name) #name,
+#include "metrics/microhttpd.def"
+#undef MT_LATE
+};
+
 struct client {
     int fd; /* -1: a free place */
     uint64_t since;
@@ -32,6 +45,7 @@ struct client {
 };
 
 struct mt_metrics_server {
+    struct calls lib;
     struct MHD_Daemon *daemon;
     mt_metrics_answer *answer;
     void *ctx;
@@ -188,7 +202,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **p
         return;
     }
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        server->lib.MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     for (size_t i = 0; info != NULL && i < MT_ARRAY_COUNT(server->clients); i++) {
         client = &server->clients[i];
         if (client->fd >= 0)
@@ -239,33 +253,33 @@ static void close_oldest(struct mt_metrics_server *server)
 
 /* --- requests ---------------------------------------------------------------- */
 
-static enum MHD_Result reply_with(struct MHD_Connection *connection, const struct mt_metrics_reply *reply,
-                                  const char *allowed)
+static enum MHD_Result reply_with(const struct calls *lib, struct MHD_Connection *connection,
+                                  const struct mt_metrics_reply *reply, const char *allowed)
 {
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_MUST_FREE);
+        lib->MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {
         free(reply->body);
         return MHD_NO;
     }
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    (void)lib->MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
+    (void)lib->MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    (void)lib->MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (allowed != NULL)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allowed);
-    enum MHD_Result result = MHD_queue_response(connection, reply->status, response);
-    MHD_destroy_response(response);
+        (void)lib->MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allowed);
+    enum MHD_Result result = lib->MHD_queue_response(connection, reply->status, response);
+    lib->MHD_destroy_response(response);
     return result;
 }
 
-static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status, const char *text,
-                              const char *allowed)
+static enum MHD_Result refuse(const struct calls *lib, struct MHD_Connection *connection, unsigned status,
+                              const char *text, const char *allowed)
 {
     struct mt_metrics_reply reply = {
         .status = status, .type = "text/plain; charset=utf-8", .body = strdup(text)};
 
     reply.size = reply.body != NULL ? strlen(reply.body) : 0;
-    return reply.body != NULL ? reply_with(connection, &reply, allowed) : MHD_NO;
+    return reply.body != NULL ? reply_with(lib, connection, &reply, allowed) : MHD_NO;
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
@@ -280,13 +294,15 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     (void)upload_size;
     (void)place;
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD are understood here.\n",
-                      "GET, HEAD");
+        return refuse(&server->lib, connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+                      "Only GET and HEAD are understood here.\n", "GET, HEAD");
     if (!server->answer(server->ctx, url, &reply))
-        return refuse(connection, MHD_HTTP_NOT_FOUND, "There is /metrics, /health and /ready.\n", NULL);
+        return refuse(&server->lib, connection, MHD_HTTP_NOT_FOUND,
+                      "There is /metrics, /health and /ready.\n", NULL);
     if (reply.body == NULL)
-        return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "There is no memory for an answer.\n", NULL);
-    return reply_with(connection, &reply, NULL);
+        return refuse(&server->lib, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                      "There is no memory for an answer.\n", NULL);
+    return reply_with(&server->lib, connection, &reply, NULL);
 }
 
 /* --- the thread -------------------------------------------------------------- */
@@ -295,7 +311,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 static void *serve(void *arg)
 {
     struct mt_metrics_server *server = arg;
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    const union MHD_DaemonInfo *info =
+        server->lib.MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     struct pollfd wait[] = {
         {.fd = server->stop_fd, .events = POLLIN},
         {.fd = info->epoll_fd, .events = POLLIN},
@@ -304,10 +321,10 @@ static void *serve(void *arg)
     while ((wait[0].revents & POLLIN) == 0) {
         MHD_UNSIGNED_LONG_LONG library = TURN_MS;
         int turn = TURN_MS;
-        if (MHD_get_timeout(server->daemon, &library) == MHD_YES && library < TURN_MS)
+        if (server->lib.MHD_get_timeout(server->daemon, &library) == MHD_YES && library < TURN_MS)
             turn = (int)library;
         (void)poll(wait, MT_ARRAY_COUNT(wait), turn);
-        (void)MHD_run(server->daemon);
+        (void)server->lib.MHD_run(server->daemon);
         close_late(server);
         close_oldest(server);
     }
@@ -327,12 +344,12 @@ static int start(struct mt_metrics_server *server)
     server->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (server->stop_fd < 0)
         return -errno;
-    server->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
-                         MHD_OPTION_EXTERNAL_LOGGER, be_silent, NULL, MHD_OPTION_LISTEN_SOCKET, server->fd,
-                         MHD_OPTION_CONNECTION_LIMIT, LIBRARY_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-                         MT_METRICS_TIME_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX,
-                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+    server->daemon = server->lib.MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER,
+        be_silent, NULL, MHD_OPTION_LISTEN_SOCKET, server->fd, MHD_OPTION_CONNECTION_LIMIT,
+        LIBRARY_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, MT_METRICS_TIME_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+        MHD_OPTION_END);
     if (server->daemon == NULL)
         return -ENOMEM;
     server->fd = -1;
@@ -345,9 +362,16 @@ int mt_metrics_server_create(const char *address, mt_metrics_answer *answer, voi
                              size_t reason_size, struct mt_metrics_server **ret_server)
 {
     struct addrinfo *list;
+    struct calls lib;
     int rc = resolve(address, ret_reason, reason_size, &list);
     if (rc != 0)
         return rc;
+    rc = mt_late_load(MT_LATE_MICROHTTPD, call_names, MT_ARRAY_COUNT(call_names), &lib, ret_reason,
+                      reason_size);
+    if (rc != 0) {
+        freeaddrinfo(list);
+        return rc;
+    }
     struct mt_metrics_server *server = calloc(1, sizeof(*server));
     int fd = server != NULL ? listen_at(list) : -ENOMEM;
     freeaddrinfo(list);
@@ -356,6 +380,7 @@ int mt_metrics_server_create(const char *address, mt_metrics_answer *answer, voi
         free(server);
         return fd == -EINVAL ? -EIO : fd;
     }
+    server->lib = lib;
     server->fd = fd;
     server->stop_fd = -1;
     server->answer = answer;
@@ -385,7 +410,7 @@ void mt_metrics_server_destroy(struct mt_metrics_server *server)
         pthread_join(server->thread, NULL);
     }
     if (server->daemon != NULL)
-        MHD_stop_daemon(server->daemon);
+        server->lib.MHD_stop_daemon(server->daemon);
     if (server->fd >= 0)
         close(server->fd);
     if (server->stop_fd >= 0)
