@@ -209,6 +209,70 @@ static inline bool use_avx2(size_t count)
     return count >= 32 && __builtin_cpu_supports("avx2");
 }
 
+/* count below 16, at the low end of a vector: by loads that overlap, or meet. */
+ALWAYS_INLINE __m128i load_few(const uint8_t *p, size_t count)
+{
+    uint64_t low = 0, high = 0;
+    uint32_t first, last;
+
+    if (count >= 8) {
+        memcpy(&low, p, sizeof(low));
+        memcpy(&high, p + count - 8, sizeof(high));
+        high = high >> 8 >> (8 * (15 - count));
+    } else if (count >= 4) {
+        memcpy(&first, p, sizeof(first));
+        memcpy(&last, p + count - 4, sizeof(last));
+        low = first | (uint64_t)last << (8 * (count - 4));
+    } else if (count > 0) {
+        low =
+            p[0] | (uint64_t)p[count / 2] << (8 * (count / 2)) | (uint64_t)p[count - 1] << (8 * (count - 1));
+    }
+    return _mm_set_epi64x((long long)high, (long long)low);
+}
+
+/* As signed numbers, bytes above 127 are below 0x20 as well. */
+ALWAYS_INLINE uint32_t mask_odd(__m128i v)
+{
+    __m128i is_low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(is_low, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))));
+}
+
+/* Lines are short: most end in the first or second vector. */
+static size_t search_odd(const uint8_t *p, size_t count)
+{
+    size_t at = 0;
+
+    for (; at + 16 <= count; at += 16) {
+        uint32_t mask = mask_odd(_mm_loadu_si128((const __m128i *)(p + at)));
+        if (mask)
+            return at + (size_t)__builtin_ctz(mask);
+    }
+    size_t few = count - at;
+    uint32_t mask = mask_odd(load_few(p + at, few)) & ((1u << few) - 1);
+    return mask ? at + (size_t)__builtin_ctz(mask) : count;
+}
+
+ALWAYS_INLINE uint32_t mask_letters(__m128i v, uint8_t a, uint8_t b)
+{
+    __m128i small = _mm_or_si128(v, _mm_set1_epi8(0x20));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(small, _mm_set1_epi8((char)a)),
+                                                    _mm_cmpeq_epi8(small, _mm_set1_epi8((char)b))));
+}
+
+static size_t search_letters(const uint8_t *p, size_t count, uint8_t a, uint8_t b)
+{
+    size_t at = 0;
+
+    for (; at + 16 <= count; at += 16) {
+        uint32_t mask = mask_letters(_mm_loadu_si128((const __m128i *)(p + at)), a, b);
+        if (mask)
+            return at + (size_t)__builtin_ctz(mask);
+    }
+    size_t few = count - at;
+    uint32_t mask = mask_letters(load_few(p + at, few), a, b) & ((1u << few) - 1);
+    return mask ? at + (size_t)__builtin_ctz(mask) : count;
+}
+
 static size_t search_byte(const uint8_t *p, size_t count, uint8_t byte)
 {
     return use_avx2(count) ? byte_avx2(p, count, byte) : scan_sse2(p, count, QUESTION_BYTE, byte);
@@ -235,6 +299,24 @@ static size_t search_json(const uint8_t *p, size_t count)
 }
 
 #else
+
+static size_t search_odd(const uint8_t *p, size_t count)
+{
+    size_t at = 0;
+
+    while (at < count && p[at] >= 0x20 && p[at] < 0x7f)
+        at++;
+    return at;
+}
+
+static size_t search_letters(const uint8_t *p, size_t count, uint8_t a, uint8_t b)
+{
+    size_t at = 0;
+
+    while (at < count && (p[at] | 0x20) != a && (p[at] | 0x20) != b)
+        at++;
+    return at;
+}
 
 static size_t search_byte(const uint8_t *p, size_t count, uint8_t byte)
 {
@@ -266,6 +348,20 @@ static size_t search_json(const uint8_t *p, size_t count)
 size_t mt_scan_byte(struct mt_span s, uint8_t byte)
 {
     return s.size == 0 ? 0 : search_byte(s.ptr, s.size, byte);
+}
+
+size_t mt_scan_line(struct mt_span s, bool *ret_is_odd)
+{
+    size_t first = s.size == 0 ? 0 : search_odd(s.ptr, s.size);
+    size_t end = first < s.size && s.ptr[first] == '\r' ? first + 1 : first;
+
+    *ret_is_odd = end < s.size && s.ptr[end] != '\n';
+    return *ret_is_odd ? first + mt_scan_byte(mt_span_from(s, first), '\n') : end;
+}
+
+size_t mt_scan_letters(struct mt_span s, uint8_t a, uint8_t b)
+{
+    return s.size == 0 ? 0 : search_letters(s.ptr, s.size, a, b);
 }
 
 size_t mt_scan_eol_dot(struct mt_span s)

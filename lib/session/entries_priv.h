@@ -170,10 +170,16 @@ struct mt_entry_proxy {
     uint8_t text[]; /* the argument */
 } MT_PACKED;
 
+/* mt_entry_rcpt.flags */
+enum {
+    MT_RCPT_TAINTED = 1 << 0,
+    MT_RCPT_PLAIN = 1 << 1, /* its path is (mt_smtp_path.is_plain) */
+};
+
 struct mt_entry_rcpt {
     struct mt_entry head;
-    uint8_t back; /* how many MAIL entries lie between it and its own */
-    uint8_t is_tainted;
+    uint8_t back;  /* how many MAIL entries lie between it and its own */
+    uint8_t flags; /* MT_RCPT_* */
     uint32_t reply;
     uint64_t time;
     struct mt_place place;
@@ -268,14 +274,20 @@ static inline unsigned mt_reply_class(uint32_t reply)
 /* "5.7.1"; nothing when the reply had no enhanced code. */
 static inline void mt_reply_put_enhanced(struct mt_buf *b, uint32_t reply)
 {
-    uint32_t class = reply >> 10 & 3;
+    uint32_t class = reply >> 10 & 3, subject = reply >> 12 & 0x3ff, detail = reply >> 22;
+    uint8_t text[5] = {(uint8_t)('0' + (class == 1 ? 2 : class + 2)), '.', (uint8_t)('0' + subject), '.',
+                       (uint8_t)('0' + detail)};
+
     if (class == 0)
         return;
-    mt_buf_put_u64(b, class == 1 ? 2 : class + 2);
+    if (MT_LIKELY(subject < 10 && detail < 10)) {
+        mt_buf_put(b, text, sizeof(text));
+        return;
+    }
+    mt_buf_put(b, text, 2);
+    mt_buf_put_u64(b, subject);
     mt_buf_put_byte(b, '.');
-    mt_buf_put_u64(b, reply >> 12 & 0x3ff);
-    mt_buf_put_byte(b, '.');
-    mt_buf_put_u64(b, reply >> 22);
+    mt_buf_put_u64(b, detail);
 }
 
 static inline struct mt_span mt_probe_argument(const struct mt_entry_probe *probe)

@@ -1,5 +1,6 @@
 /* What a recipient says about relaying (detections D1): the shapes that make a
  * server pass mail on to somebody else, and where that would go. */
+#include "base/scan.h"
 #include "session/parts_priv.h"
 
 /* The parts of a recipient that decide. */
@@ -67,6 +68,8 @@ static enum shape shape_of(const struct recipient *r, struct mt_span *ret_target
 
 bool mt_relay_is_route(const struct mt_smtp_path *path)
 {
+    if (MT_LIKELY(path->is_plain))
+        return false;
     struct recipient r = recipient_of(path);
     struct mt_span target;
     enum shape shape = shape_of(&r, &target);
@@ -74,29 +77,26 @@ bool mt_relay_is_route(const struct mt_smtp_path *path)
     return shape == SHAPE_ROUTE || shape == SHAPE_PERCENT || shape == SHAPE_BANG;
 }
 
-/* Does the word stand somewhere in text, off bytes before one of its letters? */
-static bool holds(struct mt_span text, const char *word, size_t off, uint8_t letter)
+static size_t next_letter(struct mt_span text, size_t off)
 {
-    size_t at = off;
+    return off + mt_scan_letters(mt_span_from(text, off), 'y', 'h');
+}
 
-    while (at < text.size) {
-        const uint8_t *hit = memchr(text.ptr + at, letter, text.size - at);
-        if (hit == NULL)
-            return false;
-        at = (size_t)(hit - text.ptr);
-        if (mt_span_istarts(mt_span_from(text, at - off), word))
-            return true;
-        at++;
-    }
-    return false;
+/* Does the word stand in text, so that `at` is its off-th byte? */
+static bool stands_at(struct mt_span text, size_t at, const char *word, size_t off)
+{
+    return at >= off && mt_span_istarts(mt_span_from(text, at - off), word);
 }
 
 /* "relay" or "authenticat", asked of every refusal: the letters y and h are rare
  * enough to look at only where they stand. */
 bool mt_relay_speaks_of(struct mt_span text)
 {
-    return holds(text, "relay", 4, 'y') || holds(text, "authenticat", 3, 'h') ||
-           holds(text, "relay", 4, 'Y') || holds(text, "authenticat", 3, 'H');
+    for (size_t at = next_letter(text, 0); at < text.size; at = next_letter(text, at + 1)) {
+        if (stands_at(text, at, "relay", 4) || stands_at(text, at, "authenticat", 3))
+            return true;
+    }
+    return false;
 }
 
 static bool is_literal(struct mt_span domain)
@@ -193,6 +193,10 @@ enum mt_relay_form mt_relay_form(const struct mt_run *run, const struct mt_entry
     *ret_target = mt_span_none();
     if (address.ptr == NULL)
         return MT_RELAY_NONE;
+    if (MT_LIKELY(rcpt->flags & MT_RCPT_PLAIN)) {
+        *ret_target = domain;
+        return form_of_sender(run, tx, domain);
+    }
     size_t route = route_size(address);
     size_t behind_local = domain.ptr != NULL ? domain.size + 1 : 0;
     struct recipient r = {.route = route > 0 ? mt_span_head(address, route) : mt_span_none(),

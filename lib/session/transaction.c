@@ -207,7 +207,9 @@ static struct mt_entry_rcpt *keep_rcpt(struct mt_run *run, const struct mt_smtp_
     }
     tx->kept++;
     entry->back = session->extra != NULL ? session->extra->back : 0;
-    entry->is_tainted = (session->flags & MT_S_RESYNC) != 0;
+    entry->flags = session->flags & MT_S_RESYNC ? MT_RCPT_TAINTED : 0;
+    bool is_plain = path != NULL && path->is_plain && entry->place.domain != MT_PLACE_NONE;
+    entry->flags |= is_plain ? MT_RCPT_PLAIN : 0;
     entry->time = run->mark->time;
     return entry;
 }
@@ -225,7 +227,7 @@ void mt_tx_rcpt(struct mt_run *run, const struct mt_smtp_command *command)
 
     struct mt_entry_mail *tx = session->tx;
     bool may_be_8bit = tx != NULL && (tx->flags & (MT_TX_SMTPUTF8 | MT_TX_ANONYMOUS));
-    if (!may_be_8bit && has_8bit(command->line))
+    if (MT_UNLIKELY(command->is_odd) && !may_be_8bit && has_8bit(command->line))
         mt_anomaly(run, MT_ANOMALY_EIGHT_BIT);
     if (tx == NULL) {
         mt_expect_push(run, MT_VERB_RCPT, NULL, 0, 0);
@@ -288,7 +290,7 @@ void mt_tx_rcpt_reply(struct mt_run *run, const struct mt_expect *expect, uint32
         struct mt_entry_rcpt *rcpt = expect->entry;
         struct mt_entry_mail *tx = tx_of(session, rcpt);
         rcpt->reply = reply;
-        rcpt->is_tainted |= (expect->flags & MT_EXPECT_TAINTED) != 0;
+        rcpt->flags |= expect->flags & MT_EXPECT_TAINTED ? MT_RCPT_TAINTED : 0;
         if (tx != NULL) {
             tx->flags |= verdict;
             mt_observe_rcpt(run, tx, rcpt, reply, line);

@@ -63,9 +63,7 @@ static void report_line(const struct mt_smtp_line *line, const struct mt_smtp_co
         events->anomaly(ctx, MT_ANOMALY_LINE_TOO_LONG);
     if (line->has_bare_lf)
         events->anomaly(ctx, MT_ANOMALY_BARE_LF);
-    /* What JSON must escape holds all bytes that are odd here, and of the
-     * others only the quote and the backslash. */
-    if (mt_scan_json_special(line->text) < line->text.size)
+    if (MT_UNLIKELY(line->is_odd))
         report_odd_bytes(line->text, command, events, ctx);
 }
 
@@ -95,8 +93,28 @@ static bool parse_chunk(struct mt_span argument, uint64_t *ret_size, bool *ret_i
     return true;
 }
 
+/* "VRFY name", as nearly all commands look: a known verb of four letters, one
+ * blank or the end behind it, and no blanks at the ends. */
+static bool split_plain(struct mt_span line, struct mt_smtp_command *ret_command)
+{
+    if (line.size < 4 || (line.size > 4 && (line.ptr[4] != ' ' || line.size == 5 || is_blank(line.ptr[5]) ||
+                                            is_blank(line.ptr[line.size - 1]))))
+        return false;
+    enum mt_smtp_verb verb = mt_smtp_verb_of_four(line.ptr);
+    *ret_command = (struct mt_smtp_command){
+        .verb = verb,
+        .line = line,
+        .word = mt_span_head(line, 4),
+        .argument = mt_span_from(line, 5),
+    };
+    return verb != MT_VERB_UNKNOWN;
+}
+
 static void split_command(struct mt_span line, struct mt_smtp_command *ret_command)
 {
+    if (MT_LIKELY(split_plain(line, ret_command)))
+        return;
+
     struct mt_span rest = mt_span_trim(line);
     size_t size = 0;
 
@@ -144,6 +162,7 @@ static void take_command(struct mt_smtp_client *client, const struct mt_smtp_lin
 
     split_command(line->text, &command);
     command.octets = (uint32_t)line->taken;
+    command.is_odd = line->is_odd;
     /* Of a line that was cut the marker LAST may be missing. */
     if (command.verb == MT_VERB_BDAT && !line->is_cut)
         command.chunk_valid = parse_chunk(command.argument, &command.chunk_size, &command.chunk_last);

@@ -35,6 +35,9 @@ enum {
     MT_CLIENT_LINES = 1 << 3,     /* every line of content is counted */
 };
 
+/* Of a word of four letters, any case; UNKNOWN for whatever else stands there. */
+enum mt_smtp_verb mt_smtp_verb_of_four(const uint8_t word[4]);
+
 /* Content of bytes, from its start to the end of content or of bytes; returns
  * how many were taken. */
 size_t mt_smtp_content_parse(struct mt_smtp_client *client, struct mt_span bytes,

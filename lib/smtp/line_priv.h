@@ -15,6 +15,7 @@ struct mt_smtp_line {
     bool is_cut;         /* over the limit: its end is yet to come */
     bool is_open;        /* forced: its end was not seen */
     bool has_bare_lf;
+    bool is_odd; /* text holds bytes that are no printable ASCII */
 };
 
 /* The line at the start of rest; false when its end is not there yet. Whether a
@@ -25,8 +26,9 @@ struct mt_smtp_line {
 static inline bool mt_smtp_line_next(struct mt_span rest, bool is_forced, struct mt_smtp_line *ret_line)
 {
     struct mt_span window = mt_span_head(rest, MT_SMTP_LINE_MAX);
-    size_t lf = mt_scan_byte(window, '\n');
-    struct mt_smtp_line line = {.text = mt_span_head(window, lf), .taken = lf};
+    bool is_odd;
+    size_t lf = mt_scan_line(window, &is_odd);
+    struct mt_smtp_line line = {.text = mt_span_head(window, lf), .taken = lf, .is_odd = is_odd};
 
     if (lf < window.size)
         line.taken++;

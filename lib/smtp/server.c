@@ -8,39 +8,40 @@ MT_STATIC_ASSERT(sizeof(struct mt_smtp_server) == 8, "sessions count on 8 bytes 
  * or bytes are missing. */
 #define SKIP_TO_LF 1
 
-static size_t digits(struct mt_span s, size_t off, size_t max, uint16_t *ret_value)
+/* Up to three digits at off. */
+static inline size_t digits(struct mt_span s, size_t off, uint16_t *ret_value)
 {
-    size_t count = 0;
-    unsigned value = 0;
+    unsigned value = 0, digit;
+    size_t at = off;
 
-    while (count < max && off + count < s.size && mt_ascii_is_digit(s.ptr[off + count]))
-        value = value * 10 + (unsigned)(s.ptr[off + count++] - '0');
+    for (; at < s.size && at < off + 3 && (digit = s.ptr[at] - (unsigned)'0') < 10; at++)
+        value = value * 10 + digit;
     *ret_value = (uint16_t)value;
-    return count;
+    return at - off;
 }
 
 /* class "." subject "." detail at the start of the text of a 2xx, 4xx or 5xx
  * reply of the same class; anything else is text (RFC 2034 §4). */
 static struct mt_smtp_enhanced parse_enhanced(struct mt_span text, uint16_t code)
 {
-    struct mt_smtp_enhanced enhanced = {0};
-    unsigned class = code / 100;
+    struct mt_smtp_enhanced none = {0};
     size_t at = 2;
 
-    if ((class != 2 && class != 4 && class != 5) || text.size < 5)
-        return enhanced;
-    if (text.ptr[0] != '0' + class || text.ptr[1] != '.')
-        return enhanced;
+    if (text.size < 5 || text.ptr[1] != '.' || text.ptr[0] != '0' + code / 100)
+        return none;
+    if (text.ptr[0] != '2' && text.ptr[0] != '4' && text.ptr[0] != '5')
+        return none;
     uint16_t subject, detail;
-    size_t count = digits(text, at, 3, &subject);
+    size_t count = digits(text, at, &subject);
     at += count;
     if (count == 0 || at == text.size || text.ptr[at] != '.')
-        return enhanced;
-    count = digits(text, ++at, 3, &detail);
+        return none;
+    count = digits(text, ++at, &detail);
     at += count;
     if (count == 0 || (at < text.size && text.ptr[at] != ' ' && text.ptr[at] != '\t'))
-        return enhanced;
-    return (struct mt_smtp_enhanced){.class = (uint8_t) class, .subject = subject, .detail = detail};
+        return none;
+    return (struct mt_smtp_enhanced){
+        .class = (uint8_t)(text.ptr[0] - '0'), .subject = subject, .detail = detail};
 }
 
 /* Three digits and a separator. False: no reply line. A tab is no separator by
@@ -49,7 +50,7 @@ static bool split_reply(struct mt_span line, struct mt_smtp_reply_line *ret_repl
 {
     uint16_t code;
 
-    if (digits(line, 0, 3, &code) < 3)
+    if (digits(line, 0, &code) < 3)
         return false;
     uint8_t separator = line.size > 3 ? line.ptr[3] : ' ';
     if (separator != ' ' && separator != '-' && separator != '\t')
@@ -73,7 +74,7 @@ static void report_line(const struct mt_smtp_line *line, const struct mt_smtp_se
         events->anomaly(ctx, MT_ANOMALY_LINE_TOO_LONG);
     if (line->has_bare_lf)
         events->anomaly(ctx, MT_ANOMALY_REPLY_BARE_LF);
-    if (mt_scan_byte(line->text, 0) < line->text.size)
+    if (MT_UNLIKELY(line->is_odd) && mt_scan_byte(line->text, 0) < line->text.size)
         events->anomaly(ctx, MT_ANOMALY_NUL_BYTE);
 }
 

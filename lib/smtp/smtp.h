@@ -94,6 +94,7 @@ struct mt_smtp_command {
     uint32_t octets;         /* of the line with its line end, as far as it is there */
     struct mt_span word;     /* the verb as it stood */
     struct mt_span argument; /* behind the verb, blanks trimmed at both ends */
+    bool is_odd;             /* the line holds bytes that are no printable ASCII */
     uint64_t chunk_size;     /* BDAT */
     bool chunk_last;         /* BDAT ... LAST */
     bool chunk_valid;        /* the BDAT argument was well-formed; else no octets follow */
@@ -219,6 +220,7 @@ struct mt_smtp_path {
     struct mt_span local;   /* before the last @ outside quotes */
     struct mt_span domain;  /* behind it, may be [literal]; absent when there is none */
     bool has_route;         /* @a,@b:user@c */
+    bool is_plain;          /* a dot-atom without % and !, @, a host name: no form of relaying */
 };
 
 struct mt_smtp_parameter {

@@ -1,6 +1,6 @@
 /* Verbs and EHLO keywords: the two lists, and the way from a word on the wire
  * to its code. */
-#include "smtp/smtp.h"
+#include "smtp/client_priv.h"
 
 /* Room for the longest wire form and at least one zero behind it, in words that
  * are compared at once. */
@@ -79,12 +79,24 @@ const char *mt_smtp_keyword_wire(enum mt_smtp_keyword keyword)
  * the word can't pass for padding: sizes are compared too. */
 static void fold_word(struct mt_span word, uint8_t *folded)
 {
-    for (size_t i = 0; i < word.size; i++)
-        folded[i] = mt_ascii_upper(word.ptr[i]);
+    mt_ascii_put_upper(folded, word.ptr, word.size);
 }
 
 /* The list is short and its common verbs stand first: two or three compares of
  * 16 bytes are cheaper than any hash of the word. */
+enum mt_smtp_verb mt_smtp_verb_of_four(const uint8_t word[4])
+{
+    uint64_t folded = 0;
+
+    for (unsigned i = 0; i < 4; i++) /* only letters become capitals so */
+        ((uint8_t *)&folded)[i] = word[i] & 0xdf;
+    for (unsigned verb = 0; verb < MT_VERB_UNKNOWN; verb++) {
+        if (verbs[verb].word[0] == folded && verbs[verb].size == 4)
+            return (enum mt_smtp_verb)verb;
+    }
+    return MT_VERB_UNKNOWN;
+}
+
 enum mt_smtp_verb mt_smtp_verb_of(struct mt_span word)
 {
     uint64_t folded[VERB_WORDS] = {0};

@@ -62,8 +62,30 @@ static size_t json_reference(struct mt_span s)
     return i;
 }
 
+static size_t letters_reference(struct mt_span s)
+{
+    size_t i = 0;
+    while (i < s.size && mt_ascii_lower(s.ptr[i]) != 'y' && mt_ascii_lower(s.ptr[i]) != 'h')
+        i++;
+    return i;
+}
+
+static void assert_line_agrees(struct mt_span s)
+{
+    size_t end = byte_reference(s, '\n');
+    size_t text = end > 0 && s.ptr[end - 1] == '\r' ? end - 1 : end;
+    bool is_odd = false, expected = false;
+
+    for (size_t i = 0; i < text; i++)
+        expected |= s.ptr[i] < 0x20 || s.ptr[i] >= 0x7f;
+    assert_int_equal(mt_scan_line(s, &is_odd), end);
+    assert_int_equal(is_odd, expected);
+}
+
 static void assert_all_agree(struct mt_span s)
 {
+    assert_line_agrees(s);
+    assert_int_equal(mt_scan_letters(s, 'y', 'h'), letters_reference(s));
     assert_int_equal(mt_scan_byte(s, '\n'), byte_reference(s, '\n'));
     assert_int_equal(mt_scan_byte(s, 0), byte_reference(s, 0));
     assert_int_equal(mt_scan_byte(s, 0xff), byte_reference(s, 0xff));
@@ -80,7 +102,7 @@ static uint32_t next_random(uint32_t *random)
 static void every_size_and_alignment_agrees_with_the_byte_by_byte_search(void **state)
 {
     struct guarded *g = *state;
-    static const char alphabet[] = "aaaaaaaaaaaa\n.\r\"\\\x7f\x80\xff\x1f\x20";
+    static const char alphabet[] = "aaaaaaaaaayH\n.\r\"\\\x7f\x80\xff\x1f\x20";
     uint32_t random = 7;
 
     for (int round = 0; round < 40; round++) {
@@ -132,6 +154,25 @@ static void the_first_of_two_matches_wins(void **state)
             memcpy(g->start + second, "\n.", 2);
             assert_int_equal(mt_scan_byte(mt_span(g->start, 240), '\n'), first);
             assert_int_equal(mt_scan_json_special(mt_span(g->start, 240)), first);
+        }
+    }
+}
+
+static void a_line_is_judged_without_its_end(void **state)
+{
+    struct guarded *g = *state;
+
+    for (size_t size = 2; size < 80; size++) {
+        for (size_t odd = 0; odd < size; odd++) {
+            uint8_t *p = g->start + g->size - size;
+            memset(p, 'a', size);
+            memcpy(p + size - 2, "\r\n", 2);
+            assert_line_agrees(mt_span(p, size));
+            assert_line_agrees(mt_span(p, size - 1));
+            p[odd] = '\r';
+            assert_line_agrees(mt_span(p, size));
+            p[odd] = 0x80;
+            assert_line_agrees(mt_span(p, size));
         }
     }
 }
@@ -192,6 +233,7 @@ int main(void)
         cmocka_unit_test(every_size_and_alignment_agrees_with_the_byte_by_byte_search),
         cmocka_unit_test(a_match_at_every_place_is_found),
         cmocka_unit_test(the_first_of_two_matches_wins),
+        cmocka_unit_test(a_line_is_judged_without_its_end),
         cmocka_unit_test(nothing_outside_the_span_is_read),
         cmocka_unit_test(what_lies_outside_the_span_does_not_count),
         cmocka_unit_test(every_byte_value_is_judged_as_json_judges_it),

@@ -357,6 +357,73 @@ static void what_begins_like_a_command_is_told_from_content(void **state)
         assert_false(mt_smtp_looks_like_command(mt_span_cstr(others[i])));
 }
 
+struct split {
+    enum mt_smtp_verb verb;
+    char word[16];
+    char argument[32];
+};
+
+static void keep_split(void *ctx, const struct mt_smtp_command *command)
+{
+    struct split *split = ctx;
+
+    split->verb = command->verb;
+    assert_true(command->word.size < sizeof(split->word) && command->argument.size < sizeof(split->argument));
+    memset(split->word, 0, sizeof(split->word));
+    memset(split->argument, 0, sizeof(split->argument));
+    memcpy(split->word, command->word.ptr, command->word.size);
+    memcpy(split->argument, command->argument.ptr, command->argument.size);
+}
+
+static void ignore_anomaly(void *ctx, enum mt_anomaly anomaly)
+{
+    (void)ctx;
+    (void)anomaly;
+}
+
+static void a_line_is_split_at_blanks_wherever_they_stand(void **state)
+{
+    static const struct {
+        const char *line;
+        enum mt_smtp_verb verb;
+        const char *word;
+        const char *argument;
+    } cases[] = {
+        {"VRFY anna\r\n", MT_VERB_VRFY, "VRFY", "anna"},
+        {"vRfY a\r\n", MT_VERB_VRFY, "vRfY", "a"},
+        {"VRFY  anna \r\n", MT_VERB_VRFY, "VRFY", "anna"},
+        {"VRFY\tanna\t\r\n", MT_VERB_VRFY, "VRFY", "anna"},
+        {"VRFY \r\n", MT_VERB_VRFY, "VRFY", ""},
+        {"VRFY\r\n", MT_VERB_VRFY, "VRFY", ""},
+        {" QUIT\r\n", MT_VERB_QUIT, "QUIT", ""},
+        {"WIZ  x\r\n", MT_VERB_WIZ, "WIZ", "x"},
+        {"WIZ x y\r\n", MT_VERB_WIZ, "WIZ", "x y"},
+        {"WI Z x\r\n", MT_VERB_UNKNOWN, "WI", "Z x"},
+        {"VRFX anna\r\n", MT_VERB_UNKNOWN, "VRFX", "anna"},
+        {"VRF\x16 anna\r\n", MT_VERB_UNKNOWN, "VRF\x16", "anna"},
+        {"VRFYX anna\r\n", MT_VERB_UNKNOWN, "VRFYX", "anna"},
+        {"DEBUG 1\r\n", MT_VERB_DEBUG, "DEBUG", "1"},
+        {"\r\n", MT_VERB_UNKNOWN, "", ""},
+        {"   \r\n", MT_VERB_UNKNOWN, "", ""},
+    };
+    static const char with_nul[] = "WIZ\0 x\r\n";
+    const struct mt_smtp_client_events events = {.command = keep_split, .anomaly = ignore_anomaly};
+
+    (void)state;
+    for (size_t i = 0; i < MT_ARRAY_COUNT(cases); i++) {
+        struct mt_smtp_client client = {0};
+        struct split split;
+        mt_smtp_client_parse(&client, mt_span_cstr(cases[i].line), false, &events, &split);
+        assert_int_equal(split.verb, cases[i].verb);
+        assert_string_equal(split.word, cases[i].word);
+        assert_string_equal(split.argument, cases[i].argument);
+    }
+    struct mt_smtp_client client = {0};
+    struct split split;
+    mt_smtp_client_parse(&client, mt_span(with_nul, sizeof(with_nul) - 1), false, &events, &split);
+    assert_int_equal(split.verb, MT_VERB_UNKNOWN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +442,7 @@ int main(void)
         cmocka_unit_test(chunk_octets_are_given_out_in_place),
         cmocka_unit_test(every_byte_value_has_its_anomaly_in_a_command),
         cmocka_unit_test(what_begins_like_a_command_is_told_from_content),
+        cmocka_unit_test(a_line_is_split_at_blanks_wherever_they_stand),
     };
     return cmocka_run_group_tests_name("smtp client", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -121,6 +122,108 @@ static void hostile_arguments_cost_linear_time(void **state)
     free(text);
 }
 
+/* --- the short way ------------------------------------------------------------ */
+
+struct judged {
+    uint64_t anomalies[3];
+};
+
+static void on_anomaly(void *ctx, enum mt_anomaly anomaly)
+{
+    struct judged *j = ctx;
+
+    j->anomalies[anomaly / 64] |= UINT64_C(1) << anomaly % 64;
+}
+
+/* A path behind "TO:", read the short way if it is plain, and behind a blank, which
+ * only adds an anomaly: the short way then does not apply. */
+static void assert_read_alike(const char *path, bool is_mail)
+{
+    static const struct mt_smtp_client_events events = {.anomaly = on_anomaly};
+    struct mt_smtp_mailbox_argument a, b;
+    struct judged of_a = {0}, of_b = {0}, of_space = {0};
+    char tight[200], wide[200];
+
+    snprintf(tight, sizeof(tight), "%s:%s", is_mail ? "FROM" : "to", path);
+    snprintf(wide, sizeof(wide), "%s: %s", is_mail ? "FROM" : "to", path);
+    bool has_a = mt_smtp_parse_mailbox(mt_span_cstr(tight), is_mail, &events, &of_a, &a);
+    bool has_b = mt_smtp_parse_mailbox(mt_span_cstr(wide), is_mail, &events, &of_b, &b);
+    on_anomaly(&of_space, MT_ANOMALY_PATH_SPACE);
+    for (size_t i = 0; i < MT_ARRAY_COUNT(of_a.anomalies); i++)
+        assert_int_equal(of_a.anomalies[i] | of_space.anomalies[i], of_b.anomalies[i]);
+    assert_int_equal(has_a, has_b);
+    if (!has_a)
+        return;
+    assert_false(b.path.is_plain);
+    assert_int_equal(a.path.address.ptr - (const uint8_t *)tight + 1,
+                     b.path.address.ptr - (const uint8_t *)wide);
+    assert_int_equal(a.path.mailbox.size, b.path.mailbox.size);
+    assert_int_equal(a.path.has_route, b.path.has_route);
+    assert_true(mt_span_eq(a.path.address, b.path.address));
+    assert_true(mt_span_eq(a.path.local, b.path.local));
+    assert_true(mt_span_eq(a.path.domain, b.path.domain));
+    assert_int_equal(a.path.domain.ptr != NULL, b.path.domain.ptr != NULL);
+    assert_int_equal(a.parameters_total, b.parameters_total);
+    for (uint32_t i = 0; i < a.parameter_count; i++)
+        assert_true(mt_span_eq(a.parameters[i].keyword, b.parameters[i].keyword));
+}
+
+static void a_plain_path_is_read_as_any_other(void **state)
+{
+    static const char alphabet[] = "aZ9.-@@%!\"_<>[]: =\x80{~'&#$*+/?^`|}\\,;";
+    uint32_t random = 11;
+    char path[64];
+
+    (void)state;
+    for (unsigned round = 0; round < 200000; round++) {
+        size_t size = 0, wanted = round % 24;
+        path[size++] = '<';
+        while (size < wanted) {
+            random = random * 1664525 + 1013904223;
+            /* mostly letters, so that some are plain */
+            bool is_odd = (random >> 20 & 7) == 0;
+            path[size++] =
+                is_odd ? alphabet[(random >> 8) % (sizeof(alphabet) - 1)] : "ab.@"[random >> 29 & 3];
+        }
+        memcpy(path + size, round % 3 == 0 ? "> SIZE=1" : ">", round % 3 == 0 ? 9 : 2);
+        assert_read_alike(path, round % 2 == 0);
+    }
+}
+
+static void what_may_relay_is_not_plain(void **state)
+{
+    static const struct {
+        const char *argument;
+        bool is_plain;
+    } cases[] = {
+        {"TO:<anna@example.com>", true},
+        {"to:<a.b+c=d@mx-1.example> NOTIFY=NEVER", true},
+        {"TO:<a%b.example@example.com>", false},
+        {"TO:<b.example!a@example.com>", false},
+        {"TO:<@x.example:a@example.com>", false},
+        {"TO:<\"a@b.example\"@example.com>", false},
+        {"TO:<a@b.example@example.com>", false},
+        {"TO:<a@[192.0.2.1]>", false},
+        {"TO:<anna>", false},
+        {"TO:<anna@example.com", false},
+        {"TO:<a@-example.com>", false},
+        {"TO:<a@example-.com>", false},
+        {"TO:<a@example..com>", false},
+        {"TO:<.a@example.com>", false},
+        {"TO:<a.@example.com>", false},
+        {"TO:<a@example.com.>", false},
+        {"FROM:<anna@example.com>", false},
+        {"TO:<>", false},
+    };
+    struct mt_smtp_mailbox_argument argument;
+
+    (void)state;
+    for (size_t i = 0; i < MT_ARRAY_COUNT(cases); i++) {
+        assert_true(mt_smtp_parse_mailbox(mt_span_cstr(cases[i].argument), false, NULL, NULL, &argument));
+        assert_int_equal(argument.path.is_plain, cases[i].is_plain);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +234,8 @@ int main(void)
         cmocka_unit_test(every_keyword_is_found_in_any_case),
         cmocka_unit_test(an_argument_without_address_leaves_the_output_alone),
         cmocka_unit_test(hostile_arguments_cost_linear_time),
+        cmocka_unit_test(a_plain_path_is_read_as_any_other),
+        cmocka_unit_test(what_may_relay_is_not_plain),
     };
     return cmocka_run_group_tests_name("smtp words", tests, NULL, NULL);
 }
