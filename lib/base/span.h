@@ -61,6 +61,49 @@ static inline uint8_t mt_ascii_upper(uint8_t c)
     return (uint8_t)(c >= 'a' && c <= 'z' ? c & ~0x20 : c);
 }
 
+/* Of eight bytes those that are letters from `first` on get their 0x20 turned. */
+static inline uint64_t mt_ascii_turn8(uint64_t bytes, uint8_t first)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t low = bytes & 0x7f * ones;
+    uint64_t from = low + (uint64_t)(0x80 - first) * ones;
+    uint64_t behind = low + (uint64_t)(0x80 - first - 26) * ones;
+
+    return bytes ^ ((from & ~behind & ~bytes & 0x80 * ones) >> 2);
+}
+
+/* Text with letters of one case turned, to a place of as many bytes that does not
+ * overlap it. */
+static inline void mt_ascii_turn(uint8_t *to, const uint8_t *text, size_t size, uint8_t first)
+{
+    uint64_t bytes = 0;
+    size_t at = 0;
+
+    if (size < 8) {
+        for (; at < size; at++)
+            to[at] = (uint8_t)(text[at] ^ ((uint8_t)(text[at] - first) < 26 ? 0x20 : 0));
+        return;
+    }
+    for (; at + 8 < size; at += 8) {
+        memcpy(&bytes, text + at, 8);
+        bytes = mt_ascii_turn8(bytes, first);
+        memcpy(to + at, &bytes, 8);
+    }
+    memcpy(&bytes, text + size - 8, 8);
+    bytes = mt_ascii_turn8(bytes, first);
+    memcpy(to + size - 8, &bytes, 8);
+}
+
+static inline void mt_ascii_put_lower(uint8_t *to, const uint8_t *text, size_t size)
+{
+    mt_ascii_turn(to, text, size, 'A');
+}
+
+static inline void mt_ascii_put_upper(uint8_t *to, const uint8_t *text, size_t size)
+{
+    mt_ascii_turn(to, text, size, 'a');
+}
+
 static inline bool mt_ascii_is_digit(uint8_t c)
 {
     return c >= '0' && c <= '9';

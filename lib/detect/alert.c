@@ -15,6 +15,7 @@ struct mt_alert_scratch {
     struct mt_text_second second;
     uint8_t client[MT_IP_TEXT_MAX];
     uint8_t server[MT_IP_TEXT_MAX];
+    uint8_t event_id[MT_EVENT_ID_SIZE];
     uint8_t message[MT_ALERT_MESSAGE_MAX];
     uint8_t lines[MT_ALERT_EVIDENCE_MAX][LINE_MAX];
     struct mt_span evidence[MT_ALERT_EVIDENCE_MAX];
@@ -125,6 +126,16 @@ bool mt_detect_repeat(struct mt_detect *detect, enum mt_rule rule, const struct 
     return true;
 }
 
+struct mt_span mt_detect_event_id(struct mt_detect *detect, const struct mt_observation *o)
+{
+    uint8_t *id = detect->scratch->event_id;
+
+    if (o->tuple.src.family == 0)
+        return mt_span_none();
+    mt_event_id(&o->tuple, o->first, id);
+    return mt_span(id, MT_EVENT_ID_SIZE);
+}
+
 void mt_draft_group(struct mt_draft *draft, const char *key, struct mt_span value)
 {
     if (draft->group_by_count == MT_ALERT_GROUP_MAX)
@@ -203,7 +214,7 @@ void mt_detect_raise(struct mt_detect *detect, const struct mt_observation *o, c
         .ecs_version = MT_ECS_VERSION,
         .event_category = {.items = categories, .count = MT_ARRAY_COUNT(categories)},
         .event_dataset = "mailtap.alert",
-        .event_id = o->event_id[0] ? mt_span(o->event_id, sizeof(o->event_id)) : mt_span_none(),
+        .event_id = mt_detect_event_id(detect, o),
         .event_kind = "alert",
         .event_severity = mt_level_severity(draft->level),
         .observer_name = detect->observer_name,

@@ -117,6 +117,8 @@ void mt_draft_init(struct mt_detect *detect, const struct mt_observation *o, enu
 void mt_draft_group_server(struct mt_detect *detect, const struct mt_observation *o, struct mt_draft *draft);
 void mt_draft_group(struct mt_draft *draft, const char *key, struct mt_span value);
 void mt_detect_raise(struct mt_detect *detect, const struct mt_observation *o, const struct mt_draft *draft);
+/* Of the observation's session, good until it is asked for another; absent when there is none. */
+struct mt_span mt_detect_event_id(struct mt_detect *detect, const struct mt_observation *o);
 
 void mt_history_add(struct mt_history *history, const struct mt_observation *o);
 

@@ -60,8 +60,7 @@ static struct mt_span folded(const struct mt_observation *o, uint8_t storage[MT_
 {
     struct mt_span argument = without_brackets(mt_observed_subject(o));
 
-    for (size_t i = 0; i < argument.size; i++)
-        storage[i] = mt_ascii_lower(argument.ptr[i]);
+    mt_ascii_put_lower(storage, argument.ptr, argument.size);
     return mt_span(storage, argument.size);
 }
 

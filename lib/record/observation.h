@@ -7,6 +7,7 @@
 #ifndef MT_RECORD_OBSERVATION_H
 #define MT_RECORD_OBSERVATION_H
 
+#include "base/event_id.h"
 #include "base/mark.h"
 #include "base/net.h"
 
@@ -43,7 +44,6 @@ enum mt_relay_form {
 #define MT_EVIDENCE_MAX 4
 #define MT_EVIDENCE_TEXT_MAX 200
 #define MT_OBSERVED_TEXT_MAX 320
-#define MT_EVENT_ID_SIZE 32
 
 struct mt_evidence {
     uint64_t time;
@@ -68,8 +68,8 @@ struct mt_observation {
     bool is_local_domain; /* RCPT, MESSAGE: by the site file; false when none is given */
     bool is_client_home;
     bool is_server_home;
-    struct mt_tuple tuple;              /* src is the client */
-    uint8_t event_id[MT_EVENT_ID_SIZE]; /* of the session */
+    struct mt_tuple tuple; /* src is the client */
+    uint64_t first;        /* time of the session's first packet: with tuple it makes event.id */
     uint16_t subject_size;
     uint16_t domain_size;
     uint16_t queue_id_size;

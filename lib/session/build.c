@@ -10,8 +10,8 @@ struct mt_span mt_build_lower(struct mt_build *build, struct mt_span text)
 
     if (text.ptr == NULL || text.size > b->cap - b->size)
         return mt_span_none();
-    for (size_t i = 0; i < text.size; i++)
-        mt_buf_put_byte(b, mt_ascii_lower(text.ptr[i]));
+    mt_ascii_put_lower(start, text.ptr, text.size);
+    b->size += text.size;
     return mt_span(start, text.size);
 }
 

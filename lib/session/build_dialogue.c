@@ -24,8 +24,9 @@ static struct mt_span digits_of(struct mt_build *build, const struct mt_buf *tex
 
 static void put_upper(struct mt_buf *b, struct mt_span text)
 {
-    for (size_t i = 0; i < text.size; i++)
-        mt_buf_put_byte(b, mt_ascii_upper(text.ptr[i]));
+    text = mt_span_head(text, b->cap - b->size);
+    mt_ascii_put_upper(b->ptr + b->size, text.ptr, text.size);
+    b->size += text.size;
 }
 
 /* The keywords without their parameters: "PIPELINING,SIZE,8BITMIME". */

@@ -80,11 +80,14 @@ static void place_lists(struct mt_run *run, uint32_t mails)
 
 struct mt_span mt_build_upper(struct mt_build *build, struct mt_span text)
 {
-    struct mt_span kept = mt_build_lower(build, text);
+    struct mt_buf *b = &build->b;
+    uint8_t *start = b->ptr + b->size;
 
-    for (size_t i = 0; i < kept.size; i++)
-        build->b.ptr[build->b.size - kept.size + i] = mt_ascii_upper(text.ptr[i]);
-    return kept;
+    if (text.ptr == NULL || text.size > b->cap - b->size)
+        return mt_span_none();
+    mt_ascii_put_upper(start, text.ptr, text.size);
+    b->size += text.size;
+    return mt_span(start, text.size);
 }
 
 static struct mt_parameters build_parameters(struct mt_run *run, struct mt_span argument, bool is_mail)

@@ -187,16 +187,45 @@ static bool is_line_wise(const struct mt_run *run)
     return (is_awaited || is_unseen || (session->flags & MT_S_TLS_WAIT)) && is_in_lines(run);
 }
 
-static size_t feed_some(struct mt_run *run, struct mt_span rest)
+/* TLS may begin behind the line that was read. */
+static void await_tls(struct mt_run *run)
 {
     struct mt_session *session = run->session;
+    bool may_be_tls = (session->flags & MT_S_TLS_WAIT) && is_in_lines(run);
+
+    if (MT_UNLIKELY(may_be_tls) && !(session->flags & carry_flag(run->side)))
+        session->flags |= look_flag(run->side);
+}
+
+static size_t feed_some(struct mt_run *run, struct mt_span rest)
+{
+    const struct mt_session *session = run->session;
 
     if (MT_UNLIKELY(is_line_wise(run)))
         rest = mt_span_head(rest, mt_scan_byte(rest, '\n') + 1);
     size_t taken = session->flags & carry_flag(run->side) ? feed_carried(run, rest) : feed_plain(run, rest);
-    bool may_be_tls = (session->flags & MT_S_TLS_WAIT) && is_in_lines(run);
-    if (MT_UNLIKELY(may_be_tls) && !(session->flags & carry_flag(run->side)))
-        session->flags |= look_flag(run->side);
+    await_tls(run);
+    return taken;
+}
+
+/* Most segments are lines that nothing stands in the way of. */
+#define LINE_OBSTACLES                                                                                 \
+    (MT_S_LOOK_CLIENT | MT_S_LOOK_SERVER | MT_S_CARRY_CLIENT | MT_S_CARRY_SERVER | MT_S_CLIENT_WAITS | \
+     MT_S_TLS_WAIT | MT_S_RESYNC)
+
+static bool is_plain_lines(const struct mt_run *run)
+{
+    const struct mt_session *session = run->session;
+
+    return !(session->flags & LINE_OBSTACLES) && session->client.mode == MT_SMTP_COMMAND &&
+           session->packets[MT_CLIENT] > 0 && !session->server.opaque;
+}
+
+static size_t feed_lines(struct mt_run *run, struct mt_span bytes)
+{
+    size_t taken = feed_plain(run, bytes);
+
+    await_tls(run);
     return taken;
 }
 
@@ -473,7 +502,9 @@ size_t mt_feed_client(struct mt_run *run, struct mt_span bytes)
     struct mt_session *session = run->session;
     size_t at = 0;
 
-    if (session->client.mode == MT_SMTP_CONTENT && !(session->flags & CONTENT_OBSTACLES)) {
+    if (is_plain_lines(run) && (at = feed_lines(run, bytes)) == bytes.size)
+        return at;
+    if (session->client.mode == MT_SMTP_CONTENT && at == 0 && !(session->flags & CONTENT_OBSTACLES)) {
         at = parse(run, bytes, false).consumed;
         if (MT_LIKELY(session->client.mode == MT_SMTP_CONTENT))
             return at;
@@ -505,7 +536,7 @@ size_t mt_feed_client(struct mt_run *run, struct mt_span bytes)
 size_t mt_feed_server(struct mt_run *run, struct mt_span bytes)
 {
     struct mt_session *session = run->session;
-    size_t at = 0;
+    size_t at = is_plain_lines(run) ? feed_lines(run, bytes) : 0;
 
     while (at < bytes.size) {
         struct mt_span rest = mt_span_from(bytes, at);

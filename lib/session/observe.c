@@ -24,12 +24,12 @@ static struct mt_observation *begin(struct mt_run *run, enum mt_observation_kind
     o->is_local_domain = false;
     o->is_client_home = !(session->flags & MT_S_OUTSIDE);
     mt_session_tuple(session, &o->tuple);
-    o->is_server_home = mt_site_is_home(run->engine->site, &o->tuple.dst);
+    o->is_server_home = (session->flags & MT_S_SERVER_HOME) != 0;
     o->subject_size = 0;
     o->domain_size = 0;
     o->queue_id_size = 0;
     o->evidence_count = 0;
-    memcpy(o->event_id, mt_session_event_id(session).ptr, sizeof(o->event_id));
+    o->first = session->first;
     return o;
 }
 
@@ -49,8 +49,7 @@ static uint16_t put(uint8_t *into, size_t cap, struct mt_span text)
 static uint16_t put_lower(uint8_t *into, size_t cap, struct mt_span text)
 {
     text = mt_span_head(text, cap);
-    for (size_t i = 0; i < text.size; i++)
-        into[i] = mt_ascii_lower(text.ptr[i]);
+    mt_ascii_put_lower(into, text.ptr, text.size);
     return (uint16_t)text.size;
 }
 
@@ -67,12 +66,12 @@ static void add_evidence(struct mt_observation *o, enum mt_side side, uint64_t t
 
 static void put_reply(struct mt_observation *o, uint32_t reply)
 {
-    uint8_t text[16];
+    uint8_t text[16] = {0};
     struct mt_buf b = mt_buf(text, sizeof(text));
 
     o->code = mt_reply_code(reply);
     mt_reply_put_enhanced(&b, reply);
-    put(o->enhanced, sizeof(o->enhanced), mt_buf_span(&b));
+    memcpy(o->enhanced, text, sizeof(o->enhanced));
 }
 
 /* --- the first line of a long reply ----------------------------------------- */
@@ -142,7 +141,8 @@ static struct mt_observation *begin_rcpt(struct mt_run *run, enum mt_observation
 void mt_observe_rcpt(struct mt_run *run, const struct mt_entry_mail *tx, const struct mt_entry_rcpt *rcpt,
                      uint32_t reply, struct mt_span line)
 {
-    if (!is_relay_watched(run, tx) || rcpt->is_tainted || rcpt->place.size == MT_PLACE_NONE || line.size == 0)
+    if (!is_relay_watched(run, tx) || (rcpt->flags & MT_RCPT_TAINTED) || rcpt->place.size == MT_PLACE_NONE ||
+        line.size == 0)
         return;
     struct mt_observation *o = begin_rcpt(run, MT_OBSERVE_RCPT, tx, rcpt);
     put_reply(o, reply);
@@ -173,7 +173,7 @@ static bool is_told_of(const struct mt_run *run, const struct mt_entry_mail *tx,
     bool knows_domains = run->engine->site->local_domain_count > 0;
     struct mt_span target;
 
-    if (mt_reply_class(rcpt->reply) != 2 || rcpt->is_tainted)
+    if (mt_reply_class(rcpt->reply) != 2 || (rcpt->flags & MT_RCPT_TAINTED))
         return false;
     mt_relay_form(run, tx, rcpt, &target);
     return !(knows_domains && is_local(run, target));

@@ -1,9 +1,5 @@
 /* Begin and end of a session, and the small things that all files use. */
-#include "base/hash.h"
 #include "session/names_priv.h"
-
-/* Any constant, as long as it stays: event ids are compared between runs. */
-#define EVENT_ID_SEED UINT64_C(0x6d61696c746170)
 
 /* --- addresses -------------------------------------------------------------- */
 
@@ -29,36 +25,32 @@ void mt_session_address(const struct mt_session *session, enum mt_side side, str
 
 void mt_session_tuple(const struct mt_session *session, struct mt_tuple *ret_tuple)
 {
-    struct mt_tuple tuple = {.src_port = session->port[MT_CLIENT], .dst_port = session->port[MT_SERVER]};
-
-    mt_session_address(session, MT_CLIENT, &tuple.src);
-    mt_session_address(session, MT_SERVER, &tuple.dst);
-    *ret_tuple = tuple;
+    *ret_tuple = (struct mt_tuple){
+        .src.family = session->family,
+        .dst.family = session->family,
+        .src_port = session->port[MT_CLIENT],
+        .dst_port = session->port[MT_SERVER],
+    };
+    if (MT_LIKELY(session->family == 4)) {
+        memcpy(ret_tuple->src.bytes, session->address[MT_CLIENT], 4);
+        memcpy(ret_tuple->dst.bytes, session->address[MT_SERVER], 4);
+    } else {
+        mt_session_address(session, MT_CLIENT, &ret_tuple->src);
+        mt_session_address(session, MT_SERVER, &ret_tuple->dst);
+    }
 }
 
 struct mt_span mt_session_event_id(const struct mt_session *session)
 {
     struct mt_session_engine *engine = session->engine;
     struct mt_tuple tuple;
-    uint8_t bytes[64];
-    struct mt_buf b = mt_buf(bytes, sizeof(bytes));
 
-    if (engine->named == session)
-        return mt_span(engine->event_id, sizeof(engine->event_id));
-    mt_session_tuple(session, &tuple);
-    uint16_t ports[2] = {__builtin_bswap16(tuple.src_port), __builtin_bswap16(tuple.dst_port)};
-    uint64_t first = __builtin_bswap64(session->first);
-    mt_buf_put(&b, tuple.src.bytes, sizeof(tuple.src.bytes));
-    mt_buf_put(&b, tuple.dst.bytes, sizeof(tuple.dst.bytes));
-    mt_buf_put(&b, ports, sizeof(ports));
-    mt_buf_put(&b, &first, sizeof(first));
-
-    struct mt_hash128 hash = mt_hash_bytes128(EVENT_ID_SEED, mt_buf_span(&b));
-    uint64_t words[2] = {__builtin_bswap64(hash.word[0]), __builtin_bswap64(hash.word[1])};
-    struct mt_buf hex = mt_buf(engine->event_id, sizeof(engine->event_id));
-    mt_buf_put_hex(&hex, mt_span(words, sizeof(words)));
-    engine->named = session;
-    return mt_buf_span(&hex);
+    if (engine->named != session) {
+        mt_session_tuple(session, &tuple);
+        mt_event_id(&tuple, session->first, engine->event_id);
+        engine->named = session;
+    }
+    return mt_span(engine->event_id, sizeof(engine->event_id));
 }
 
 static void judge_addresses(struct mt_session *session)
@@ -68,9 +60,11 @@ static void judge_addresses(struct mt_session *session)
 
     mt_session_tuple(session, &tuple);
     bool is_outside = !mt_site_is_home(site, &tuple.src);
-    bool is_inbound = is_outside && mt_site_is_home(site, &tuple.dst) && !mt_site_may_relay(site, &tuple.src);
-    session->flags &= ~(MT_S_OUTSIDE | MT_S_INBOUND);
-    session->flags |= (is_outside ? MT_S_OUTSIDE : 0) | (is_inbound ? MT_S_INBOUND : 0);
+    bool is_server_home = mt_site_is_home(site, &tuple.dst);
+    bool is_inbound = is_outside && is_server_home && !mt_site_may_relay(site, &tuple.src);
+    session->flags &= ~(MT_S_OUTSIDE | MT_S_INBOUND | MT_S_SERVER_HOME);
+    session->flags |= (is_outside ? MT_S_OUTSIDE : 0) | (is_inbound ? MT_S_INBOUND : 0) |
+                      (is_server_home ? MT_S_SERVER_HOME : 0);
 }
 
 static bool keep_addresses(struct mt_run *run, const struct mt_tuple *tuple)

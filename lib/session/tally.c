@@ -5,7 +5,14 @@
 
 #define FIRST_CAP 8u
 
+/* In order, so that a list of them needs no sorting. */
 static const uint16_t common_keys[MT_COMMON_COUNT] = {
+    220,
+    221,
+    250,
+    252,
+    354,
+    550,
     MT_KEY_VERB + MT_VERB_HELO,
     MT_KEY_VERB + MT_VERB_EHLO,
     MT_KEY_VERB + MT_VERB_MAIL,
@@ -13,35 +20,29 @@ static const uint16_t common_keys[MT_COMMON_COUNT] = {
     MT_KEY_VERB + MT_VERB_DATA,
     MT_KEY_VERB + MT_VERB_BDAT,
     MT_KEY_VERB + MT_VERB_RSET,
-    MT_KEY_VERB + MT_VERB_QUIT,
     MT_KEY_VERB + MT_VERB_VRFY,
+    MT_KEY_VERB + MT_VERB_QUIT,
     MT_KEY_VERB + MT_VERB_STARTTLS,
-    220,
-    221,
-    250,
-    252,
-    354,
-    550,
 };
 
 /* The same the other way round, plus 1; 0: rare. */
 static const uint8_t common_places[MT_KEY_COUNT] = {
-    [MT_KEY_VERB + MT_VERB_HELO] = 1,
-    [MT_KEY_VERB + MT_VERB_EHLO] = 2,
-    [MT_KEY_VERB + MT_VERB_MAIL] = 3,
-    [MT_KEY_VERB + MT_VERB_RCPT] = 4,
-    [MT_KEY_VERB + MT_VERB_DATA] = 5,
-    [MT_KEY_VERB + MT_VERB_BDAT] = 6,
-    [MT_KEY_VERB + MT_VERB_RSET] = 7,
-    [MT_KEY_VERB + MT_VERB_QUIT] = 8,
-    [MT_KEY_VERB + MT_VERB_VRFY] = 9,
-    [MT_KEY_VERB + MT_VERB_STARTTLS] = 10,
-    [220] = 11,
-    [221] = 12,
-    [250] = 13,
-    [252] = 14,
-    [354] = 15,
-    [550] = 16,
+    [220] = 1,
+    [221] = 2,
+    [250] = 3,
+    [252] = 4,
+    [354] = 5,
+    [550] = 6,
+    [MT_KEY_VERB + MT_VERB_HELO] = 7,
+    [MT_KEY_VERB + MT_VERB_EHLO] = 8,
+    [MT_KEY_VERB + MT_VERB_MAIL] = 9,
+    [MT_KEY_VERB + MT_VERB_RCPT] = 10,
+    [MT_KEY_VERB + MT_VERB_DATA] = 11,
+    [MT_KEY_VERB + MT_VERB_BDAT] = 12,
+    [MT_KEY_VERB + MT_VERB_RSET] = 13,
+    [MT_KEY_VERB + MT_VERB_VRFY] = 14,
+    [MT_KEY_VERB + MT_VERB_QUIT] = 15,
+    [MT_KEY_VERB + MT_VERB_STARTTLS] = 16,
 };
 
 static struct mt_count *find(const struct mt_extra *extra, unsigned key)
@@ -130,7 +131,8 @@ static size_t insert(struct mt_count *list, size_t size, unsigned key, uint32_t 
         list[at - 1].count += n;
         return size;
     }
-    memmove(&list[at + 1], &list[at], (size - at) * sizeof(*list));
+    for (size_t i = size; i > at; i--) /* few, or none */
+        list[i] = list[i - 1];
     list[at] = (struct mt_count){.key = (uint16_t)key, .count = n};
     return size + 1;
 }
@@ -142,7 +144,7 @@ size_t mt_tally_list(const struct mt_session *session, struct mt_count *ret_coun
 
     for (unsigned i = 0; i < MT_COMMON_COUNT; i++) {
         if (session->common[i] > 0)
-            size = insert(ret_counts, size, common_keys[i], session->common[i]);
+            ret_counts[size++] = (struct mt_count){.key = common_keys[i], .count = session->common[i]};
     }
     for (unsigned i = 0; extra != NULL && i < extra->counts_used; i++) {
         if (extra->counts[i].key >= MT_KEY_TEXT)

@@ -216,6 +216,29 @@ static void wire_integers_are_read_at_any_alignment(void **state)
     assert_int_equal(mt_load_le64(bytes + 1), UINT64_C(0x0807060504030201));
 }
 
+static void case_is_turned_of_letters_alone_in_texts_of_every_size(void **state)
+{
+    uint8_t text[256 + 64], lower[sizeof(text)], upper[sizeof(text)];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (uint8_t)i;
+    for (size_t off = 0; off < 256; off++) {
+        for (size_t size = 0; size < 64; size++) {
+            memset(lower, 'x', sizeof(lower));
+            memset(upper, 'X', sizeof(upper));
+            mt_ascii_put_lower(lower, text + off, size);
+            mt_ascii_put_upper(upper, text + off, size);
+            for (size_t i = 0; i < size; i++) {
+                assert_int_equal(lower[i], mt_ascii_lower(text[off + i]));
+                assert_int_equal(upper[i], mt_ascii_upper(text[off + i]));
+            }
+            assert_int_equal(lower[size], 'x');
+            assert_int_equal(upper[size], 'X');
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +252,7 @@ int main(void)
         cmocka_unit_test(every_anomaly_has_a_name_of_its_own),
         cmocka_unit_test(sequence_numbers_compare_across_the_wrap),
         cmocka_unit_test(wire_integers_are_read_at_any_alignment),
+        cmocka_unit_test(case_is_turned_of_letters_alone_in_texts_of_every_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,7 +135,7 @@ static struct mt_observation observation(double seconds, enum mt_observation_kin
     };
     assert_true(mt_ip_parse(mt_span_cstr(client), &o.tuple.src));
     assert_true(mt_ip_parse(mt_span_cstr("192.168.0.25"), &o.tuple.dst));
-    memset(o.event_id, 'e', sizeof(o.event_id));
+    o.first = o.mark.time;
     memcpy(o.subject, subject, o.subject_size);
     return o;
 }
