@@ -449,9 +449,9 @@ bool mt_smtp_parse_mailbox(struct mt_span argument, bool is_mail, const struct m
     struct oddities odd = {0};
     struct mt_span address, behind;
 
-    ret_argument->parameter_count = 0;
-    ret_argument->parameters_total = 0;
     if (MT_LIKELY(parse_plain(argument, is_mail, &ret_argument->path, &behind))) {
+        ret_argument->parameter_count = 0;
+        ret_argument->parameters_total = 0;
         if (behind.size > 0) {
             split_parameters(behind, ret_argument, &odd);
             report(&odd, events, ctx);
@@ -469,6 +469,8 @@ bool mt_smtp_parse_mailbox(struct mt_span argument, bool is_mail, const struct m
         };
         split_mailbox(ret_argument->path.mailbox, &ret_argument->path);
         judge_path(&ret_argument->path, is_mail, &odd);
+        ret_argument->parameter_count = 0;
+        ret_argument->parameters_total = 0;
         split_parameters(behind, ret_argument, &odd);
     }
     report(&odd, events, ctx);

@@ -25,13 +25,17 @@ static inline size_t digits(struct mt_span s, size_t off, uint16_t *ret_value)
 static struct mt_smtp_enhanced parse_enhanced(struct mt_span text, uint16_t code)
 {
     struct mt_smtp_enhanced none = {0};
+    uint16_t subject, detail;
     size_t at = 2;
 
     if (text.size < 5 || text.ptr[1] != '.' || text.ptr[0] != '0' + code / 100)
         return none;
     if (text.ptr[0] != '2' && text.ptr[0] != '4' && text.ptr[0] != '5')
         return none;
-    uint16_t subject, detail;
+    if (text.ptr[3] == '.' && text.size > 5 && text.ptr[5] == ' ' && mt_ascii_is_digit(text.ptr[2]) &&
+        mt_ascii_is_digit(text.ptr[4]))
+        return (struct mt_smtp_enhanced){
+            .class = (uint8_t)(text.ptr[0] - '0'), .subject = text.ptr[2] - '0', .detail = text.ptr[4] - '0'};
     size_t count = digits(text, at, &subject);
     at += count;
     if (count == 0 || at == text.size || text.ptr[at] != '.')
@@ -48,10 +52,10 @@ static struct mt_smtp_enhanced parse_enhanced(struct mt_span text, uint16_t code
  * RFC 5321, but who answers so still answers. */
 static bool split_reply(struct mt_span line, struct mt_smtp_reply_line *ret_reply, bool *ret_is_odd)
 {
-    uint16_t code;
-
-    if (digits(line, 0, &code) < 3)
+    if (line.size < 3 || !mt_ascii_is_digit(line.ptr[0]) || !mt_ascii_is_digit(line.ptr[1]) ||
+        !mt_ascii_is_digit(line.ptr[2]))
         return false;
+    uint16_t code = (uint16_t)((line.ptr[0] - '0') * 100 + (line.ptr[1] - '0') * 10 + (line.ptr[2] - '0'));
     uint8_t separator = line.size > 3 ? line.ptr[3] : ' ';
     if (separator != ' ' && separator != '-' && separator != '\t')
         return false;

@@ -407,20 +407,20 @@ static void a_line_is_split_at_blanks_wherever_they_stand(void **state)
         {"   \r\n", MT_VERB_UNKNOWN, "", ""},
     };
     static const char with_nul[] = "WIZ\0 x\r\n";
-    const struct mt_smtp_client_events events = {.command = keep_split, .anomaly = ignore_anomaly};
+    const struct mt_smtp_client_events splitter = {.command = keep_split, .anomaly = ignore_anomaly};
 
     (void)state;
     for (size_t i = 0; i < MT_ARRAY_COUNT(cases); i++) {
         struct mt_smtp_client client = {0};
         struct split split;
-        mt_smtp_client_parse(&client, mt_span_cstr(cases[i].line), false, &events, &split);
+        mt_smtp_client_parse(&client, mt_span_cstr(cases[i].line), false, &splitter, &split);
         assert_int_equal(split.verb, cases[i].verb);
         assert_string_equal(split.word, cases[i].word);
         assert_string_equal(split.argument, cases[i].argument);
     }
     struct mt_smtp_client client = {0};
     struct split split;
-    mt_smtp_client_parse(&client, mt_span(with_nul, sizeof(with_nul) - 1), false, &events, &split);
+    mt_smtp_client_parse(&client, mt_span(with_nul, sizeof(with_nul) - 1), false, &splitter, &split);
     assert_int_equal(split.verb, MT_VERB_UNKNOWN);
 }
 
