@@ -99,16 +99,17 @@ void mt_detect_observe(struct mt_detect *detect, const struct mt_observation *o)
 struct mt_hash128 mt_detect_key(const struct mt_detect *detect, const struct mt_ip *client,
                                 const struct mt_ip *server, struct mt_span more)
 {
-    uint8_t storage[2 * sizeof(struct mt_ip) + MT_OBSERVED_TEXT_MAX + 1];
-    struct mt_buf b = mt_buf(storage, sizeof(storage));
+    struct mt_hash128 tail = {{more.size, 0}};
 
-    mt_buf_put_byte(&b, client->family);
-    mt_buf_put(&b, client->bytes, sizeof(client->bytes));
-    mt_buf_put_byte(&b, server ? server->family : 0);
-    if (server)
-        mt_buf_put(&b, server->bytes, sizeof(server->bytes));
-    mt_buf_put_head(&b, more);
-    return mt_hash_bytes128(detect->seed, mt_buf_span(&b));
+    if (more.size > 0)
+        tail = mt_hash_bytes128(detect->seed, more);
+    for (unsigned i = 0; i < MT_ARRAY_COUNT(tail.word); i++) {
+        uint64_t word = mt_detect_ip(detect->seed + i, client);
+        if (server)
+            word = mt_hash_pair(detect->seed + i, word, mt_detect_ip(detect->seed + i, server));
+        tail.word[i] = mt_hash_pair(detect->seed + i, word, tail.word[i]);
+    }
+    return tail;
 }
 
 void *mt_detect_take(struct mt_detect *detect, struct mt_table *table, struct mt_hash128 key)

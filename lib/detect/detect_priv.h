@@ -137,6 +137,15 @@ struct mt_hash128 mt_detect_key(const struct mt_detect *detect, const struct mt_
                                 const struct mt_ip *server, struct mt_span more);
 void *mt_detect_take(struct mt_detect *detect, struct mt_table *table, struct mt_hash128 key);
 
+/* A seeded hash of one address, for tables. */
+static inline uint64_t mt_detect_ip(uint64_t seed, const struct mt_ip *ip)
+{
+    uint64_t word[2];
+
+    memcpy(word, ip->bytes, sizeof(word));
+    return mt_hash_pair(seed + ip->family, word[0], word[1]);
+}
+
 /* Hash of an item for a window; without a seed, so that estimates repeat. */
 uint64_t mt_detect_item(struct mt_span bytes);
 

@@ -109,7 +109,7 @@ static void put_question(struct mt_buf *b, const struct mt_observation *o)
 static bool is_use_due(struct mt_detect *detect, struct vrfy_client *client, const struct mt_observation *o,
                        uint64_t *ret_count)
 {
-    uint64_t server = mt_hash_bytes(detect->seed, mt_span(&o->tuple.dst, sizeof(o->tuple.dst)));
+    uint64_t server = mt_detect_ip(detect->seed, &o->tuple.dst);
     uint64_t span = detect->config.vrfy_use_repeat * MT_SEC;
     struct use *found = NULL;
 

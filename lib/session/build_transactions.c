@@ -464,13 +464,16 @@ static void fill(struct mt_run *run)
 void mt_build_transactions(struct mt_run *run, enum mt_session_end end, struct mt_record_session *record)
 {
     struct mt_build *build = run->engine->build;
-    uint32_t mails = count_lists(run);
 
+    record->transactions_total = run->session->transactions;
+    record->transactions.items = build->transactions;
+    if (run->session->kept_transactions == 0)
+        return; /* no entry belongs to one */
+    uint32_t mails = count_lists(run);
     build->helo = record->helo_name;
     place_lists(run, mails);
     fill(run);
     for (uint32_t i = 0; i < mails; i++)
         finish_transaction(run, &build->slots[i], end, &build->transactions[i]);
-    record->transactions = (struct mt_transactions){.items = build->transactions, .count = mails};
-    record->transactions_total = run->session->transactions;
+    record->transactions.count = mails;
 }

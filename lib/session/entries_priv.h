@@ -130,6 +130,8 @@ enum {
     MT_TX_REJECTED = 1 << 7,
     MT_TX_DEFERRED = 1 << 8,
     MT_TX_ANONYMOUS = 1 << 9, /* its MAIL was never seen */
+    MT_TX_FORM_KNOWN = 1 << 10,
+    MT_TX_FORM_SHIFT = 11, /* three bits: enum mt_relay_form of the sender */
 };
 
 struct mt_entry_mail {
@@ -272,23 +274,7 @@ static inline unsigned mt_reply_class(uint32_t reply)
 }
 
 /* "5.7.1"; nothing when the reply had no enhanced code. */
-static inline void mt_reply_put_enhanced(struct mt_buf *b, uint32_t reply)
-{
-    uint32_t class = reply >> 10 & 3, subject = reply >> 12 & 0x3ff, detail = reply >> 22;
-    uint8_t text[5] = {(uint8_t)('0' + (class == 1 ? 2 : class + 2)), '.', (uint8_t)('0' + subject), '.',
-                       (uint8_t)('0' + detail)};
-
-    if (class == 0)
-        return;
-    if (MT_LIKELY(subject < 10 && detail < 10)) {
-        mt_buf_put(b, text, sizeof(text));
-        return;
-    }
-    mt_buf_put(b, text, 2);
-    mt_buf_put_u64(b, subject);
-    mt_buf_put_byte(b, '.');
-    mt_buf_put_u64(b, detail);
-}
+void mt_reply_put_enhanced(struct mt_buf *b, uint32_t reply);
 
 static inline struct mt_span mt_probe_argument(const struct mt_entry_probe *probe)
 {

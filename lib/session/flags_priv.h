@@ -67,6 +67,7 @@
 #define MT_S_OTHER (UINT64_C(1) << 55)      /* first words are kept, or too short to tell: other.c */
 #define MT_S_OTHER_SEEN (UINT64_C(1) << 56) /* a side did not begin like mail */
 #define MT_S_SERVER_HOME (UINT64_C(1) << 57)
+#define MT_S_HELO_FOUND (UINT64_C(1) << 58) /* a greeting has findings */
 
 #define MT_S_RESYNC (MT_S_LOST_CLIENT | MT_S_LOST_SERVER)
 

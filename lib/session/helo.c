@@ -369,6 +369,7 @@ void mt_helo_command(struct mt_run *run, const struct mt_smtp_command *command)
     entry->kind = (uint8_t)kind_of(&name, findings);
     entry->findings = findings;
     entry->before = (uint16_t)mt_min_u64(mt_text_octets(session, MT_SERVER), UINT16_MAX);
+    session->flags |= findings != 0 ? MT_S_HELO_FOUND : 0;
     struct mt_extra *extra = session->flags & MT_S_HELO_SENT ? mt_extra(run) : NULL;
     if (extra != NULL)
         extra->helo = entry;
@@ -392,6 +393,8 @@ uint32_t mt_helo_findings(const struct mt_session *session)
     uint32_t findings = mt_has_anomaly(session, MT_ANOMALY_MAIL_BEFORE_GREETING) ? MT_HELO_MISSING : 0;
     struct mt_entry *entry;
 
+    if (!(session->flags & (MT_S_HELO_FOUND | MT_S_EARLY)))
+        return findings;
     while ((entry = mt_store_next(&cursor)) != NULL) {
         if (entry->tag != MT_TAG_HELO)
             continue;

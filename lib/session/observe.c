@@ -124,7 +124,7 @@ static bool is_local(const struct mt_run *run, struct mt_span target)
 }
 
 static struct mt_observation *begin_rcpt(struct mt_run *run, enum mt_observation_kind kind,
-                                         const struct mt_entry_mail *tx, const struct mt_entry_rcpt *rcpt)
+                                         struct mt_entry_mail *tx, const struct mt_entry_rcpt *rcpt)
 {
     struct mt_observation *o = begin(run, kind);
     struct mt_span target;
@@ -138,7 +138,7 @@ static struct mt_observation *begin_rcpt(struct mt_run *run, enum mt_observation
     return o;
 }
 
-void mt_observe_rcpt(struct mt_run *run, const struct mt_entry_mail *tx, const struct mt_entry_rcpt *rcpt,
+void mt_observe_rcpt(struct mt_run *run, struct mt_entry_mail *tx, const struct mt_entry_rcpt *rcpt,
                      uint32_t reply, struct mt_span line)
 {
     if (!is_relay_watched(run, tx) || (rcpt->flags & MT_RCPT_TAINTED) || rcpt->place.size == MT_PLACE_NONE ||
@@ -166,32 +166,36 @@ struct accepted {
     const struct mt_entry_line *reply;
 };
 
-/* Accepted, and not known to be ours. */
-static bool is_told_of(const struct mt_run *run, const struct mt_entry_mail *tx,
-                       const struct mt_entry_rcpt *rcpt)
+/* Not known to be ours. */
+static bool is_told_of(const struct mt_run *run, struct mt_entry_mail *tx, const struct mt_entry_rcpt *rcpt)
 {
     bool knows_domains = run->engine->site->local_domain_count > 0;
     struct mt_span target;
 
-    if (mt_reply_class(rcpt->reply) != 2 || (rcpt->flags & MT_RCPT_TAINTED))
+    if (rcpt->flags & MT_RCPT_TAINTED)
         return false;
     mt_relay_form(run, tx, rcpt, &target);
     return !(knows_domains && is_local(run, target));
 }
 
-static unsigned collect_accepted(const struct mt_run *run, const struct mt_entry_mail *tx,
-                                 struct accepted *ret_accepted)
+/* ret_total: accepted recipients, those that are not told of too. */
+static unsigned collect_accepted(const struct mt_run *run, struct mt_entry_mail *tx,
+                                 struct accepted *ret_accepted, uint64_t *ret_total)
 {
     struct mt_cursor cursor = mt_store_begin_at(run->session, tx);
+    uint64_t total = tx->done != NULL ? tx->done->unkept_accepted : 0;
     unsigned count = 0, mails = 0;
     struct mt_entry *entry;
 
     while ((entry = mt_store_next(&cursor)) != NULL) {
         if (entry->tag == MT_TAG_MAIL) {
             mails++;
-        } else if (entry->tag == MT_TAG_RCPT && count < MESSAGE_RECIPIENTS_MAX) {
+        } else if (entry->tag == MT_TAG_RCPT) {
             const struct mt_entry_rcpt *rcpt = (const struct mt_entry_rcpt *)entry;
-            if (rcpt->back + 1u == mails && is_told_of(run, tx, rcpt))
+            if (rcpt->back + 1u != mails || mt_reply_class(rcpt->reply) != 2)
+                continue;
+            total++;
+            if (count < MESSAGE_RECIPIENTS_MAX && is_told_of(run, tx, rcpt))
                 ret_accepted[count++] = (struct accepted){.rcpt = rcpt};
         } else if (entry->tag == MT_TAG_LINE) {
             const struct mt_entry_line *line = (const struct mt_entry_line *)entry;
@@ -201,19 +205,19 @@ static unsigned collect_accepted(const struct mt_run *run, const struct mt_entry
             }
         }
     }
+    *ret_total = total;
     return count;
 }
 
-void mt_observe_message(struct mt_run *run, const struct mt_entry_mail *tx, uint32_t reply,
-                        struct mt_span line)
+void mt_observe_message(struct mt_run *run, struct mt_entry_mail *tx, uint32_t reply, struct mt_span line)
 {
     struct accepted accepted[MESSAGE_RECIPIENTS_MAX];
 
     if (!is_relay_watched(run, tx) || line.size == 0)
         return;
-    uint64_t recipients = mt_tx_accepted(run->session, tx);
-    unsigned count = collect_accepted(run, tx, accepted);
-    struct mt_span queue_id = mt_smtp_queue_id(mt_span_from(line, 4));
+    uint64_t recipients;
+    unsigned count = collect_accepted(run, tx, accepted, &recipients);
+    struct mt_span queue_id = count > 0 ? mt_smtp_queue_id(mt_span_from(line, 4)) : mt_span_none();
     for (unsigned i = 0; i < count; i++) {
         struct mt_observation *o = begin_rcpt(run, MT_OBSERVE_MESSAGE, tx, accepted[i].rcpt);
         put_reply(o, reply);

@@ -263,7 +263,7 @@ bool mt_banner_names(const struct mt_session *session, struct mt_span name);
 
 /* --- relay.c ---------------------------------------------------------------- */
 
-enum mt_relay_form mt_relay_form(const struct mt_run *run, const struct mt_entry_mail *tx,
+enum mt_relay_form mt_relay_form(const struct mt_run *run, struct mt_entry_mail *tx,
                                  const struct mt_entry_rcpt *rcpt, struct mt_span *ret_target);
 /* Percent hack, bang path or source route? */
 bool mt_relay_is_route(const struct mt_smtp_path *path);
@@ -273,10 +273,9 @@ bool mt_relay_is_own_ip(const struct mt_session *session, struct mt_span domain)
 
 /* --- observe.c -------------------------------------------------------------- */
 
-void mt_observe_rcpt(struct mt_run *run, const struct mt_entry_mail *tx, const struct mt_entry_rcpt *rcpt,
+void mt_observe_rcpt(struct mt_run *run, struct mt_entry_mail *tx, const struct mt_entry_rcpt *rcpt,
                      uint32_t reply, struct mt_span line);
-void mt_observe_message(struct mt_run *run, const struct mt_entry_mail *tx, uint32_t reply,
-                        struct mt_span line);
+void mt_observe_message(struct mt_run *run, struct mt_entry_mail *tx, uint32_t reply, struct mt_span line);
 void mt_observe_probe(struct mt_run *run, const struct mt_entry_probe *probe, uint32_t reply, uint32_t lines,
                       struct mt_span line);
 void mt_observe_helo(struct mt_run *run, uint32_t findings, struct mt_span mail_line);

@@ -117,16 +117,12 @@ bool mt_relay_is_own_ip(const struct mt_session *session, struct mt_span domain)
     return mt_ip_parse(inner, &ip) && mt_ip_eq(&ip, &server);
 }
 
-/* The sender decides when the recipient is plain and not ours. */
-static enum mt_relay_form form_of_sender(const struct mt_run *run, const struct mt_entry_mail *tx,
-                                         struct mt_span target)
+/* What a sender says to a recipient that is not ours. */
+static enum mt_relay_form judge_sender(const struct mt_run *run, const struct mt_entry_mail *tx)
 {
-    const struct mt_site *site = run->engine->site;
-
-    if (target.size == 0 || mt_site_is_local_domain(site, target) || mt_relay_is_own_ip(run->session, target))
-        return MT_RELAY_NONE;
     struct mt_span address = mt_place_address(&tx->place, mt_entry_text(tx));
     struct mt_span domain = mt_place_domain(&tx->place, mt_entry_text(tx));
+
     if (address.ptr == NULL)
         return MT_RELAY_NONE;
     if (address.size == 0)
@@ -135,8 +131,22 @@ static enum mt_relay_form form_of_sender(const struct mt_run *run, const struct 
         return MT_RELAY_SENDER_AT_SERVER_IP;
     if (mt_banner_names(run->session, domain))
         return MT_RELAY_SENDER_AT_SERVER_NAME;
-    return domain.size == 0 || mt_site_is_local_domain(site, domain) ? MT_RELAY_NONE
-                                                                     : MT_RELAY_FOREIGN_FOREIGN;
+    return domain.size == 0 || mt_site_is_local_domain(run->engine->site, domain) ? MT_RELAY_NONE
+                                                                                  : MT_RELAY_FOREIGN_FOREIGN;
+}
+
+/* The sender decides when the recipient is plain and not ours; it is judged once. */
+static enum mt_relay_form form_of_sender(const struct mt_run *run, struct mt_entry_mail *tx,
+                                         struct mt_span target)
+{
+    MT_STATIC_ASSERT(MT_RELAY_SENDER_AT_SERVER_NAME < 8, "the sender's forms fit three bits");
+
+    if (target.size == 0 || mt_site_is_local_domain(run->engine->site, target) ||
+        mt_relay_is_own_ip(run->session, target))
+        return MT_RELAY_NONE;
+    if (!(tx->flags & MT_TX_FORM_KNOWN))
+        tx->flags = (uint16_t)(tx->flags | MT_TX_FORM_KNOWN | judge_sender(run, tx) << MT_TX_FORM_SHIFT);
+    return (enum mt_relay_form)(tx->flags >> MT_TX_FORM_SHIFT & 7);
 }
 
 static enum mt_relay_form form_of_shape(const struct recipient *r, enum shape shape)
@@ -184,7 +194,7 @@ static size_t route_size(struct mt_span address)
     return 0;
 }
 
-enum mt_relay_form mt_relay_form(const struct mt_run *run, const struct mt_entry_mail *tx,
+enum mt_relay_form mt_relay_form(const struct mt_run *run, struct mt_entry_mail *tx,
                                  const struct mt_entry_rcpt *rcpt, struct mt_span *ret_target)
 {
     struct mt_span address = mt_place_address(&rcpt->place, mt_entry_text(rcpt));

@@ -234,6 +234,24 @@ void mt_store_free(struct mt_session_engine *engine, struct mt_session *session)
     free_extra(engine, session);
 }
 
+void mt_reply_put_enhanced(struct mt_buf *b, uint32_t reply)
+{
+    uint32_t class = reply >> 10 & 3, subject = reply >> 12 & 0x3ff, detail = reply >> 22;
+    uint8_t text[5] = {(uint8_t)('0' + (class == 1 ? 2 : class + 2)), '.', (uint8_t)('0' + subject), '.',
+                       (uint8_t)('0' + detail)};
+
+    if (class == 0)
+        return;
+    if (MT_LIKELY(subject < 10 && detail < 10)) {
+        mt_buf_put(b, text, sizeof(text));
+        return;
+    }
+    mt_buf_put(b, text, 2);
+    mt_buf_put_u64(b, subject);
+    mt_buf_put_byte(b, '.');
+    mt_buf_put_u64(b, detail);
+}
+
 const char *mt_cut_path(enum mt_cut cut)
 {
     static const char *const paths[] = {
