@@ -277,8 +277,7 @@ int mt_sigma_regex_check(struct mt_span regex, uint8_t flags, char *ret_error, s
 /* Looks up references, finds double names and cycles, marks what is inactive. */
 int mt_sigma_link(struct mt_sigma *sigma);
 
-/* Once programs are made: which correlations can be judged, and how matches get to
- * them. */
+/* Once programs are made: which correlations can be judged, how matches get to them. */
 int mt_sigma_route_all(struct mt_sigma *sigma);
 
 /* Programs of all categories, and evaluators. */
