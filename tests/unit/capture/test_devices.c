@@ -68,10 +68,11 @@ static void card(const char *address, const char *class, const char *driver)
     file(path, class);
     snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/numa_node", address);
     file(path, "1\n");
+    if (driver == NULL)
+        return;
     snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/driver", address);
     snprintf(target, sizeof(target), "../../../bus/pci/drivers/%s", driver);
-    if (driver != NULL)
-        link_to(path, target);
+    link_to(path, target);
 }
 
 static void list(bool is_privileged)
