@@ -218,14 +218,16 @@ static size_t take_text(struct mt_decode *decode, struct mt_span text, struct mt
 static size_t decode_quoted(struct mt_decode *decode, struct mt_span bytes, struct mt_buf *out)
 {
     size_t at = 0;
+    size_t lf = 0; /* looked for once a line: a line may be all escapes */
 
     while (at < bytes.size && room_of(out) >= STEP_ROOM) {
         if (decode->state != QUOTED_TEXT) {
             at += take_escape(decode, bytes.ptr[at], out);
             continue;
         }
-        struct mt_span line = mt_span_from(bytes, at);
-        line = mt_span_head(line, mt_scan_byte(line, '\n'));
+        if (at >= lf)
+            lf = at + mt_scan_byte(mt_span_from(bytes, at), '\n');
+        struct mt_span line = mt_span_head(mt_span_from(bytes, at), lf - at);
         struct mt_span text = mt_span_head(line, mt_scan_byte(line, '='));
         size_t taken = take_text(decode, text, out);
         at += taken;

@@ -32,6 +32,7 @@ class Capture:
         self.file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 101))
         self.next = {True: 1000, False: 5000}
         self.clock = start
+        self.size = SEGMENT
         self.segment(True, b"", 0x02)
         self.segment(False, b"", 0x12)
 
@@ -46,8 +47,8 @@ class Capture:
         self.next[is_client] = (self.next[is_client] + len(data) + (1 if flags & 3 else 0)) % 2**32
 
     def say(self, is_client, data):
-        for at in range(0, len(data), SEGMENT):
-            self.segment(is_client, data[at:at + SEGMENT])
+        for at in range(0, len(data), self.size):
+            self.segment(is_client, data[at:at + self.size])
 
     def mail(self, content):
         self.say(False, b"220 mx.example.net ESMTP\r\n")
@@ -108,6 +109,13 @@ def blanks(size):
     return b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + (b" " * 70 + b"x=" + b" " * 70 + b"=") * (size // 143)
 
 
+def escapes(size):
+    """A line without an end in one datagram, put together from fragments or by a card."""
+    global SEGMENT
+    SEGMENT = 60_000  # in the child that writes the capture
+    return b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b"=" * size
+
+
 def urls(count):
     return b"Subject: x\r\n\r\n" + b"http:http:http://www.example.org/(((((((((((((((((()))))))))))))))))))?!.,\r\n" * count
 
@@ -124,6 +132,7 @@ CONTENT_BOMBS = [
     ("base64", hashed, 1_000_000),
     ("base64 of nothing but padding", padding, 400_000),
     ("quoted-printable of blanks", blanks, 400_000),
+    ("quoted-printable of escapes in one long segment", escapes, 25_000),
     ("URLs without end", urls, 8_000),
     ("what nearly is the test marker", markers, 400_000),
 ]
@@ -165,7 +174,8 @@ def write(path, make, size):
     at the fork."""
     pid = os.fork()
     if pid == 0:
-        Capture(path).mail(make(size))
+        content = make(size)
+        Capture(path).mail(content)
         os._exit(0)
     if os.waitpid(pid, 0)[1] != 0:
         raise RuntimeError(f"{path} could not be written")
