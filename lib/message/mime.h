@@ -131,10 +131,11 @@ void mt_mime_body(struct mt_mime *mime, struct mt_span bytes, mt_message_convert
 /* The content has ended. is_whole: it was seen to its end. */
 void mt_mime_finish(struct mt_mime *mime, bool is_whole, const struct mt_mime_events *events, void *ctx);
 
-/* Is any boundary being looked for? Else content need not be split. */
+/* Is any boundary being looked for, or may one be behind the header of a part that
+ * passes? Else content need not be split. */
 static inline bool mt_mime_wants_marks(const struct mt_mime *mime)
 {
-    return mime->depth > 0;
+    return mime->depth > 0 || mime->header != NULL;
 }
 
 /* The top type of a message whose header has ended: "multipart/mixed". */

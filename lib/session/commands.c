@@ -16,6 +16,7 @@ void mt_reset_apply(struct mt_run *run)
     struct mt_session *session = run->session;
 
     session->flags &= ~MT_S_RESET_PENDING;
+    mt_content_drop_header(run); /* of chunks whose last never came */
     mt_tx_end(run, session->tx, MT_TX_END_RESET);
     mt_tx_leave(session);
     if (session->state != MT_STATE_QUIT)

@@ -183,6 +183,7 @@ static void begin_header(struct mt_run *run)
     struct mt_session *session = run->session;
     struct mt_extra *extra = mt_extra(run);
 
+    mt_content_drop_header(run); /* chunks whose last never came, then DATA */
     if (session->tx == NULL || extra == NULL)
         return;
     if (extra->header == NULL)

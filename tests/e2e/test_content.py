@@ -60,10 +60,13 @@ class Bench:
     def __init__(self, mailtap, folder):
         self.mailtap, self.folder, self.made = mailtap, folder, 0
 
-    def capture(self, name, content):
+    def capture(self, name, content, segment=0):
+        """segment: octets of one that holds content, if other than usual."""
         path = os.path.join(self.folder, name + ".pcap")
         self.made += 1
-        Capture(path, self.made * 1_000_000).mail(stuffed(content))
+        capture = Capture(path, self.made * 1_000_000)
+        capture.size = segment or capture.size
+        capture.mail(stuffed(content))
         return path
 
     def parts(self, paths, *options):
@@ -95,6 +98,46 @@ def digests_agree(bench, seed):
                 yield f"{part}: its size is {len(leaf)}"
             if part.get("findings"):
                 yield f"{part}: nothing is wrong with it"
+
+
+def borders_of_segments_do_not_matter(bench):
+    inner = b"Subject: in\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\n\r\n--two\r\n--b--"
+    content = b"Content-Type: message/rfc822\r\n\r\n" + inner
+    wanted = [("1", None), ("1.1", hashlib.md5(b"one").hexdigest()), ("1.2", hashlib.md5(b"--two").hexdigest())]
+    for size in (1400, 1, 7, 80):
+        path = bench.capture(f"borders-{size}", content, size)
+        [parts] = bench.parts([path], "--hash")
+        found = [(part["path"], part.get("hash", {}).get("md5")) for part in parts]
+        if found != wanted:
+            yield f"segments of {size}: {found}"
+
+
+def what_is_broken_off_leaves_nothing_to_the_next(bench):
+    """A mail in chunks that RSET or EHLO ends, or that DATA takes the place of, and a whole one."""
+    one = b"Subject: one\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nfirst\r\n"
+    two = b"Subject: two\r\nContent-Type: text/plain\r\n\r\nsecond\r\n"
+    envelope = [(b"MAIL FROM:<a@example.org>", b"250 Ok"), (b"RCPT TO:<b@example.net>", b"250 Ok")]
+    begun = [(b"BDAT %d\r\n" % len(one) + one, b"250 Ok")]
+    whole = [(b"DATA", b"354 go"), (two + b".", b"250 Ok")]
+    for name, commands in [("rset", [(b"RSET", b"250 Ok"), *envelope]), ("ehlo", [(b"EHLO again", b"250 Ok"), *envelope]), ("data", [])]:
+        path = os.path.join(bench.folder, f"off-{name}.pcap")
+        folder = os.path.join(bench.folder, f"off-{name}")
+        bench.made += 1
+        capture = Capture(path, bench.made * 1_000_000)
+        capture.say(False, b"220 mx.example.net ESMTP\r\n")
+        for command, reply in [(b"EHLO a.example.org", b"250 CHUNKING"), *envelope, *begun, *commands, *whole, (b"QUIT", b"221 Bye")]:
+            capture.say(True, command if command.startswith(b"BDAT") else command + b"\r\n")
+            capture.say(False, reply + b"\r\n")
+        capture.file.close()
+        run = Run(bench.mailtap, ["read", "--json", "--hash", "--extract", folder, path])
+        [session], _alerts = run.records()
+        parts = [part for mail in session["smtp"]["transactions"] for part in mail["message"]["parts"]]
+        if [part.get("findings") for part in parts] != [["incomplete"], None] or \
+                parts[1].get("hash", {}).get("md5") != hashlib.md5(b"second\r\n").hexdigest():
+            yield f"{name}: {parts}"
+        files = [line["file"] for line in index_of(folder)]
+        if not files[0].endswith("-1-1.part") or not files[1].endswith("-1.eml"):
+            yield f"{name}: the first mail's files do not end first: {files}"
 
 
 def only_what_is_asked_for(bench):
@@ -267,6 +310,8 @@ def main(mailtap):
     with scratch() as folder:
         bench = Bench(mailtap, folder)
         tap.check("digests and sizes of parts are those of Python's email package", digests_agree(bench, 20))
+        tap.check("where segments end makes no difference to what parts are", borders_of_segments_do_not_matter(bench))
+        tap.check("a mail that is broken off leaves nothing to the next", what_is_broken_off_leaves_nothing_to_the_next(bench))
         tap.check("nothing is decoded that was not asked for", only_what_is_asked_for(bench))
         tap.check("addresses in URLs, also before a host, are taken out with --redact", addresses_in_urls_are_taken_out(bench))
         tap.check("the test marker is found behind base64", marker_is_found(bench))
