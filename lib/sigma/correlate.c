@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 /* --- feeds that wait ------------------------------------------------------------------ */
 
@@ -186,6 +187,10 @@ int mt_sigma_correlator_create(const struct mt_sigma *sigma, size_t memory_max, 
     struct mt_sigma_correlator *c = calloc(1, sizeof(*c));
     if (!c)
         return -ENOMEM;
+    if (getrandom(&c->bucket_seed, sizeof(c->bucket_seed), 0) != (ssize_t)sizeof(c->bucket_seed)) {
+        free(c);
+        return -EIO;
+    }
     c->sigma = sigma;
     c->alarm = alarm;
     c->ctx = ctx;

@@ -42,7 +42,8 @@ struct mt_sigma_feed_more {
 };
 
 /* match->feeds holds. False: there is nothing to say, because the event has none of
- * a field that is grouped by; or the buffer is too small (ret_feed->overflow). */
+ * a field that is grouped by; or the buffer is too small (ret_feed->overflow). Texts
+ * of values, which are evidence, are left out where all would not fit. */
 bool mt_sigma_feed_pack(const struct mt_sigma_match *match, const struct mt_sigma_feed_more *more,
                         struct mt_buf *ret_feed);
 

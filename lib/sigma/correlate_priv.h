@@ -80,6 +80,7 @@ struct mt_sigma_correlator {
     struct mt_sigma_correlator_counts counts;
     struct mt_sigma_group **buckets; /* a power of two */
     uint32_t bucket_mask;
+    uint64_t bucket_seed; /* keys are the same everywhere, so nobody may know which share a bucket */
     struct mt_sigma_group *newest;
     struct mt_sigma_group *oldest;
     struct mt_sigma_group **timers; /* a heap */

@@ -20,6 +20,7 @@ struct packing {
     struct mt_buf *b;
     struct key_values *keys; /* MT_SIGMA_KEYS_MAX; ten kilobytes, so they are not cleared */
     struct key_values *filling;
+    bool has_texts;  /* values are shown; not when they would leave no room for what counts */
     bool is_number;  /* values are added up, not told apart */
     bool is_visible; /* the values of the field in hand */
     uint64_t hash;   /* of the values of the fields before, where there are several */
@@ -128,7 +129,7 @@ static uint32_t put_values(struct packing *p, const struct mt_sigma_route *route
             return 0;
     }
     const struct mt_sigma_field *last = route->values[route->value_count - 1];
-    p->is_visible = !p->more->may_show || p->more->may_show(last->group, last->listed);
+    p->is_visible = p->has_texts && (!p->more->may_show || p->more->may_show(last->group, last->listed));
     mt_sigma_field_each(last, p->event, on_value, p);
     return p->value_count;
 }
@@ -171,13 +172,14 @@ static bool put_frame(struct packing *p, const struct mt_sigma_route *route)
     return has_keys && route->parent == MT_SIGMA_ROUTE_NONE;
 }
 
-bool mt_sigma_feed_pack(const struct mt_sigma_match *match, const struct mt_sigma_feed_more *more,
-                        struct mt_buf *ret_feed)
+static bool pack(const struct mt_sigma_match *match, const struct mt_sigma_feed_more *more, bool has_texts,
+                 struct mt_buf *ret_feed)
 {
     const struct mt_sigma_loaded *l = mt_sigma_loaded_of(match->rule);
     const struct mt_record_session *session = match->session;
     struct key_values keys[MT_SIGMA_KEYS_MAX];
-    struct packing p = {.more = more, .b = ret_feed, .event = match->event, .keys = keys};
+    struct packing p = {
+        .more = more, .b = ret_feed, .event = match->event, .keys = keys, .has_texts = has_texts};
     struct mt_sigma_feed_head head = {
         .time = more->time,
         .completed = more->completed,
@@ -198,6 +200,19 @@ bool mt_sigma_feed_pack(const struct mt_sigma_match *match, const struct mt_sigm
     for (uint32_t i = 0; i < l->route_count; i++)
         has_any |= put_frame(&p, &l->routes[i]);
     return has_any && !ret_feed->overflow;
+}
+
+/* Whoever sends many long values is not to get out of being counted by it. */
+bool mt_sigma_feed_pack(const struct mt_sigma_match *match, const struct mt_sigma_feed_more *more,
+                        struct mt_buf *ret_feed)
+{
+    size_t start = ret_feed->size;
+    bool is_packed = pack(match, more, true, ret_feed);
+    if (MT_LIKELY(!ret_feed->overflow))
+        return is_packed;
+    ret_feed->size = start;
+    ret_feed->overflow = false;
+    return pack(match, more, false, ret_feed);
 }
 
 /* --- reading -------------------------------------------------------------------------- */

@@ -162,7 +162,7 @@ static bool make_buckets(struct mt_sigma_correlator *c)
 
 static struct mt_sigma_group **bucket_of(struct mt_sigma_correlator *c, struct mt_hash128 key)
 {
-    return &c->buckets[key.word[0] & c->bucket_mask];
+    return &c->buckets[mt_hash_pair(c->bucket_seed, key.word[0], key.word[1]) & c->bucket_mask];
 }
 
 static struct mt_sigma_group *group_make(struct mt_sigma_correlator *c, struct mt_sigma_loaded *of,

@@ -559,7 +559,7 @@ static bool take_growing(const struct arrival *a)
         g->newest = mt_max_u64(g->newest, a->time);
         add_to_standing(a);
         if (g->has_fired) {
-            if (measure_of(g) >= 2 * g->said)
+            if (measure_of(g) / 2 >= g->said) /* sums may be as large as a number gets */
                 raise_alarm(a, MT_SIGMA_OCCASION_STEP);
             else
                 a->correlator->counts.held++;

@@ -238,6 +238,56 @@ static void many_values_are_counted_nearly_right_and_steps_double(void **state)
     mt_sigma_destroy(sigma);
 }
 
+/* All that the announced sizes can say is said at once; a sum stays at the largest number. */
+static void a_sum_that_can_grow_no_more_is_said_once(void **state)
+{
+    (void)state;
+    struct mt_sigma *sigma =
+        load("title: chunked\nlogsource: {product: mailtap, service: smtp, category: transaction}\n"
+             "detection: {s: {smtp.transactions.chunks.size|exists: true}, condition: s}\n---\n"
+             "title: much\ncorrelation: {type: value_sum, rules: [chunked], group-by: [source.ip], "
+             "timespan: 1h, condition: {field: smtp.transactions.chunks.size, gte: 1000}}\n");
+    for (uint32_t i = 0; i < 50; i++)
+        add(sigma, i, "source.ip=10.0.0.1 | smtp.transactions[0].chunks[0].size=18446744073709551615");
+    run(sigma, false);
+    assert_string_equal(said, "= much medium 1 source.ip=10.0.0.1\n");
+    correlated_free(&feeds);
+    mt_sigma_destroy(sigma);
+}
+
+#define COUNTERS 16
+
+static void many_long_values_do_not_keep_an_event_from_being_counted(void **state)
+{
+    (void)state;
+    char rules[8192] = "title: sent\nlogsource: {product: mailtap, service: smtp, category: session}\n"
+                       "detection: {s: {source.ip|exists: true}, condition: s}\n";
+    char fields[4096] = "source.ip=10.0.0.1";
+    char text[512];
+    for (unsigned i = 0; i < COUNTERS; i++) {
+        snprintf(text, sizeof(text),
+                 "---\ntitle: c%u\ncorrelation: {type: value_count, rules: [sent], group-by: [source.ip], "
+                 "timespan: 1h, condition: {field: smtp.transactions.recipients.address, gte: 16}}\n",
+                 i);
+        append(rules, sizeof(rules), text);
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        snprintf(text, sizeof(text), " | smtp.transactions[%u].recipients[%u].address=%0100u@example.org",
+                 i / 4, i % 4, i);
+        append(fields, sizeof(fields), text);
+    }
+    struct mt_sigma *sigma = load(rules);
+    add(sigma, 1, fields);
+    assert_int_equal(feeds.count, 1);
+    run(sigma, false);
+    unsigned lines = 0;
+    for (const char *at = said; (at = strstr(at, " medium 16 source.ip=10.0.0.1\n")) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, COUNTERS);
+    correlated_free(&feeds);
+    mt_sigma_destroy(sigma);
+}
+
 static void an_event_that_comes_too_late_is_counted(void **state)
 {
     (void)state;
@@ -349,6 +399,8 @@ int main(void)
         cmocka_unit_test(every_case_of_the_table_comes_out_as_written),
         cmocka_unit_test(a_million_sources_stay_within_the_memory_that_is_given),
         cmocka_unit_test(many_values_are_counted_nearly_right_and_steps_double),
+        cmocka_unit_test(a_sum_that_can_grow_no_more_is_said_once),
+        cmocka_unit_test(many_long_values_do_not_keep_an_event_from_being_counted),
         cmocka_unit_test(an_event_that_comes_too_late_is_counted),
         cmocka_unit_test(a_reload_keeps_the_groups_of_correlations_that_say_the_same),
         cmocka_unit_test(an_alert_shows_the_first_and_the_last_event_and_the_values),
