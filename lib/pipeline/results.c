@@ -279,13 +279,14 @@ static bool drain(struct mt_collector *collector, struct mt_results *results)
     bool has_moved = false;
     while ((block = mt_ring_pop(&results->full)) != NULL) {
         block->next = NULL;
-        if (block->has_feeds)
-            take_feeds(collector, block);
         if (results->last)
             results->last->next = block;
         else
             results->first = block;
         results->last = block;
+        /* last: this thread may be lost in a sink meanwhile, and the block is not to be */
+        if (block->has_feeds)
+            take_feeds(collector, block);
         has_moved = true;
     }
     if (has_moved && results->head == UINT64_MAX)
