@@ -166,13 +166,13 @@ static int set_up_queues(struct mt_port *port, const struct rte_eth_dev_info *in
 static void find_stamps(struct mt_port *port)
 {
     struct mt_ports *ports = port->ports;
-    bool is_file = strcmp(port->driver, "net_pcap") == 0;
+    bool is_pcap = strcmp(port->driver, "net_pcap") == 0;
     port->stamp = MT_PORT_STAMP_NONE;
-    if ((!port->has_stamps && !is_file) ||
+    if ((!port->has_stamps && !is_pcap) ||
         rte_mbuf_dyn_rx_timestamp_register(&ports->stamp_field, &ports->stamp_flag) != 0)
         return;
-    if (is_file || strcmp(port->driver, "net_af_packet") == 0) {
-        port->stamp = MT_PORT_STAMP_SYSTEM;
+    if (is_pcap || strcmp(port->driver, "net_af_packet") == 0) {
+        port->stamp = port->request.interface[0] != '\0' ? MT_PORT_STAMP_SYSTEM : MT_PORT_STAMP_FILE;
         return;
     }
     if (mt_port_clock_start(port))

@@ -344,15 +344,20 @@ static void source_detach(struct mt_capture *capture)
         rte_thread_unregister();
 }
 
+/* What bears a time of its own may have waited, but not for so long. */
+#define STAMP_LAG MT_SEC
+
 static uint64_t source_now(struct mt_capture *capture)
 {
     struct mt_port_source *source = source_of(capture);
+    uint64_t lag = 0;
     for (uint32_t i = 0; i < source->queue_count; i++) {
-        /* what bears a time of its own may have waited, or be of a file */
-        if (source->queues[i]->port->stamp != MT_PORT_STAMP_NONE)
+        const struct mt_port *port = source->queues[i]->port;
+        if (port->stamp == MT_PORT_STAMP_FILE)
             return source->last_time;
+        lag = port->stamp != MT_PORT_STAMP_NONE ? STAMP_LAG : lag;
     }
-    uint64_t now = mt_port_now(source->ports);
+    uint64_t now = mt_port_now(source->ports) - lag;
     source->last_time = mt_max_u64(source->last_time, now);
     source->last_number = mt_max_u64(source->last_number, source->last_time - 1);
     return source->last_time;

@@ -215,7 +215,12 @@ static int probe_ports(struct mt_ports *ports, char *ret_reason, size_t reason_s
 
 static void describe_port(const struct mt_ports *ports, const struct mt_port *port)
 {
-    static const char *const times[] = {"of arrival here", "of the driver", "of the device"};
+    static const char *const times[] = {
+        [MT_PORT_STAMP_NONE] = "of arrival here",
+        [MT_PORT_STAMP_SYSTEM] = "of the driver",
+        [MT_PORT_STAMP_FILE] = "of the driver",
+        [MT_PORT_STAMP_DEVICE] = "of the device",
+    };
     mt_ports_say(ports, "%s: by %s, %u queue%s of %u, times %s%s%s%s%s", port->name, port->driver,
                  port->queue_count, port->queue_count == 1 ? "" : "s", port->queue_size, times[port->stamp],
                  port->is_filtering ? ", other TCP dropped by the device" : "",

@@ -39,7 +39,8 @@ struct mt_port_log;
 
 enum mt_port_stamp {
     MT_PORT_STAMP_NONE,   /* the processor's counter, once a burst */
-    MT_PORT_STAMP_SYSTEM, /* since the epoch: the kernel's, or those of a file */
+    MT_PORT_STAMP_SYSTEM, /* since the epoch: the kernel's */
+    MT_PORT_STAMP_FILE,   /* since the epoch, of any day */
     MT_PORT_STAMP_DEVICE, /* ticks of the device's clock */
 };
 

@@ -120,6 +120,25 @@ static void an_interface_with_addresses_keeps_its_frames_and_is_captured_by_af_p
     world_fini(&world);
 }
 
+/* Without a frame, although frames bear times: or nothing of a quiet wire would end. */
+static void time_passes_on_a_quiet_interface_by_libpcap(void **state)
+{
+    (void)state;
+    begin();
+    world_port(&world, "net_pcap0,rx_iface=va");
+    world_must_open(&world);
+    struct mt_capture *capture = mt_ports_source(world.opened, 0);
+    uint64_t before = capture->ops->now(capture);
+    assert_true(before > 0);
+    usleep(1000);
+    assert_true(capture->ops->now(capture) > before);
+    send_frames("vb", 10);
+    world_take(&world, 0, 10);
+    assert_true(world.frames[0].time > before);
+    assert_int_equal(world_counter(&world, MT_COUNTER_TIME_BACKWARDS), 0);
+    world_fini(&world);
+}
+
 static void what_the_kernel_could_not_put_into_the_ring_is_counted(void **state)
 {
     (void)state;
@@ -265,6 +284,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_interface_that_nobody_uses_is_captured_by_af_xdp),
         cmocka_unit_test(an_interface_with_addresses_keeps_its_frames_and_is_captured_by_af_packet),
+        cmocka_unit_test(time_passes_on_a_quiet_interface_by_libpcap),
         cmocka_unit_test(what_the_kernel_could_not_put_into_the_ring_is_counted),
         cmocka_unit_test(a_tagged_frame_has_its_tag),
         cmocka_unit_test(a_port_that_goes_and_returns_stops_no_other),
