@@ -183,7 +183,7 @@ int mt_extract_create(const struct mt_extract_config *config, char *ret_reason, 
 
 void mt_extract_count(const struct mt_extract *extract, struct mt_stats *ret_stats)
 {
-    uint64_t shed = 0;
+    uint64_t shed = atomic_load(&extract->refused);
 
     for (uint32_t i = 0; i < atomic_load(&extract->desk_count); i++)
         shed += atomic_load_explicit(&extract->desks[i]->shed, memory_order_relaxed);

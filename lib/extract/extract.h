@@ -9,7 +9,9 @@
  * Ownership: desks belong to their extract. Thread: a desk is one thread's.
  * Limits: struct mt_extract_config; MT_EXTRACT_RING octets under way and
  * MT_EXTRACT_OPEN_MAX files at a time for each desk, MT_EXTRACT_FDS_MAX of all
- * of them with a descriptor.
+ * of them with a descriptor. Where total_max is reached no more files are begun, nor
+ * where they would be more than one for each MT_EXTRACT_SMALL octets of it and
+ * MT_EXTRACT_FILES_MIN: what holds next to nothing takes room, too.
  */
 #ifndef MT_EXTRACT_EXTRACT_H
 #define MT_EXTRACT_EXTRACT_H
@@ -21,6 +23,8 @@
 #define MT_EXTRACT_OPEN_MAX 4096u
 #define MT_EXTRACT_FDS_MAX 256u
 #define MT_EXTRACT_DESKS_MAX 64u
+#define MT_EXTRACT_SMALL 4096u
+#define MT_EXTRACT_FILES_MIN 1024u
 #define MT_EXTRACT_FILE_DEFAULT (UINT64_C(100) << 20)
 #define MT_EXTRACT_TOTAL_DEFAULT (UINT64_C(10) << 30)
 

@@ -62,6 +62,7 @@ struct mt_extract_open {
     bool is_known;
     bool is_existing; /* it was there before: left as it is */
     bool is_failed;
+    bool is_refused; /* the limit of all files was reached before: there is none */
     bool is_cut;
 };
 
@@ -92,6 +93,8 @@ struct mt_extract {
     uint32_t fd_count;
     uint32_t fd_desk; /* where a descriptor is looked for that can be had */
     uint32_t fd_file;
+    uint64_t begun; /* files, also those that were there before */
+    _Atomic uint64_t refused;
     _Atomic uint64_t total;
     _Atomic uint64_t files;
     _Atomic uint64_t cut;

@@ -84,6 +84,18 @@ static void take_descriptor(struct mt_extract *extract)
     }
 }
 
+/* Before the run has become who it is to be, files are made by who it was. */
+static bool take_owner(struct mt_extract *extract, struct mt_extract_open *file)
+{
+    const struct mt_extract_config *config = &extract->config;
+
+    if (!config->has_owner || fchown(file->fd, config->uid, config->gid) == 0)
+        return true;
+    complain(extract, file->name, errno);
+    file->is_failed = true;
+    return false;
+}
+
 static bool open_file(struct mt_extract *extract, struct mt_extract_open *file, int how)
 {
     if (file->fd >= 0)
@@ -94,7 +106,7 @@ static bool open_file(struct mt_extract *extract, struct mt_extract_open *file, 
     file->fd = openat(extract->folder, file->name, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | how, 0600);
     if (file->fd >= 0) {
         extract->fd_count++;
-        return true;
+        return !(how & O_CREAT) || take_owner(extract, file);
     }
     if (errno == EEXIST) {
         file->is_existing = true;
@@ -107,11 +119,24 @@ static bool open_file(struct mt_extract *extract, struct mt_extract_open *file, 
 
 /* --- orders ----------------------------------------------------------------- */
 
+/* Files take room of their own, and a line of the index, however little they hold. */
+static bool is_full(const struct mt_extract *extract)
+{
+    return atomic_load_explicit(&extract->total, memory_order_relaxed) >= extract->config.total_max ||
+           extract->begun >= extract->config.total_max / MT_EXTRACT_SMALL + MT_EXTRACT_FILES_MIN;
+}
+
 static void begin(struct mt_extract *extract, struct mt_extract_open *file, const uint8_t *order)
 {
     *file = (struct mt_extract_open){.fd = -1, .is_known = true};
     memcpy(&file->what, order, sizeof(file->what));
     name_file(file);
+    file->is_refused = is_full(extract);
+    if (file->is_refused) {
+        atomic_fetch_add(&extract->refused, 1);
+        return;
+    }
+    extract->begun++;
     if (open_file(extract, file, O_CREAT | O_EXCL))
         atomic_fetch_add(&extract->files, 1);
 }
@@ -121,7 +146,7 @@ static void put(struct mt_extract *extract, struct mt_extract_open *file, const 
     uint64_t total = atomic_load_explicit(&extract->total, memory_order_relaxed);
     uint64_t room = mt_min_u64(extract->config.file_max - file->size, extract->config.total_max - total);
 
-    if (file->is_cut || file->is_existing || file->is_failed)
+    if (file->is_cut || file->is_existing || file->is_failed || file->is_refused)
         return;
     file->is_cut = size > room;
     size = (size_t)mt_min_u64(size, room);
@@ -206,11 +231,13 @@ static void put_line(struct mt_extract *extract, const struct mt_extract_open *f
 
 static void end(struct mt_extract *extract, struct mt_extract_open *file, unsigned flags)
 {
+    file->is_known = false;
+    if (file->is_refused)
+        return;
     give_up(extract, file);
     atomic_fetch_add(&extract->cut, file->is_cut || (flags & MT_EXTRACT_LOST));
     atomic_fetch_add(&extract->existing, file->is_existing);
     put_line(extract, file, flags);
-    file->is_known = false;
 }
 
 /* --- the thread ------------------------------------------------------------- */

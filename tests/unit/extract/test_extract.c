@@ -205,9 +205,58 @@ static void limits_cut_files_and_the_whole(void **state)
     finish(&bench);
     assert_string_equal(content(&bench, ID "-1-1.part"), "123456789a");
     assert_string_equal(content(&bench, ID "-1-2.part"), "12345");
-    assert_string_equal(content(&bench, ID "-1-3.part"), "");
-    assert_int_equal(count(&bench, MT_COUNTER_EXTRACT_CUT), 3);
+    assert_null(content(&bench, ID "-1-3.part"));
+    assert_null(strstr(content(&bench, "index.jsonl"), "-1-3.part"));
+    assert_int_equal(count(&bench, MT_COUNTER_EXTRACT_CUT), 2);
+    assert_int_equal(count(&bench, MT_COUNTER_EXTRACT_SHED), 1);
     assert_int_equal(count(&bench, MT_COUNTER_EXTRACT_BYTES), 15);
+    clear(&bench);
+}
+
+static void files_that_hold_nothing_have_a_limit_too(void **state)
+{
+    (void)state;
+    enum { FILES = MT_EXTRACT_FILES_MIN + 2 };
+    struct bench bench;
+    char place[16];
+
+    begin(&bench, 0, 2 * MT_EXTRACT_SMALL, true);
+    for (unsigned i = 0; i < FILES + 5; i++) {
+        snprintf(place, sizeof(place), "%u", i % (FILES - 3)); /* some are there already */
+        uint32_t part = begin_file(&bench, place, "");
+        mt_extract_end(bench.desk, part, true);
+    }
+    finish(&bench);
+    assert_int_equal(count(&bench, MT_COUNTER_EXTRACT_FILES), FILES - 3);
+    assert_int_equal(count(&bench, MT_COUNTER_EXTRACT_EXISTING), 3);
+    assert_int_equal(count(&bench, MT_COUNTER_EXTRACT_SHED), 5);
+    clear(&bench);
+}
+
+static void what_is_made_belongs_to_whom_the_run_becomes(void **state)
+{
+    (void)state;
+    bool is_root = geteuid() == 0;
+    char reason[256], folder[64] = "/tmp/mailtap-test-XXXXXX", path[160];
+    struct mt_extract_config config = {.has_owner = true, .is_patient = true};
+    struct bench bench;
+    struct stat file;
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(bench.folder, sizeof(bench.folder), "%s", folder);
+    snprintf(path, sizeof(path), "%s/out", folder);
+    config.folder = path;
+    config.uid = is_root ? 12345 : geteuid(); /* others may only keep what is theirs */
+    config.gid = is_root ? 12346 : getegid();
+    assert_int_equal(mt_extract_create(&config, reason, sizeof(reason), &bench.extract), 0);
+    bench.desk = mt_extract_open_desk(bench.extract);
+    assert_non_null(bench.desk);
+    mt_extract_end(bench.desk, begin_file(&bench, NULL, ""), true);
+    finish(&bench);
+    snprintf(path, sizeof(path), "%s/out/" ID "-1.eml", folder);
+    assert_int_equal(stat(path, &file), 0);
+    assert_int_equal(file.st_uid, config.uid);
+    assert_int_equal(file.st_gid, config.gid);
     clear(&bench);
 }
 
@@ -300,6 +349,8 @@ int main(void)
         cmocka_unit_test(no_name_leads_out_of_the_folder),
         cmocka_unit_test(what_is_there_is_neither_followed_nor_written_to),
         cmocka_unit_test(limits_cut_files_and_the_whole),
+        cmocka_unit_test(files_that_hold_nothing_have_a_limit_too),
+        cmocka_unit_test(what_is_made_belongs_to_whom_the_run_becomes),
         cmocka_unit_test(files_share_the_descriptors_that_there_are),
         cmocka_unit_test(more_files_than_places_are_counted),
         cmocka_unit_test(a_full_ring_is_waited_for_or_cuts),
