@@ -3,6 +3,8 @@
 
 #define ENDS_HOST "/?#"
 #define SEPARATORS "/?#&;="
+/* A name of 255 octets (RFC 1035 §3.1) and a port. */
+#define HOST_MAX 261u
 
 static bool is_one_of(uint8_t byte, const char *set)
 {
@@ -18,11 +20,16 @@ static size_t size_up_to(struct mt_span text, const char *set)
     return size;
 }
 
-/* The login as a name; it may hold a password, whatever its form. */
+/* The login as a name; it may hold a password, whatever its form. What is too long
+ * for a host is a login, too, whose end was cut off. */
 static void put_host(struct mt_redact *redact, struct mt_span host)
 {
     const uint8_t *at = host.size > 0 ? memrchr(host.ptr, '@', host.size) : NULL;
 
+    if (at == NULL && host.size > HOST_MAX) {
+        mt_redact_put_login(redact, host);
+        return;
+    }
     if (at != NULL) {
         mt_redact_put_login(redact, mt_span(host.ptr, (size_t)(at - host.ptr)));
         mt_buf_put_byte(&redact->b, '@');
