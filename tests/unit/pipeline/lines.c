@@ -56,8 +56,9 @@ static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rul
     struct lines *lines = ctx;
     char line[256];
     wait_here(lines);
-    snprintf(line, sizeof(line), "%s %d %.*s %llu", mt_rule_name(rule), (int)level, (int)alert->event_id.size,
-             (const char *)alert->event_id.ptr, (unsigned long long)alert->timestamp);
+    snprintf(line, sizeof(line), "%s %d %.*s %llu", rule == MT_RULE_LOADED ? "loaded" : mt_rule_name(rule),
+             (int)level, (int)alert->event_id.size, (const char *)alert->event_id.ptr,
+             (unsigned long long)alert->timestamp);
     add(lines, mt_span_cstr(line));
     lines->alerts++;
 }

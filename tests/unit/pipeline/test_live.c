@@ -355,9 +355,27 @@ static void frames_for_workers_that_are_behind_are_lost_and_counted(void **state
     wire_fini(&scene.wire);
 }
 
-static void sink_that_blocks(uint32_t workers, size_t taps)
+/* So little room for correlations that feeds are judged as they are taken. */
+static struct mt_sigma *correlate(struct scene *scene)
+{
+    static const char rules[] =
+        "title: any\nlogsource: {product: mailtap, service: smtp, category: session}\n"
+        "detection: {s: {source.ip|exists: true}, condition: s}\n---\n"
+        "title: each\ncorrelation: {type: event_count, rules: [any], group-by: [source.port], timespan: 1s, "
+        "condition: {gte: 1}}\n";
+    const struct mt_sigma_config config = {.evaluators = scene->config.pipeline.workers};
+    struct mt_sigma *sigma;
+    assert_int_equal(mt_sigma_load_text(&config, "r.yml", mt_span_cstr(rules), &sigma), 0);
+    assert_int_equal(mt_sigma_error_count(sigma), 0);
+    scene->config.pipeline.sigma = sigma;
+    scene->config.pipeline.correlation_memory = (size_t)32 << 10;
+    return sigma;
+}
+
+static void sink_that_blocks(uint32_t workers, size_t taps, bool correlates)
 {
     struct scene scene;
+    struct mt_sigma *sigma = NULL;
     wire_init(&scene.wire);
     wire_mixed(&scene.wire, 60);
     scene_init(&scene, workers, taps, true);
@@ -366,6 +384,8 @@ static void sink_that_blocks(uint32_t workers, size_t taps)
         scene.taps[i].is_endless = true;
     }
     scene.lines->is_blocked = true;
+    if (correlates)
+        sigma = correlate(&scene);
     scene_start(&scene);
     WAIT_FOR(scene.lines->is_inside);
     WAIT_FOR(counted(&scene, MT_COUNTER_FRAMES) == 20 * scene.wire.count);
@@ -385,15 +405,23 @@ static void sink_that_blocks(uint32_t workers, size_t taps)
     WAIT_FOR(!lines->is_inside && lines->count > 0);
     nap();
     lines_free(lines);
+    mt_sigma_destroy(sigma);
     wire_fini(&scene.wire);
 }
 
 static void a_sink_that_never_returns_holds_up_neither_frames_nor_the_end(void **state)
 {
     (void)state;
-    sink_that_blocks(1, 1);
-    sink_that_blocks(2, 2);
-    sink_that_blocks(2, 1);
+    sink_that_blocks(1, 1, false);
+    sink_that_blocks(2, 2, false);
+    sink_that_blocks(2, 1, false);
+}
+
+static void a_sink_that_keeps_an_alert_of_a_correlation_leaves_every_record_counted(void **state)
+{
+    (void)state;
+    sink_that_blocks(1, 1, true);
+    sink_that_blocks(2, 2, true);
 }
 
 static void a_sink_that_was_slow_for_a_while_gets_everything(void **state)
@@ -715,6 +743,7 @@ int main(void)
         cmocka_unit_test(a_datagram_that_nobody_knows_begins_no_session),
         cmocka_unit_test(frames_for_workers_that_are_behind_are_lost_and_counted),
         cmocka_unit_test(a_sink_that_never_returns_holds_up_neither_frames_nor_the_end),
+        cmocka_unit_test(a_sink_that_keeps_an_alert_of_a_correlation_leaves_every_record_counted),
         cmocka_unit_test(a_sink_that_was_slow_for_a_while_gets_everything),
         cmocka_unit_test(an_idle_source_ends_its_sessions_and_holds_up_no_other),
         cmocka_unit_test(a_count_is_met_exactly_and_the_rest_is_counted),
