@@ -125,7 +125,8 @@ class Late:
             at += 16 + (size + 3) // 4 * 4
         wanted = [{"soname": [one.soname], "feature": one.feature, "description": one.meaning,
                    "priority": "recommended"} for one in self.known]
-        if found != wanted:
+        # in which order they stand is the compiler's
+        if sorted(map(json.dumps, found)) != sorted(map(json.dumps, wanted)):
             reasons.append(f"the notes are {found}")
         self.tap.check("ELF notes name every late library, for packagers", reasons)
 
