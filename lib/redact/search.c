@@ -408,6 +408,12 @@ static void put_without_names(struct mt_redact *redact, struct mt_span text)
         else
             put_digits(redact, "u-", mt_span(text.ptr + i, size), mt_span_none());
         i += size;
+        if (i < text.size && text.ptr[i] == '@') { /* "a:@example.com": no local part, but a name */
+            size_t end = domain_end(text, i + 1);
+            mt_buf_put_byte(&redact->b, '@');
+            mt_redact_put_domain(redact, mt_span(text.ptr + i + 1, end - i - 1));
+            i = end;
+        }
         done = i;
     }
     mt_buf_put_span(&redact->b, mt_span_from(text, done));

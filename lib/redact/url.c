@@ -38,11 +38,22 @@ static void put_host(struct mt_redact *redact, struct mt_span host)
     mt_redact_put_free(redact, host);
 }
 
+/* RFC 3986 §3.1 */
+static bool is_scheme(struct mt_span text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (!mt_ascii_is_alpha(text.ptr[i]) && !mt_ascii_is_digit(text.ptr[i]) &&
+            !is_one_of(text.ptr[i], "+-."))
+            return false;
+    }
+    return true;
+}
+
 void mt_redact_put_url(struct mt_redact *redact, struct mt_span url)
 {
     const uint8_t *slashes = url.size > 0 ? memmem(url.ptr, url.size, "://", 3) : NULL;
 
-    if (slashes == NULL) {
+    if (slashes == NULL || !is_scheme(mt_span(url.ptr, (size_t)(slashes - url.ptr)))) {
         mt_redact_put_free(redact, url);
         return;
     }

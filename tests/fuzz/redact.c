@@ -12,11 +12,15 @@ static bool is_plain(uint8_t c)
     return mt_ascii_is_alpha(c) || mt_ascii_is_digit(c);
 }
 
-/* "u-" and digits before, "d-" behind; the host of a URL stays. */
+/* "u-" and digits before, "d-" behind, or the next address where one follows at once;
+ * the host of a URL stays. */
 static bool is_ours(enum mt_privacy privacy, struct mt_span text, size_t at)
 {
-    return at >= 18 && text.size - at >= 3 && memcmp(text.ptr + at - 18, "u-", 2) == 0 &&
-           (privacy == MT_PRIVACY_URL || memcmp(text.ptr + at + 1, "d-", 2) == 0);
+    struct mt_span rest = mt_span_from(text, at + 1);
+    bool is_name = at >= 18 && memcmp(text.ptr + at - 18, "u-", 2) == 0;
+    bool is_followed = rest.size >= 18 && (memcmp(rest.ptr, "d-", 2) == 0 || memcmp(rest.ptr, "u-", 2) == 0);
+
+    return is_name && (is_followed || privacy == MT_PRIVACY_URL);
 }
 
 static void check(enum mt_redact_mode mode, enum mt_privacy privacy, struct mt_span text)

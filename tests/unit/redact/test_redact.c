@@ -242,6 +242,28 @@ static void what_is_no_domain_hides_no_second_address(void **state)
     mt_redact_destroy(redact);
 }
 
+static void what_stands_before_the_slashes_of_a_url_is_searched_unless_it_is_a_scheme(void **state)
+{
+    struct mt_redact *redact = redactor(MT_REDACT_DROP);
+    (void)state;
+
+    assert_string_equal(made(redact, MT_PRIVACY_URL, "user@example.com://a.example"),
+                        "[address]://a.example");
+    assert_string_equal(made(redact, MT_PRIVACY_URL, "a+b-c.1://a.example/"), "a+b-c.1://a.example/");
+    mt_redact_destroy(redact);
+}
+
+static void a_name_met_again_before_an_at_sign_takes_the_domain_with_it(void **state)
+{
+    struct mt_redact *redact = redactor(MT_REDACT_DROP);
+    (void)state;
+
+    assert_string_equal(made(redact, MT_PRIVACY_ADDRESS, "secret:"), "(absent)");
+    assert_string_equal(made(redact, MT_PRIVACY_FREE, "to secret:@example.com, again"),
+                        "to [address]@[domain], again");
+    mt_redact_destroy(redact);
+}
+
 static void lines_lose_names_that_need_no_at_sign(void **state)
 {
     static const char *const pairs[][2] = {
@@ -379,6 +401,8 @@ int main(void)
         cmocka_unit_test(blanks_and_comments_around_the_at_sign_change_no_name),
         cmocka_unit_test(signs_without_an_address_stay),
         cmocka_unit_test(what_is_no_domain_hides_no_second_address),
+        cmocka_unit_test(what_stands_before_the_slashes_of_a_url_is_searched_unless_it_is_a_scheme),
+        cmocka_unit_test(a_name_met_again_before_an_at_sign_takes_the_domain_with_it),
         cmocka_unit_test(lines_lose_names_that_need_no_at_sign),
         cmocka_unit_test(records_are_copied_through_all_their_lists),
         cmocka_unit_test(alerts_lose_addresses_in_their_sentence_evidence_and_groups),
