@@ -13,16 +13,37 @@ enum {
     LIVE = MT_VERB_BIT_LIVE,
 };
 
+#define HEADER_MAX 256u
+
+static bool take_message_word(struct mt_session_limits *limits, const char *word)
+{
+    static const struct {
+        const char *word;
+        enum mt_message_level level;
+    } levels[] = {{"headers", MT_MESSAGE_HEADERS}, {"full", MT_MESSAGE_FULL}, {"lines", MT_MESSAGE_LINES}};
+
+    for (size_t i = 0; i < MT_ARRAY_COUNT(levels); i++) {
+        if (strcmp(word, levels[i].word) == 0) {
+            limits->message_level = levels[i].level;
+            return true;
+        }
+    }
+    if (strcmp(word, "fields") != 0)
+        return false;
+    limits->header_max = HEADER_MAX;
+    return true;
+}
+
 static int take_message(struct mt_options *options, const char *text)
 {
-    if (strcmp(text, "headers") == 0)
-        options->pipeline.limits.message_level = MT_MESSAGE_HEADERS;
-    else if (strcmp(text, "full") == 0)
-        options->pipeline.limits.message_level = MT_MESSAGE_FULL;
-    else if (strcmp(text, "lines") == 0)
-        options->pipeline.limits.message_level = MT_MESSAGE_LINES;
-    else
-        return mt_options_error("--message: '%s' is neither headers nor full nor lines", text);
+    char copy[64];
+
+    snprintf(copy, sizeof(copy), "%s", text);
+    char *rest = copy;
+    for (char *word; (word = strsep(&rest, ",")) != NULL;) {
+        if (!take_message_word(&options->pipeline.limits, word))
+            return mt_options_error("--message: '%s' is none of headers, full, lines and fields", word);
+    }
     return -1;
 }
 

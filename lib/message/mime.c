@@ -233,7 +233,10 @@ static void take_field(void *ctx, struct mt_span name, struct mt_span value, boo
 {
     struct run *run = ctx;
 
-    (void)is_cut;
+    if ((run->mime->flags & MT_MIME_OF_MESSAGE) && run->events->field != NULL) {
+        const struct mt_mime_part part = {.path = run->mime->path, .path_size = run->mime->path_size};
+        run->events->field(run->ctx, &part, name, value, is_cut);
+    }
     mt_mime_field(run->mime, name, value, run->convert, run->convert_ctx);
 }
 

@@ -68,6 +68,10 @@ struct mt_mime_events {
     /* Octets of that part as they stand; NULL when not wanted. The line end before
      * a boundary is left out. */
     void (*body)(void *ctx, struct mt_span bytes);
+    /* A field of the header of a message in the message, unfolded; of the part that
+     * it is only the path is told. NULL when not wanted. */
+    void (*field)(void *ctx, const struct mt_mime_part *part, struct mt_span name, struct mt_span value,
+                  bool is_cut);
     void (*anomaly)(void *ctx, enum mt_anomaly anomaly);
     /* Room for the header of a part, and back; NULL: there is none, and the part is
      * taken without its header. */

@@ -33,6 +33,11 @@ static const struct mt_field signature_fields[] = {
 #include "record/fields.def"
 };
 
+static const struct mt_field header_fields[] = {
+#define MT_FIELD_HEADER(type, member, path, meaning) FIELD(header, type, member, path, meaning)
+#include "record/fields.def"
+};
+
 static const struct mt_field chunk_fields[] = {
 #define MT_FIELD_CHUNK(type, member, path, meaning) FIELD(chunk, type, member, path, meaning)
 #include "record/fields.def"
@@ -81,6 +86,7 @@ GROUP(recipient);
 GROUP(hop);
 GROUP(part);
 GROUP(signature);
+GROUP(header);
 GROUP(chunk);
 GROUP(transaction);
 GROUP(groupby);
@@ -105,6 +111,8 @@ const struct mt_field_group *mt_field_items(enum mt_field_type type)
         return &mt_group_part;
     case MT_FIELD_TYPE_SIGNATURE:
         return &mt_group_signature;
+    case MT_FIELD_TYPE_HEADER:
+        return &mt_group_header;
     case MT_FIELD_TYPE_CHUNK:
         return &mt_group_chunk;
     case MT_FIELD_TYPE_TRANSACTION:

@@ -221,6 +221,42 @@ static void redact_parameter(struct mt_redact *redact, struct mt_record_paramete
     parameter->keyword = redact_text(redact, MT_PRIVACY_FREE, parameter->keyword);
 }
 
+/* Does the field hold mailboxes, whose names and comments go as well? Fields that
+ * programs made up for that have "-To" or "-From" in their names. */
+static bool holds_mailboxes(struct mt_span name)
+{
+    static const char *const names[] = {
+        "From", "To", "Cc", "Bcc", "Sender", "Return-Path", "Return-Receipt-To"};
+    static const char *const ends[] = {"-To", "-Cc", "-Bcc", "-From", "-Sender", "-Recipient"};
+
+    for (size_t i = 0; i < MT_ARRAY_COUNT(names); i++) {
+        if (mt_span_ieq_cstr(name, names[i]))
+            return true;
+    }
+    for (size_t i = 0; i < MT_ARRAY_COUNT(ends); i++) {
+        size_t size = strlen(ends[i]);
+        if (name.size > size && mt_span_ieq_cstr(mt_span_from(name, name.size - size), ends[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The value as it stood may hold an address in any code, which nobody searches.
+ * What signatures say of domains stands decided in message.dkim and message.arc. */
+static void redact_header(struct mt_redact *redact, struct mt_record_header *header)
+{
+    bool is_signature =
+        mt_span_ieq_cstr(header->name, "DKIM-Signature") || mt_span_istarts(header->name, "ARC-");
+    bool is_mailbox = holds_mailboxes(header->name);
+
+    header->raw = mt_span_none();
+    if (is_signature)
+        header->value = mt_span_none();
+    else
+        header->value = redact_text(redact, is_mailbox ? MT_PRIVACY_MAILBOX : MT_PRIVACY_FREE, header->value);
+    header->name = redact_text(redact, MT_PRIVACY_FREE, header->name);
+}
+
 /* Does the key name this field? Keys are whole paths, fields those within their
  * group: "smtp.probes.vrfy.argument". */
 static bool is_path_of(struct mt_span key, const char *path)
@@ -255,6 +291,10 @@ static void redact_struct(struct mt_redact *redact, const struct mt_field_group 
 
     if (group == &mt_group_parameter) {
         redact_parameter(redact, record);
+        return;
+    }
+    if (group == &mt_group_header) {
+        redact_header(redact, record);
         return;
     }
     if (group == &mt_group_groupby) {

@@ -18,6 +18,9 @@ struct mt_build_slot {
     uint32_t attachments;
     uint32_t chunks_off;
     uint32_t chunks;
+    uint32_t headers_off;
+    uint32_t headers;
+    uint32_t header_total;
     uint32_t unanswered;     /* recipients without a reply */
     uint32_t received_total; /* when more than were kept */
     uint32_t seen;           /* bit n: enum mt_field_kind n */
@@ -46,6 +49,7 @@ struct mt_build {
     struct mt_span *urls;
     struct mt_record_part *attachments; /* those of them, at the same offsets */
     struct mt_record_chunk *chunks;
+    struct mt_record_header *headers;
     const char **names;
     uint8_t *text;
     size_t transactions_cap;
@@ -58,6 +62,7 @@ struct mt_build {
     size_t urls_cap;
     size_t names_cap;
     size_t chunks_cap;
+    size_t headers_cap;
     size_t text_cap;
     size_t parameters_used;
     size_t texts_used;
@@ -86,6 +91,8 @@ void mt_build_join(struct mt_build *build, struct mt_span *text, struct mt_span 
 
 void mt_build_outer(struct mt_build *build, const struct mt_entry_outer *entry, struct mt_outers *ret_outers);
 void mt_build_part(struct mt_run *run, const struct mt_entry_part *entry, struct mt_build_slot *slot);
+/* header_list.c */
+void mt_build_header(struct mt_run *run, const struct mt_entry_header *entry, struct mt_build_slot *slot);
 /* What the part that was built last holds. */
 void mt_build_body(struct mt_run *run, const struct mt_entry_body *entry);
 void mt_build_url(struct mt_run *run, const struct mt_entry_url *entry);

@@ -44,6 +44,10 @@ static uint32_t count_lists(struct mt_run *run)
             slot = slot_back(build, mails, ((const struct mt_entry_chunk *)entry)->back);
             if (slot != NULL)
                 slot->chunks++;
+        } else if (entry->tag == MT_TAG_HEADER) {
+            slot = slot_back(build, mails, ((const struct mt_entry_header *)entry)->back);
+            if (slot != NULL)
+                slot->headers++;
         }
     }
     return mails;
@@ -56,6 +60,7 @@ static void place_lists(struct mt_run *run, uint32_t mails)
     uint32_t recipients = 0;
     uint32_t parts = 0;
     uint32_t chunks = 0;
+    uint32_t headers = 0;
 
     for (uint32_t i = 0; i < mails; i++) {
         struct mt_build_slot *slot = &build->slots[i];
@@ -68,6 +73,9 @@ static void place_lists(struct mt_run *run, uint32_t mails)
         slot->chunks_off = chunks;
         chunks += slot->chunks;
         slot->chunks = 0;
+        slot->headers_off = headers;
+        headers += slot->headers;
+        slot->headers = 0;
         for (unsigned list = 0; list < MT_HEADER_LISTS; list++) {
             slot->texts_off[list] = (uint32_t)build->texts_used;
             build->texts_used += slot->texts[list];
@@ -387,6 +395,9 @@ static void finish_transaction(struct mt_run *run, struct mt_build_slot *slot, e
         (struct mt_parts){.items = &build->attachments[slot->parts_off], .count = slot->attachments};
     transaction->chunks =
         (struct mt_chunks){.items = &build->chunks[slot->chunks_off], .count = slot->chunks};
+    transaction->message_header =
+        (struct mt_headers){.items = &build->headers[slot->headers_off], .count = slot->headers};
+    transaction->message_header_total = slot->header_total;
     transaction->outcome = outcome_of(slot, end);
     bool is_aborted = transaction->outcome[0] == 'a'; /* no other outcome begins so */
     if (done != NULL) {
@@ -404,6 +415,14 @@ static void finish_transaction(struct mt_run *run, struct mt_build_slot *slot, e
         transaction->reply_text = mt_span_none();
     if (transaction->reply_code / 100 != 2)
         transaction->reply_queue_id = mt_span_none();
+}
+
+static void take_total(const struct mt_entry_total *total, struct mt_build_slot *slot)
+{
+    if (total->received > 0)
+        slot->received_total = total->received;
+    if (total->fields > 0)
+        slot->header_total = total->fields;
 }
 
 /* --- all of them ------------------------------------------------------------ */
@@ -441,7 +460,11 @@ static void fill(struct mt_run *run)
         } else if (entry->tag == MT_TAG_TOTAL) {
             slot = slot_back(build, mails, ((const struct mt_entry_total *)entry)->back);
             if (slot != NULL)
-                slot->received_total = ((const struct mt_entry_total *)entry)->received;
+                take_total((const struct mt_entry_total *)entry, slot);
+        } else if (entry->tag == MT_TAG_HEADER) {
+            slot = slot_back(build, mails, ((const struct mt_entry_header *)entry)->back);
+            if (slot != NULL)
+                mt_build_header(run, (const struct mt_entry_header *)entry, slot);
         } else if (entry->tag == MT_TAG_LOOK_ALIKE) {
             slot = slot_back(build, mails, ((const struct mt_entry_look_alike *)entry)->back);
             if (slot != NULL)

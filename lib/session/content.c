@@ -1,4 +1,5 @@
 /* The message: its header's fields, its size, its end. */
+#include "session/header_list_priv.h"
 #include "session/look_alike_priv.h"
 #include "session/parts_priv.h"
 
@@ -138,6 +139,8 @@ static void take_field(void *ctx, struct mt_span name, struct mt_span value, boo
     enum mt_field_kind kind = kind_of(name);
     size_t max = run->engine->limits.text_max;
 
+    if (MT_UNLIKELY(mt_header_is_wanted(run)))
+        mt_header_keep(run, NULL, name, value, is_cut);
     if (kind == MT_HEADER_COUNT) {
         mt_parts_field(run, name, value);
         return;
@@ -224,6 +227,7 @@ void mt_content_drop_header(struct mt_run *run)
 {
     free_header(run);
     mt_parts_drop(run);
+    mt_header_end(run);
     mt_look_alike_end(run->session);
 }
 
@@ -245,6 +249,7 @@ static void finish_message(struct mt_run *run)
         end_header(run);
     }
     mt_parts_end(run);
+    mt_header_end(run);
     mt_look_alike_end(run->session);
 }
 

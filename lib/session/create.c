@@ -30,6 +30,7 @@ static struct mt_session_limits resolve(const struct mt_session_limits *given)
         .text_max = limit(given->text_max, 512, TEXT_MAX),
         .bytes_max = limit(given->bytes_max, 64 * 1024, BYTES_MAX),
         .helo_threshold = limit(given->helo_threshold, 5, UINT16_MAX),
+        .header_max = limit(given->header_max, 0, LIST_MAX),
         .message_level = given->message_level == MT_MESSAGE_DEFAULT ? MT_MESSAGE_FULL : given->message_level,
         .content = given->message_level == MT_MESSAGE_HEADERS ? 0 : given->content,
     };
@@ -48,6 +49,7 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->hops_cap = limits->bytes_max / 8 + 1;
     build->signatures_cap = limits->bytes_max / 8 + 1;
     build->parts_cap = limits->bytes_max / sizeof(struct mt_entry_part) + 1;
+    build->headers_cap = limits->header_max == 0 ? 1 : limits->bytes_max / sizeof(struct mt_entry_header) + 1;
     build->chunks_cap = limits->bytes_max / sizeof(struct mt_entry_chunk) + 1;
     build->names_cap = (size_t)limits->transactions_max * MT_BUILD_FINDINGS_MAX +
                        build->parts_cap * MT_BUILD_PART_FINDINGS_MAX;
@@ -66,12 +68,14 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->urls_cap = limits->bytes_max / sizeof(struct mt_entry_url) + 1;
     build->urls = calloc(build->urls_cap, sizeof(*build->urls));
     build->attachments = calloc(build->parts_cap, sizeof(*build->attachments));
+    build->headers = calloc(build->headers_cap, sizeof(*build->headers));
     build->chunks = calloc(build->chunks_cap, sizeof(*build->chunks));
     build->names = calloc(build->names_cap, sizeof(*build->names));
     build->text = calloc(build->text_cap, 1);
     return build->transactions && build->slots && build->recipients && build->parameters && build->auths &&
            build->probes[0] && build->probes[1] && build->texts && build->hops && build->signatures &&
-           build->parts && build->urls && build->attachments && build->chunks && build->names && build->text;
+           build->parts && build->urls && build->attachments && build->headers && build->chunks &&
+           build->names && build->text;
 }
 
 void mt_build_destroy(struct mt_build *build)
@@ -91,6 +95,7 @@ void mt_build_destroy(struct mt_build *build)
     free(build->parts);
     free(build->urls);
     free(build->attachments);
+    free(build->headers);
     free(build->chunks);
     free(build->names);
     free(build->text);

@@ -26,6 +26,7 @@ enum mt_tag {
     MT_TAG_DONE,
     MT_TAG_RCPT,
     MT_TAG_FIELD,
+    MT_TAG_HEADER,
     MT_TAG_TOTAL,
     MT_TAG_PART,
     MT_TAG_BODY,
@@ -218,11 +219,23 @@ struct mt_entry_field {
     uint8_t text[];
 } MT_PACKED;
 
-/* A header with more Received fields than were kept. */
-struct mt_entry_total {
+/* A field as it stood, for the list of all of them. Its texts: path of the message in
+ * the message, name, value. */
+struct mt_entry_header {
     struct mt_entry head;
     uint8_t back; /* as in RCPT */
-    uint16_t received;
+    uint8_t is_cut;
+    uint8_t path_size;
+    uint8_t name_size;
+    uint8_t text[];
+} MT_PACKED;
+
+/* Of a message's header; 0: nothing is said. */
+struct mt_entry_total {
+    struct mt_entry head;
+    uint8_t back;      /* as in RCPT */
+    uint16_t received; /* when more were there than are kept */
+    uint16_t fields;   /* when the list of all is wanted */
 } MT_PACKED;
 
 /* A line of the reply that decided over a message. */

@@ -3,17 +3,23 @@
  * nothing of their content have none. */
 #include "base/scan.h"
 #include "session/body_priv.h"
+#include "session/header_list_priv.h"
 
 /* Kept of one message; the others are counted. */
 #define PARTS_MAX 64u
 
-static struct mt_span joined(struct mt_buf *b, const struct mt_mime_part *part)
+void mt_part_put_path(struct mt_buf *b, const struct mt_mime_part *part)
 {
     for (unsigned i = 0; i < part->path_size; i++) {
         if (i > 0)
             mt_buf_put_byte(b, '.');
         mt_buf_put_u64(b, part->path[i]);
     }
+}
+
+static struct mt_span joined(struct mt_buf *b, const struct mt_mime_part *part)
+{
+    mt_part_put_path(b, part);
     size_t path_size = b->size;
     mt_buf_put_span(b, part->type);
     mt_buf_put_span(b, part->charset);
@@ -68,6 +74,13 @@ static void take_part_end(void *ctx, uint64_t encoded, uint64_t decoded)
     run->session->extra->part = NULL;
 }
 
+static void take_field(void *ctx, const struct mt_mime_part *part, struct mt_span name, struct mt_span value,
+                       bool is_cut)
+{
+    if (MT_UNLIKELY(mt_header_is_wanted(ctx)))
+        mt_header_keep(ctx, part, name, value, is_cut);
+}
+
 static void take_anomaly(void *ctx, enum mt_anomaly anomaly)
 {
     mt_anomaly(ctx, anomaly);
@@ -92,9 +105,9 @@ static void put_header(void *ctx, struct mt_message_header *header)
     mt_arena_put(run->engine->arena, header, sizeof(*header));
 }
 
-#define EVENTS                                                                                       \
-    .part = take_part, .part_end = take_part_end, .anomaly = take_anomaly, .header_get = get_header, \
-    .header_put = put_header
+#define EVENTS                                                                                  \
+    .part = take_part, .part_end = take_part_end, .field = take_field, .anomaly = take_anomaly, \
+    .header_get = get_header, .header_put = put_header
 
 static const struct mt_mime_events tree_events = {EVENTS};
 static const struct mt_mime_events content_events = {EVENTS, .body = mt_body_take};

@@ -5,8 +5,9 @@
  *   gap.c          missing bytes
  *   commands.c     a command, what it may do (state_table.c), what it starts
  *   replies.c      a reply line, the command that it answers (expect.c)
- *   transaction.c  the envelope; content.c the message; parts.c its
- *                  parts, body.c what they hold; auth.c; starttls.c; helo.c
+ *   transaction.c  the envelope; content.c the message; header_list.c all fields of
+ *                  its header; parts.c its parts, body.c what they hold; auth.c;
+ *                  starttls.c; helo.c
  *   look_alike.c   what may pass for the end of content, and what stands behind it
  *   tls.c          what a TLS handshake shows, while it lasts
  *   relay.c        forms of relay attempts; observe.c facts for the collector

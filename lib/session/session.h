@@ -75,6 +75,7 @@ struct mt_session_limits {
     uint32_t text_max;         /* 0: 512 bytes kept of a reply or header text */
     uint32_t bytes_max;        /* 0: 64 KiB kept per session */
     uint32_t helo_threshold;   /* 0: 5 points: an observation is made from here on */
+    uint32_t header_max;       /* fields kept of each message's header, whatever they are; 0: none */
     enum mt_message_level message_level;
     uint32_t content; /* bits of enum mt_content */
 };

@@ -122,10 +122,13 @@ struct mt_extra {
     uint16_t pipelined;             /* most commands without a reply at a time */
     uint16_t command_size;          /* of the longest command line above its limit; 0: none was */
     uint8_t chunks;                 /* kept of this transaction */
+    uint16_t fields;                /* of this message, for the list of all */
+    uint16_t header_units;          /* what the list of all took in this session, in MT_HEADER_UNIT octets */
     struct mt_entry_octets *octets; /* of this content */
 };
 MT_STATIC_ASSERT(sizeof(struct mt_extra) <= 192, "one arena block");
 #define MT_FIRST_SIZE 256u
+#define MT_HEADER_UNIT 16u
 
 struct mt_session {
     /* hot: what a packet of content or of a command touches */

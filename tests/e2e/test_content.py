@@ -215,6 +215,70 @@ def types_are_told(bench):
                 yield f"{part}: differs {differs}"
 
 
+def fields_of(message, path=()):
+    """(path, name, value as it stood but unfolded) of a header and those of messages in the message."""
+    where = ".".join(map(str, path)) or None
+    found = [(where, name, "".join(str(value).splitlines()).strip(" \t")) for name, value in message.raw_items()]
+    nested = []
+
+    def walk(part, path, is_message):
+        if part.get_content_maintype() == "multipart":
+            for number, child in enumerate(part.get_payload(), 1):
+                walk(child, (*path, number), False)
+            return
+        path = (*path, 1) if is_message else path
+        if part.get_content_type() == "message/rfc822":
+            nested.extend(fields_of(part.get_payload(0), path))
+
+    walk(message, path, True)
+    return found + nested
+
+
+def fields_are_listed(bench):
+    rng = random.Random(5)
+    contents = []
+    for i in range(20):
+        mail = email.message_from_bytes(made_mail(rng, i), policy=SMTP)
+        mail["X-Words"] = " ".join(rng.choice(["plain", "grüß", "日本語", '"quoted"', "(comment)"]) for _ in range(rng.randrange(1, 40)))
+        mail["Cc"] = ", ".join(f'"Lee, {rng.choice(["Ann", "Zoë"])}" <a{n}@example.com>' for n in range(rng.randrange(1, 12)))
+        contents.append(mail.as_bytes(policy=SMTP))
+    for i, content in enumerate(contents):
+        path = bench.capture(f"fields-{i}", content, rng.choice([0, 3, 50]))
+        [session], _alerts = Run(bench.mailtap, ["read", "--json", "--message", "fields,lines", path]).records()
+        message = session["smtp"]["transactions"][0]["message"]
+        found = [(field.get("path"), field["name"], field.get("raw", field["value"])) for field in message["header"]]
+        wanted = fields_of(email.message_from_bytes(content, policy=email.policy.compat32))
+        if found != wanted or message["header_total"] != len(wanted):
+            yield f"{found}\nnot\n{wanted}"
+        words = email.message_from_bytes(content, policy=SMTP)["X-Words"]
+        if [str(words)] != [field["value"] for field in message["header"] if field["name"] == "X-Words"]:
+            yield f"{words!r} is not what {message['header']} says"
+
+
+def long_headers_are_cut(bench):
+    """A field too long, more fields than are listed, and a header that leaves the next envelope its room."""
+    long = b"X-Long: " + b"l" * 2500 + b"\r\n"
+    many = b"".join(b"X-%d: %d\r\n" % (i, i) for i in range(300))
+    large = b"".join(b"X-%d: %s\r\n" % (i, b"v" * 900) for i in range(100))
+    for name, header, total, listed in (("long", long, 1, 1), ("many", many, 300, 256), ("large", large, 100, None)):
+        path = bench.capture(f"cut-{name}", header + b"\r\nbody\r\n")
+        [session], _alerts = Run(bench.mailtap, ["read", "--json", "--message", "fields", path]).records()
+        message = session["smtp"]["transactions"][0]["message"]
+        fields = message["header"]
+        octets = sum(len(field["value"]) for field in fields)
+        if "smtp.transactions.message.header" not in session["smtp"]["truncated"] or message["header_total"] != total:
+            yield f"{name}: {session['smtp'].get('truncated')} {message['header_total']}"
+        if listed and len(fields) != listed or octets > 40_000 or len(fields) == 0:
+            yield f"{name}: {len(fields)} fields of {octets} octets"
+        if [field.get("cut") for field in fields] != [True if name == "long" else None] * len(fields):
+            yield f"{name}: {fields[0]}"
+    [session], _alerts = Run(bench.mailtap, ["read", "--json", path]).records()
+    if "header" in session["smtp"]["transactions"][0].get("message", {}) or "truncated" in session["smtp"]:
+        yield "fields are listed although nobody asked"
+    if Run(bench.mailtap, ["read", "--message", "full,field", path]).code != 2:
+        yield "--message takes any word"
+
+
 def index_of(folder):
     with open(os.path.join(folder, "index.jsonl"), encoding="utf-8") as file:
         return [json.loads(line) for line in file]
@@ -317,6 +381,8 @@ def main(mailtap):
         tap.check("addresses in URLs, also before a host, are taken out with --redact", addresses_in_urls_are_taken_out(bench))
         tap.check("the test marker is found behind base64", marker_is_found(bench))
         tap.check("types are told by the first octets, and what contradicts them", types_are_told(bench))
+        tap.check("all header fields are listed as Python's email package reads them", fields_are_listed(bench))
+        tap.check("long headers are cut, marked and counted", long_headers_are_cut(bench))
         tap.check("messages and parts become files, the same by any number of workers", messages_become_files(bench))
         tap.check("limits of files hold", limits_of_files_hold(bench))
         if os.geteuid() == 0:

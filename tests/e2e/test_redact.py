@@ -95,7 +95,8 @@ class Bench:
         wanted = []
         for form in FORMATS:
             wanted += ["--output", f"{form}:dir:{os.path.join(folder, form)}"]
-        run = self.read(mode, source, "--stats", os.path.join(folder, "stats"), "--workers", "2", *wanted)
+        run = self.read(mode, source, "--stats", os.path.join(folder, "stats"), "--workers", "2",
+                        "--message", "fields", *wanted)
         told = {"the summary": run.stdout, "standard error": self.said(run.stderr, source)}
         for where, _folders, names in os.walk(folder):
             for file_name in names:

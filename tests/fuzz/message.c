@@ -168,6 +168,22 @@ static void on_body(void *ctx, struct mt_span bytes)
     tree->body += bytes.size;
 }
 
+static void on_tree_field(void *ctx, const struct mt_mime_part *part, struct mt_span name,
+                          struct mt_span value, bool is_cut)
+{
+    struct tree *tree = ctx;
+
+    require(part->path_size > 0 && part->path_size <= MT_MIME_PATH_MAX,
+            "a message in the message has a path");
+    require(name.size > 0 && name.size + value.size < MT_MESSAGE_FIELD_MAX, "a field within its limit");
+    for (unsigned i = 0; i < part->path_size; i++)
+        replay_put(&tree->text, ".%u", part->path[i]);
+    replay_put(&tree->text, " %d ", is_cut);
+    replay_put_bytes(&tree->text, name);
+    replay_put_bytes(&tree->text, value);
+    replay_put(&tree->text, "\n");
+}
+
 static void on_tree_anomaly(void *ctx, enum mt_anomaly anomaly)
 {
     struct tree *tree = ctx;
@@ -194,7 +210,7 @@ static void put_header(void *ctx, struct mt_message_header *header)
 }
 
 static const struct mt_mime_events mime_events = {
-    on_part, on_part_end, on_body, on_tree_anomaly, get_header, put_header,
+    on_part, on_part_end, on_body, on_tree_field, on_tree_anomaly, get_header, put_header,
 };
 
 static void on_top_field(void *ctx, struct mt_span name, struct mt_span value, bool is_cut)

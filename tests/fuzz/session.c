@@ -114,7 +114,9 @@ static struct wire *wire_for(uint8_t settings)
                                                    .auths_max = 1,
                                                    .outstanding_max = 3,
                                                    .text_max = 16,
-                                                   .bytes_max = 1024};
+                                                   .bytes_max = 1024,
+                                                   .header_max = 3};
+    static const struct mt_session_limits wide = {.header_max = 100};
     static struct wire_site site;
     static struct wire wires[4];
     struct wire *wire = &wires[(settings & HAS_SITE ? 1 : 0) + (settings & IS_TIGHT ? 2 : 0)];
@@ -126,7 +128,7 @@ static struct wire *wire_for(uint8_t settings)
         wire_site_domain(&site, "example.net");
     }
     if (wire->engine == NULL)
-        wire_init(wire, settings & HAS_SITE ? &site : NULL, settings & IS_TIGHT ? &tight : NULL);
+        wire_init(wire, settings & HAS_SITE ? &site : NULL, settings & IS_TIGHT ? &tight : &wide);
     wire_clear(wire);
     return wire;
 }

@@ -213,6 +213,14 @@ CREATE TABLE IF NOT EXISTS mailtap.events
             `validation` String
           )),
           `from` Array(String),
+          `header` Array(Tuple(
+            `cut` Nullable(Bool),
+            `name` String,
+            `path` String,
+            `raw` String,
+            `value` String
+          )),
+          `header_total` UInt64,
           `in_reply_to` String,
           `list_id` String,
           `message_id` String,

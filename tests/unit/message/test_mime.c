@@ -88,7 +88,7 @@ static void put(void *ctx, struct mt_message_header *header)
     seen->has_header = false;
 }
 
-static const struct mt_mime_events events = {on_part, on_end, on_body, on_anomaly, get, put};
+static const struct mt_mime_events events = {on_part, on_end, on_body, NULL, on_anomaly, get, put};
 
 /* Behind what text holds already; it has to fit. */
 static void append(char *text, size_t cap, const char *more)

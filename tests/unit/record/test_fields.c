@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 static const struct mt_field_group *const groups[] = {
-    &mt_group_outer,     &mt_group_session,     &mt_group_auth,    &mt_group_probe,
-    &mt_group_parameter, &mt_group_recipient,   &mt_group_hop,     &mt_group_part,
-    &mt_group_signature, &mt_group_transaction, &mt_group_groupby, &mt_group_alert,
+    &mt_group_outer,     &mt_group_session,     &mt_group_auth,    &mt_group_probe,     &mt_group_parameter,
+    &mt_group_recipient, &mt_group_hop,         &mt_group_part,    &mt_group_signature, &mt_group_header,
+    &mt_group_chunk,     &mt_group_transaction, &mt_group_groupby, &mt_group_alert,
 };
 
 struct layout {
@@ -23,10 +23,11 @@ struct layout {
 #define LAYOUT(name) [MT_FIELD_TYPE_##name] = {sizeof(MT_TYPE_##name), _Alignof(MT_TYPE_##name)}
 
 static const struct layout layouts[] = {
-    LAYOUT(TEXT),  LAYOUT(NAME), LAYOUT(U64),       LAYOUT(COUNT), LAYOUT(CODE),        LAYOUT(FLAG),
-    LAYOUT(TIME),  LAYOUT(IP),   LAYOUT(MAC),       LAYOUT(TEXTS), LAYOUT(NAMES),       LAYOUT(CODES),
-    LAYOUT(VERBS), LAYOUT(AUTH), LAYOUT(PROBE),     LAYOUT(OUTER), LAYOUT(PARAMETERS),  LAYOUT(RECIPIENT),
-    LAYOUT(HOP),   LAYOUT(PART), LAYOUT(SIGNATURE), LAYOUT(CHUNK), LAYOUT(TRANSACTION), LAYOUT(GROUPBYS),
+    LAYOUT(TEXT),      LAYOUT(NAME),       LAYOUT(U64),       LAYOUT(COUNT),       LAYOUT(CODE),
+    LAYOUT(FLAG),      LAYOUT(TIME),       LAYOUT(IP),        LAYOUT(MAC),         LAYOUT(TEXTS),
+    LAYOUT(NAMES),     LAYOUT(CODES),      LAYOUT(VERBS),     LAYOUT(AUTH),        LAYOUT(PROBE),
+    LAYOUT(OUTER),     LAYOUT(PARAMETERS), LAYOUT(RECIPIENT), LAYOUT(HOP),         LAYOUT(PART),
+    LAYOUT(SIGNATURE), LAYOUT(CHUNK),      LAYOUT(HEADER),    LAYOUT(TRANSACTION), LAYOUT(GROUPBYS),
 };
 
 static size_t round_up(size_t off, size_t align)
@@ -137,6 +138,8 @@ static void each_list_of_structs_leads_to_the_group_of_its_items(void **state)
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_HOP), &mt_group_hop);
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_PART), &mt_group_part);
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_SIGNATURE), &mt_group_signature);
+    assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_CHUNK), &mt_group_chunk);
+    assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_HEADER), &mt_group_header);
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_TRANSACTION), &mt_group_transaction);
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_GROUPBYS), &mt_group_groupby);
     for (int type = MT_FIELD_TYPE_TEXT; type <= MT_FIELD_TYPE_VERBS; type++)

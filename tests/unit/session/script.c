@@ -110,7 +110,8 @@ static void take_limit(struct reader *r, char *rest)
         {"bytes", &limits->bytes_max},
         {"helo_threshold", &limits->helo_threshold},
         {"message", (uint32_t *)&limits->message_level}, /* 1: headers */
-        {"content", &limits->content},                   /* bits of enum mt_content */
+        {"header", &limits->header_max},
+        {"content", &limits->content}, /* bits of enum mt_content */
     };
     char *blank = strchr(rest, ' ');
 
