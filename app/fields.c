@@ -6,6 +6,7 @@
 #include "base/anomaly.h"
 #include "export/json.h"
 #include "record/record.h"
+#include "sigma/events.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -16,11 +17,13 @@
 
 #define PATH_SIZE MT_FIELD_PATH_SIZE
 #define LINE_SIZE 1024
+#define RECORD_WIDTH 10
 
 static const char usage[] =
     "mailtap fields [--markdown | --json | --format RECEIVER]\n"
     "\n"
-    "Lists the fields of session records and alerts: record, path, type, meaning.\n"
+    "Lists the fields of session records and alerts, and of the events that only rules\n"
+    "see (docs/rules.md): record, path, type, meaning.\n"
     "\n"
     "  --markdown  the same as docs/fields.md, with types, anomalies and HELO findings\n"
     "  --json      a JSON array\n"
@@ -102,6 +105,15 @@ void mt_fields_each(mt_field_function *function, void *ctx)
     each_row("alert", &mt_group_alert, "", function, ctx);
 }
 
+/* Those of events that only rules see, too. */
+static void each_with_events(mt_field_function *function, void *ctx)
+{
+    mt_fields_each(function, ctx);
+    each_row("command", &mt_group_command, "", function, ctx);
+    each_row("reply", &mt_group_reply, "", function, ctx);
+    each_row("statistics", &mt_sigma_group_statistics, "", function, ctx);
+}
+
 /* --- table ------------------------------------------------------------------ */
 
 struct table {
@@ -139,12 +151,13 @@ static void print_row(void *ctx, const struct mt_field_row *row)
     const char *meaning = row->meaning;
     size_t size = break_at(meaning, table->meaning_width);
 
-    printf("%-7s  %-*s  %-*s  %.*s\n", row->record, table->path_width, row->path, table->type_width,
-           row->type, (int)size, meaning);
+    printf("%-*s  %-*s  %-*s  %.*s\n", RECORD_WIDTH, row->record, table->path_width, row->path,
+           table->type_width, row->type, (int)size, meaning);
     for (meaning += size; *meaning == ' '; meaning += size) {
         meaning++;
         size = break_at(meaning, table->meaning_width);
-        printf("%*s%.*s\n", 7 + 2 + table->path_width + 2 + table->type_width + 2, "", (int)size, meaning);
+        printf("%*s%.*s\n", RECORD_WIDTH + 2 + table->path_width + 2 + table->type_width + 2, "", (int)size,
+               meaning);
     }
 }
 
@@ -158,13 +171,13 @@ static int terminal_width(void)
 static void print_table(void)
 {
     struct table table = {0};
-    mt_fields_each(widen, &table);
-    int room = terminal_width() - (7 + 2 + table.path_width + 2 + table.type_width + 2);
+    each_with_events(widen, &table);
+    int room = terminal_width() - (RECORD_WIDTH + 2 + table.path_width + 2 + table.type_width + 2);
     table.meaning_width = room >= 24 ? room : 0;
     const struct mt_field_row head = {
         .record = "RECORD", .path = "PATH", .type = "TYPE", .meaning = "MEANING"};
     print_row(&table, &head);
-    mt_fields_each(print_row, &table);
+    each_with_events(print_row, &table);
 }
 
 /* --- markdown --------------------------------------------------------------- */
@@ -259,6 +272,35 @@ static void print_received_tests(void)
     }
 }
 
+/* What rules of the categories command, reply and statistics are held against. */
+static void print_events(void)
+{
+    const char *separator = "";
+    puts("\n## Command\n"
+         "\n"
+         "Of rules of category `command` alone; no record holds it. They and those of category `reply` see "
+         "of\n"
+         "the session what is known by then:");
+    for (uint32_t i = 0; i < mt_group_session.count; i++) {
+        if (!mt_sigma_is_early(&mt_group_session.fields[i]))
+            continue;
+        printf("%s`%s`", separator, mt_group_session.fields[i].path);
+        separator = ",\n";
+    }
+    puts(".");
+    print_markdown_group("command", &mt_group_command);
+    puts("\n## Reply\n"
+         "\n"
+         "Of rules of category `reply` alone.");
+    print_markdown_group("reply", &mt_group_reply);
+    puts("\n## Statistics\n"
+         "\n"
+         "Of rules of category `statistics` alone, beside `@timestamp` and `observer.name`. Rates are "
+         "rounded\n"
+         "down.");
+    print_markdown_group("statistics", &mt_sigma_group_statistics);
+}
+
 static void print_markdown(void)
 {
     puts("# Fields of the records\n"
@@ -289,6 +331,7 @@ static void print_markdown(void)
          "\n"
          "One for every finding of a rule.");
     print_markdown_group("alert", &mt_group_alert);
+    print_events();
     print_anomalies();
     print_helo_findings();
     print_received_tests();
@@ -321,7 +364,7 @@ static void print_json_row(void *ctx, const struct mt_field_row *row)
 static void print_json(void)
 {
     const char *before = "[\n";
-    mt_fields_each(print_json_row, &before);
+    each_with_events(print_json_row, &before);
     puts("\n]");
 }
 

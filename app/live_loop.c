@@ -168,6 +168,17 @@ void mt_live_loop_forget_second(struct mt_live_run *run)
 
 /* --- each second ---------------------------------------------------------------- */
 
+static void judge_statistics(struct mt_live_run *run)
+{
+    struct mt_sigma_statistics statistics;
+
+    if (run->view.up_time - run->judged.up_time + NAP < run->options->live.interval)
+        return;
+    mt_live_view_statistics(&run->view, &run->judged, &statistics);
+    if (mt_live_statistics(run->live, &statistics))
+        run->judged = run->view;
+}
+
 static void each_second(struct mt_live_run *run)
 {
     char text[MT_STATUS_SIZE];
@@ -185,6 +196,7 @@ static void each_second(struct mt_live_run *run)
         mt_notify_alive(text);
     mt_live_telemetry_show(run->telemetry, &run->view);
     mt_live_metrics_show(run->metrics, &run->view, is_answering);
+    judge_statistics(run);
     if (run->view.up_time - run->line_before.up_time + NAP < run->options->live.interval)
         return;
     mt_live_stats_write(&run->stats_file, run->options->observer, &run->view, &run->line_before);

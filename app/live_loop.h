@@ -29,6 +29,7 @@ struct mt_live_run {
     struct mt_live_view view;        /* of the last second */
     struct mt_live_view before;      /* of the second before it */
     struct mt_live_view line_before; /* of the last line of --stats */
+    struct mt_live_view judged;      /* when rules about statistics were asked last */
     struct mt_stats stats;           /* of the threads */
     struct mt_live_watch watch;
     struct mt_options *options;

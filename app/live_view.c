@@ -103,6 +103,26 @@ uint64_t mt_live_view_open(const struct mt_live_view *view)
     return begun > ended ? begun - ended : 0;
 }
 
+static uint64_t since(uint64_t now, uint64_t before)
+{
+    return now >= before ? now - before : now; /* set back: a port that returned */
+}
+
+void mt_live_view_statistics(const struct mt_live_view *view, const struct mt_live_view *before,
+                             struct mt_sigma_statistics *ret_statistics)
+{
+    const struct mt_sigma_interval interval = {
+        .now = &view->stats,
+        .before = &before->stats,
+        .time = view->wall_time,
+        .interval = view->up_time - before->up_time,
+        .frames = since(mt_live_view_frames(view), mt_live_view_frames(before)),
+        .bytes = since(mt_live_view_bytes(view), mt_live_view_bytes(before)),
+        .lost = since(mt_live_view_lost(view), mt_live_view_lost(before)),
+    };
+    mt_sigma_statistics_fill(&interval, ret_statistics);
+}
+
 struct mt_live_health mt_live_view_health(const struct mt_live_view *view)
 {
     return (struct mt_live_health){

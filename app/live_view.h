@@ -61,6 +61,10 @@ uint64_t mt_live_view_lost(const struct mt_live_view *view);
 /* Sessions that have begun and not ended. */
 uint64_t mt_live_view_open(const struct mt_live_view *view);
 
+/* What was counted between two views, for rules of category statistics. */
+void mt_live_view_statistics(const struct mt_live_view *view, const struct mt_live_view *before,
+                             struct mt_sigma_statistics *ret_statistics);
+
 struct mt_live_health mt_live_view_health(const struct mt_live_view *view);
 
 #endif

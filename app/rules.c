@@ -5,7 +5,7 @@
 #include "config/config.h"
 #include "pipeline/pipeline.h"
 #include "rule_set.h"
-#include "sigma/sigma.h"
+#include "sigma/events.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -224,18 +224,16 @@ static void put_session(const struct mt_record_session *record, char *to, size_t
     snprintf(to, size, "%.*s", (int)b.size, (const char *)text);
 }
 
-static void on_record(void *ctx, const struct mt_record_session *record)
+/* Of a record, or of one event. */
+static void take_nearness(struct trial *trial, const struct mt_record_session *session, bool is_match,
+                          uint32_t met, uint32_t parts, const struct mt_buf *text)
 {
-    struct trial *trial = ctx;
-    struct mt_buf text = mt_buf(trial->text, sizeof(trial->text));
-    uint32_t met;
-    uint32_t parts;
-    char session[64];
+    char name[64];
     trial->sessions++;
-    put_session(record, session, sizeof(session));
-    if (mt_sigma_nearness(trial->eval, trial->rule, record, &met, &parts, &text)) {
+    put_session(session, name, sizeof(name));
+    if (is_match) {
         if (trial->matches++ < SHOWN_MAX)
-            printf("matched in session %s\n%.*s", session, (int)text.size, (const char *)text.ptr);
+            printf("matched in session %s\n%.*s", name, (int)text->size, (const char *)text->ptr);
         return;
     }
     if (parts == 0 || (trial->has_best && met <= trial->best_met))
@@ -243,9 +241,47 @@ static void on_record(void *ctx, const struct mt_record_session *record)
     trial->has_best = true;
     trial->best_met = met;
     trial->parts = parts;
-    trial->best_size = text.size;
-    memcpy(trial->best, trial->text, text.size);
-    memcpy(trial->best_session, session, sizeof(session));
+    trial->best_size = text->size;
+    memcpy(trial->best, trial->text, text->size);
+    memcpy(trial->best_session, name, sizeof(name));
+}
+
+static void on_record(void *ctx, const struct mt_record_session *record)
+{
+    struct trial *trial = ctx;
+    struct mt_buf text = mt_buf(trial->text, sizeof(trial->text));
+    uint32_t met;
+    uint32_t parts;
+    bool is_match = mt_sigma_nearness(trial->eval, trial->rule, record, &met, &parts, &text);
+    take_nearness(trial, record, is_match, met, parts, &text);
+}
+
+static void take_event(struct trial *trial, const struct mt_sigma_event *event)
+{
+    struct mt_buf text = mt_buf(trial->text, sizeof(trial->text));
+    uint32_t met;
+    uint32_t parts;
+    bool is_match = mt_sigma_event_nearness(trial->eval, trial->rule, event, &met, &parts, &text);
+    take_nearness(trial, event->session, is_match, met, parts, &text);
+}
+
+static void on_command(void *ctx, const struct mt_record_session *session,
+                       const struct mt_record_command *command)
+{
+    take_event(ctx, &(struct mt_sigma_event){.session = session, .command = command});
+}
+
+static void on_reply(void *ctx, const struct mt_record_session *session, const struct mt_record_reply *reply)
+{
+    take_event(ctx, &(struct mt_sigma_event){.session = session, .reply = reply});
+}
+
+static void take_statistics(struct trial *trial, const struct mt_pipeline_result *result)
+{
+    struct mt_sigma_statistics statistics;
+    const struct mt_record_session nobody = {.timestamp = result->last_time};
+    mt_pipeline_statistics(result, &statistics);
+    take_event(trial, &(struct mt_sigma_event){.session = &nobody, .statistics = &statistics});
 }
 
 /* The rules that a correlation names, each for itself. */
@@ -305,15 +341,32 @@ static void print_trial(const struct trial *trial)
         print_correlation_trial(trial);
         return;
     }
+    enum mt_sigma_category category = trial->rule->category;
     if (trial->matches > SHOWN_MAX)
         printf("and in %llu more\n", (unsigned long long)(trial->matches - SHOWN_MAX));
-    printf("%s%s: matched %llu of %llu sessions\n", trial->matches > 0 ? "\n" : "", trial->rule->name,
-           (unsigned long long)trial->matches, (unsigned long long)trial->sessions);
+    printf("%s%s: matched %llu of %llu %s\n", trial->matches > 0 ? "\n" : "", trial->rule->name,
+           (unsigned long long)trial->matches, (unsigned long long)trial->sessions,
+           category == MT_SIGMA_COMMAND      ? "commands"
+           : category == MT_SIGMA_REPLY      ? "replies"
+           : category == MT_SIGMA_STATISTICS ? "intervals"
+                                             : "sessions");
     if (trial->matches == 0 && trial->has_best)
         printf("\nnearest was session %s, %u of %u parts\n%.*s", trial->best_session, trial->best_met,
                trial->parts, (int)trial->best_size, (const char *)trial->best);
     if (trial->matches == 0 && !trial->has_best)
         printf("\nno event of category %s in it\n", mt_sigma_category_name(trial->rule->category));
+}
+
+static struct mt_pipeline_sink sink_of(const struct trial *trial)
+{
+    if (trial->alerting)
+        return (struct mt_pipeline_sink){.record = on_record_of_parts, .alert = on_alert};
+    if (trial->rule->category == MT_SIGMA_COMMAND)
+        return (struct mt_pipeline_sink){.command = on_command};
+    if (trial->rule->category == MT_SIGMA_REPLY)
+        return (struct mt_pipeline_sink){.reply = on_reply};
+    return (struct mt_pipeline_sink){.record =
+                                         trial->rule->category == MT_SIGMA_STATISTICS ? NULL : on_record};
 }
 
 static int read_capture(struct rules_run *run, struct mt_capture *capture, struct trial *trial)
@@ -328,14 +381,15 @@ static int read_capture(struct rules_run *run, struct mt_capture *capture, struc
         .observer_version = MT_VERSION_TEXT,
     };
     config.limits.helo_threshold = run->config.detect.helo_score;
-    const struct mt_pipeline_sink sink = {.record = trial->alerting ? on_record_of_parts : on_record,
-                                          .alert = trial->alerting ? on_alert : NULL};
+    const struct mt_pipeline_sink sink = sink_of(trial);
     config.sigma = trial->alerting;
     struct mt_pipeline_result *result = aligned_alloc(MT_CACHE_LINE, sizeof(*result));
     int rc = -ENOMEM;
     snprintf(reason, sizeof(reason), "out of memory");
     if (result)
         rc = mt_pipeline_run(&config, capture, &sink, trial, reason, sizeof(reason), result);
+    if (rc == 0 && !trial->alerting && trial->rule->category == MT_SIGMA_STATISTICS)
+        take_statistics(trial, result);
     free(result);
     if (rc == 0)
         return MT_EXIT_OK;

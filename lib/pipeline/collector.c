@@ -1,6 +1,7 @@
 #include "pipeline/collector_priv.h"
 
 #include "export/community_id.h"
+#include "sigma/events.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -134,6 +135,7 @@ int mt_collector_create(const struct mt_pipeline_config *config, const struct mt
     if (rc == 0)
         rc = mt_sigma_correlator_create(config->sigma, config->correlation_memory, on_alarm, collector,
                                         &collector->correlator);
+    collector->statistics_rules = mt_sigma_statistics_evaluator(config->sigma);
     if (rc != 0) {
         mt_collector_destroy(collector);
         return rc;
@@ -264,5 +266,6 @@ void mt_collector_end(struct mt_collector *collector)
 void mt_collector_use_rules(struct mt_collector *collector, const struct mt_sigma *sigma)
 {
     mt_sigma_correlator_reload(collector->correlator, sigma);
+    collector->statistics_rules = mt_sigma_statistics_evaluator(sigma);
     count_correlated(collector);
 }

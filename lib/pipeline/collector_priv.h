@@ -19,6 +19,7 @@ struct mt_collector {
     struct mt_detect *detect;
     struct mt_sigma_correlator *correlator;
     struct mt_sigma_correlator_counts correlated; /* as they are in stats */
+    struct mt_sigma_eval *statistics_rules;       /* NULL: none */
     struct mt_redact *redact;                     /* NULL: nothing is taken out */
     const struct mt_pipeline_sink *sink;
     void *sink_ctx;
@@ -55,6 +56,13 @@ void mt_collector_advance(struct mt_collector *collector, uint64_t time);
 void mt_collector_end(struct mt_collector *collector);
 /* Correlations of other rules; NULL: none. */
 void mt_collector_use_rules(struct mt_collector *collector, const struct mt_sigma *sigma);
+
+/* What was counted in an interval, against the rules about that. statistics.c */
+void mt_collector_statistics(struct mt_collector *collector, const struct mt_sigma_statistics *statistics);
+/* The same of a whole run over files. sum: of all counters but the collector's, which
+ * are added to it. */
+void mt_collector_run_statistics(struct mt_collector *collector, const struct mt_pipeline_result *result,
+                                 struct mt_stats *sum);
 
 /* Hands gathered lines to the sink. */
 void mt_collector_flush(struct mt_collector *collector);

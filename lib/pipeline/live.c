@@ -345,6 +345,15 @@ void mt_live_health(struct mt_live *live, const struct mt_live_health *health)
     atomic_store_explicit(&live->health_tail, tail + 1, memory_order_release);
 }
 
+bool mt_live_statistics(struct mt_live *live, const struct mt_sigma_statistics *statistics)
+{
+    if (atomic_load_explicit(&live->has_statistics, memory_order_acquire))
+        return false;
+    live->statistics = *statistics;
+    atomic_store_explicit(&live->has_statistics, true, memory_order_release);
+    return true;
+}
+
 /* --- the end ----------------------------------------------------------------- */
 
 /* Waits until the collector has taken everything, as long as it gets on. */

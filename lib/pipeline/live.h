@@ -90,6 +90,11 @@ int mt_live_reload(struct mt_live *live, const struct mt_site *site, const struc
 /* Judged by the collector: capture_loss, capture_one_sided. */
 void mt_live_health(struct mt_live *live, const struct mt_live_health *health);
 
+/* For rules of category statistics, judged by the collector. False: those before have
+ * not been taken yet, since the collector is in a sink; then give it a longer
+ * interval later. */
+bool mt_live_statistics(struct mt_live *live, const struct mt_sigma_statistics *statistics);
+
 /* Ends polling once the sources are idle (call mt_ports_stop before) or, when
  * they don't become so, after MT_LIVE_DRAIN_MS; ends every session, waits for the
  * collector. grace_ms: how long a sink that does not take anything is waited for

@@ -70,6 +70,8 @@ struct mt_live {
     _Alignas(MT_CACHE_LINE) struct mt_live_health health[MT_HEALTH_SLOTS];
     _Atomic uint32_t health_head;
     _Atomic uint32_t health_tail;
+    struct mt_sigma_statistics statistics;
+    _Atomic bool has_statistics;
 };
 
 void *mt_live_poller_main(void *poller);

@@ -266,6 +266,14 @@ static void collector_take_health(struct mt_live *live)
     }
 }
 
+static void collector_take_statistics(struct mt_live *live)
+{
+    if (MT_LIKELY(!atomic_load_explicit(&live->has_statistics, memory_order_acquire)))
+        return;
+    mt_collector_statistics(live->collector, &live->statistics);
+    atomic_store_explicit(&live->has_statistics, false, memory_order_release);
+}
+
 static void nap(void)
 {
     struct timespec time = {.tv_nsec = 500000};
@@ -282,6 +290,7 @@ void *mt_live_collector_main(void *arg)
     while (!mt_merge_is_done(&live->merge)) {
         collector_take_rules(live);
         collector_take_health(live);
+        collector_take_statistics(live);
         if (mt_merge_step(&live->merge)) {
             mt_busy_turn(&live->collector_busy, false);
             continue;
@@ -292,6 +301,7 @@ void *mt_live_collector_main(void *arg)
         mt_busy_turn(&live->collector_busy, true);
     }
     collector_take_health(live);
+    collector_take_statistics(live);
     mt_collector_end(live->collector);
     mt_collector_flush(live->collector);
     if (capture->ops->detach)

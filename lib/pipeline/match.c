@@ -85,10 +85,12 @@ static void put_message(struct mt_buf *b, const struct mt_sigma_match *match)
     uint8_t line[1200];
     struct mt_buf text = mt_buf(line, sizeof(line));
     mt_buf_put_escaped(&text, mt_span_head(mt_span_cstr(match->rule->title), TITLE_MAX));
-    mt_buf_put_cstr(&text, ": ");
-    mt_buf_put_ip(&text, &match->session->source_ip);
-    mt_buf_put_cstr(&text, " to ");
-    mt_buf_put_ip(&text, &match->session->destination_ip);
+    if (match->session->source_ip.family != 0) { /* else of no session */
+        mt_buf_put_cstr(&text, ": ");
+        mt_buf_put_ip(&text, &match->session->source_ip);
+        mt_buf_put_cstr(&text, " to ");
+        mt_buf_put_ip(&text, &match->session->destination_ip);
+    }
     put_text(b, mt_buf_span(&text));
 }
 
@@ -185,7 +187,8 @@ void mt_match_unpack(struct mt_span packed, struct mt_span observer_name, const 
         .destination_port = head.destination_port,
         .count = 1,
     };
-    alert->event_id = get_text(&packed);
+    struct mt_span event_id = get_text(&packed);
+    alert->event_id = event_id.size > 0 ? event_id : mt_span_none();
     alert->rule_name = get_cstr(&packed);
     alert->rule_id = get_cstr(&packed);
     alert->rule_description = get_cstr(&packed);
@@ -210,7 +213,7 @@ void mt_match_alarm(const struct mt_sigma_alarm *alarm, struct mt_span observer_
         .event_category = {.items = categories, .count = MT_ARRAY_COUNT(categories)},
         .event_dataset = "mailtap.alert",
         .event_kind = "alert",
-        .event_id = alarm->event_id,
+        .event_id = alarm->event_id.size > 0 ? alarm->event_id : mt_span_none(),
         .event_severity = mt_level_severity(alarm->level),
         .observer_name = observer_name,
         .observer_type = "sensor",

@@ -103,6 +103,12 @@ static int single_run(const struct mt_pipeline_config *config, struct mt_capture
         capture->ops->release(capture);
     }
     mt_worker_finish(worker, &(struct mt_mark){.time = result->last_time, .number = last_number});
+    if (MT_UNLIKELY(collector->statistics_rules)) {
+        struct mt_stats sum = {.counter = {0}};
+        mt_stats_sum(&sum, capture->stats);
+        mt_stats_sum(&sum, &worker->stats);
+        mt_collector_run_statistics(collector, result, &sum);
+    }
     mt_collector_end(collector);
     mt_collector_flush(collector);
     mt_stats_sum(&result->stats, &worker->stats);
@@ -149,7 +155,7 @@ int mt_pipeline_run(const struct mt_pipeline_config *given, struct mt_capture *c
     struct mt_pipeline_config config = mt_pipeline_filled(given);
     if (config.workers > MT_WORKERS_MAX)
         return refuse(ret_reason, reason_size, -EINVAL, "too many workers");
-    if (sink->transcript || sink->record || !capture->persistent)
+    if (sink->transcript || sink->record || sink->command || sink->reply || !capture->persistent)
         config.workers = 1;
     struct mt_pipeline_result *result = ret_result;
     result_clear(result);

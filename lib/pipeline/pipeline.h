@@ -21,7 +21,7 @@
 #include "pipeline/tally.h"
 #include "redact/redact.h"
 #include "session/session.h"
-#include "sigma/sigma.h"
+#include "sigma/events.h"
 #include "stream/stream.h"
 
 #define MT_WORKERS_MAX 64u
@@ -81,6 +81,10 @@ struct mt_pipeline_sink {
     /* One worker only; NULL unless wanted. See mt_session_events. */
     void (*transcript)(void *ctx, const struct mt_session *session, enum mt_transcript_kind kind,
                        enum mt_side side, struct mt_span text, uint64_t count, const struct mt_mark *mark);
+    /* One worker only; NULL unless wanted: commands and replies as they come. */
+    void (*command)(void *ctx, const struct mt_record_session *session,
+                    const struct mt_record_command *command);
+    void (*reply)(void *ctx, const struct mt_record_session *session, const struct mt_record_reply *reply);
     /* One worker only; NULL unless wanted: each record as it is built. */
     void (*record)(void *ctx, const struct mt_record_session *record);
 };
@@ -96,6 +100,11 @@ struct mt_pipeline_result {
     struct mt_span inferred[16];
     uint8_t inferred_text[16][256];
 };
+
+/* What rules of category statistics are held against at the end of a run over files:
+ * the run as a whole. */
+void mt_pipeline_statistics(const struct mt_pipeline_result *result,
+                            struct mt_sigma_statistics *ret_statistics);
 
 /* Runs the source to its end (or stop). 0, or -errno when it could not start;
  * the sentence is in ret_reason. */

@@ -132,6 +132,16 @@ static void result_add(struct mt_pipeline_result *result, const struct mt_worker
     mt_tally_merge(&result->tally, worker->tally);
 }
 
+static void judge_statistics(const struct threads *t, const struct mt_capture *capture,
+                             struct mt_collector *collector, const struct mt_pipeline_result *result)
+{
+    struct mt_stats sum = {.counter = {0}};
+    mt_stats_sum(&sum, capture->stats);
+    for (uint32_t i = 0; i < t->lane_count; i++)
+        mt_stats_sum(&sum, &t->lanes[i]->worker->stats);
+    mt_collector_run_statistics(collector, result, &sum);
+}
+
 int mt_threads_run(const struct mt_pipeline_config *config, struct mt_capture *capture,
                    struct mt_front *front, struct mt_collector *collector, struct mt_pipeline_result *result)
 {
@@ -142,6 +152,8 @@ int mt_threads_run(const struct mt_pipeline_config *config, struct mt_capture *c
         if (rc == 0)
             deal_all(&t, config, capture, front, result);
         threads_join(&t);
+        if (rc == 0 && collector->statistics_rules)
+            judge_statistics(&t, capture, collector, result);
         mt_collector_end(collector);
         mt_collector_flush(collector);
     }

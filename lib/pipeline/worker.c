@@ -138,6 +138,7 @@ static void flow_end(struct mt_worker *worker, struct mt_flow *flow, enum mt_ses
         return;
     }
     mt_session_close(worker->sessions, flow->owner, end);
+    worker->closing = MT_CLOSING_NOW;
     mt_flow_remove(worker->flows, flow);
 }
 

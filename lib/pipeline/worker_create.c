@@ -2,6 +2,7 @@
 #include "export/json.h"
 #include "pipeline/match_priv.h"
 #include "pipeline/worker_priv.h"
+#include "sigma/events.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -98,16 +99,76 @@ static void on_match(void *ctx, const struct mt_sigma_match *match)
         mt_stats_add(&worker->stats, MT_COUNTER_ALERTS_SHED, 1);
 }
 
+static void count_rules(struct mt_worker *worker, const struct mt_sigma_counts *before)
+{
+    const struct mt_sigma_counts *counts = mt_sigma_counts(worker->rules);
+    mt_stats_add(&worker->stats, MT_COUNTER_RULES_EVENTS, counts->events - before->events);
+    mt_stats_add(&worker->stats, MT_COUNTER_RULES_FILTERED, counts->filtered - before->filtered);
+    mt_stats_add(&worker->stats, MT_COUNTER_RULES_REGEX_CUTS, counts->regex_cuts - before->regex_cuts);
+}
+
+/* Feeds of one session that have the same time are told apart by their sequence: a
+ * record's come behind those of its commands and replies. */
+#define FIRST_OF_RECORD (UINT32_C(1) << 31)
+
 /* Rules see the record as it is; what they say of it goes through the redactor. */
 static void judge_record(struct mt_worker *worker, const struct mt_record_session *record)
 {
-    const struct mt_sigma_counts *counts = mt_sigma_counts(worker->rules);
-    struct mt_sigma_counts before = *counts;
-    worker->feed_count = 0;
+    struct mt_sigma_counts before = *mt_sigma_counts(worker->rules);
+    worker->feed_count = FIRST_OF_RECORD;
     mt_sigma_evaluate(worker->rules, record, on_match, worker);
-    mt_stats_add(&worker->stats, MT_COUNTER_RULES_EVENTS, counts->events - before.events);
-    mt_stats_add(&worker->stats, MT_COUNTER_RULES_FILTERED, counts->filtered - before.filtered);
-    mt_stats_add(&worker->stats, MT_COUNTER_RULES_REGEX_CUTS, counts->regex_cuts - before.regex_cuts);
+    count_rules(worker, &before);
+}
+
+static void judge_event(struct mt_worker *worker, enum mt_sigma_category category,
+                        const struct mt_sigma_event *event)
+{
+    struct mt_sigma_counts before = *mt_sigma_counts(worker->rules);
+    worker->feed_count = worker->event_feeds;
+    mt_sigma_evaluate_event(worker->rules, category, event, on_match, worker);
+    worker->event_feeds = worker->feed_count & (FIRST_OF_RECORD - 1);
+    count_rules(worker, &before);
+}
+
+/* What --any-port has taken up is mail only when the client has proven it; what was
+ * said before is not told. */
+static bool is_mail(const struct mt_worker *worker, const struct mt_session *session,
+                    const struct mt_record_session *known)
+{
+    if (MT_LIKELY(!worker->config->any_port))
+        return true;
+    uint16_t ports[] = {(uint16_t)known->source_port, (uint16_t)known->destination_port};
+    for (size_t i = 0; i < MT_ARRAY_COUNT(ports); i++) {
+        if (worker->ports[ports[i] >> 3] >> (ports[i] & 7) & 1)
+            return true;
+    }
+    return mt_session_guess(session) == MT_SESSION_MAIL;
+}
+
+static void on_command(void *ctx, const struct mt_session *session, const struct mt_record_session *known,
+                       const struct mt_record_command *command)
+{
+    struct mt_worker *worker = ctx;
+    const struct mt_sigma_event event = {.session = known, .command = command};
+    if (!is_mail(worker, session, known))
+        return;
+    if (worker->sink->command)
+        worker->sink->command(worker->sink_ctx, known, command);
+    if (worker->rules)
+        judge_event(worker, MT_SIGMA_COMMAND, &event);
+}
+
+static void on_reply(void *ctx, const struct mt_session *session, const struct mt_record_session *known,
+                     const struct mt_record_reply *reply)
+{
+    struct mt_worker *worker = ctx;
+    const struct mt_sigma_event event = {.session = known, .reply = reply};
+    if (!is_mail(worker, session, known))
+        return;
+    if (worker->sink->reply)
+        worker->sink->reply(worker->sink_ctx, known, reply);
+    if (worker->rules)
+        judge_event(worker, MT_SIGMA_REPLY, &event);
 }
 
 static void on_record(void *ctx, const struct mt_record_session *record)
@@ -202,6 +263,8 @@ static int worker_rooms(struct mt_worker *worker, uint32_t share, const struct m
     struct mt_session_events events = {
         .record = on_record,
         .observation = on_observation,
+        .command = on_command,
+        .reply = on_reply,
         .transcript = worker->sink->transcript ? on_transcript : NULL,
     };
     return mt_session_engine_create(&session_config, worker->arena, &events, worker, &worker->stats,
@@ -241,10 +304,20 @@ int mt_worker_create(const struct mt_pipeline_config *config, uint32_t share,
     return 0;
 }
 
+/* Commands and replies cost something each: they are told only where somebody asks. */
+static void want_events(struct mt_worker *worker, const struct mt_sigma *sigma)
+{
+    bool commands = worker->sink->command || (sigma && mt_sigma_wants(sigma, MT_SIGMA_COMMAND));
+    bool replies = worker->sink->reply || (sigma && mt_sigma_wants(sigma, MT_SIGMA_REPLY));
+    mt_session_engine_want(worker->sessions, (commands ? MT_SESSION_WANTS_COMMANDS : 0u) |
+                                                 (replies ? MT_SESSION_WANTS_REPLIES : 0u));
+}
+
 void mt_worker_use_rules(struct mt_worker *worker, const struct mt_sigma *sigma, uint32_t index)
 {
     bool has_any = sigma && mt_sigma_active_count(sigma) > 0;
     worker->rules = has_any ? mt_sigma_evaluator(sigma, index) : NULL;
+    want_events(worker, has_any ? sigma : NULL);
 }
 
 void mt_worker_destroy(struct mt_worker *worker)

@@ -50,7 +50,8 @@ struct mt_worker {
     struct mt_encoders *encoders; /* NULL: native lines are all */
     struct mt_tally *tally;
     enum mt_closing closing; /* of the record in hand */
-    uint32_t feed_count;     /* of the record in hand */
+    uint32_t feed_count;     /* sequence of the next feed */
+    uint32_t event_feeds;    /* feeds of commands and replies so far */
     uint32_t flows_max;      /* of its table */
     uint8_t *line;           /* the record being encoded */
     size_t line_cap;

@@ -63,6 +63,16 @@ static const struct mt_field transaction_fields[] = {
 #include "record/fields.def"
 };
 
+static const struct mt_field command_fields[] = {
+#define MT_FIELD_COMMAND(type, member, path, meaning) FIELD(command, type, member, path, meaning)
+#include "record/fields.def"
+};
+
+static const struct mt_field reply_fields[] = {
+#define MT_FIELD_REPLY(type, member, path, meaning) FIELD(reply, type, member, path, meaning)
+#include "record/fields.def"
+};
+
 static const struct mt_field groupby_fields[] = {
 #define MT_FIELD_GROUPBY(type, member, path, meaning) FIELD(groupby, type, member, path, meaning)
 #include "record/fields.def"
@@ -91,6 +101,8 @@ GROUP(chunk);
 GROUP(transaction);
 GROUP(groupby);
 GROUP(alert);
+GROUP(command);
+GROUP(reply);
 
 const struct mt_field_group *mt_field_items(enum mt_field_type type)
 {

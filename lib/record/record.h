@@ -183,6 +183,16 @@ struct mt_record_groupby {
 #include "record/fields.def"
 };
 
+struct mt_record_command {
+#define MT_FIELD_COMMAND MT_MEMBER
+#include "record/fields.def"
+};
+
+struct mt_record_reply {
+#define MT_FIELD_REPLY MT_MEMBER
+#include "record/fields.def"
+};
+
 struct mt_record_session {
 #define MT_FIELD_SESSION MT_MEMBER
 #include "record/fields.def"
@@ -252,6 +262,8 @@ extern const struct mt_field_group mt_group_header;
 extern const struct mt_field_group mt_group_transaction;
 extern const struct mt_field_group mt_group_groupby;
 extern const struct mt_field_group mt_group_alert;
+extern const struct mt_field_group mt_group_command; /* of events, with whole paths, as alert */
+extern const struct mt_field_group mt_group_reply;
 
 /* The group of the items of a list type (also of PARAMETERS and GROUPBYS, which
  * are written as objects); NULL for scalar types and for lists of scalars. */

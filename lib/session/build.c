@@ -98,13 +98,18 @@ static void build_event(struct mt_run *run, struct mt_record_session *record)
     record->observer_version = run->engine->observer_version;
 }
 
-static void build_helo(struct mt_run *run, const struct mt_entry_helo *helo, struct mt_record_session *record)
+const char *mt_helo_kind_name(enum mt_helo_kind kind)
 {
     static const char *const kinds[] = {
         [MT_HELO_KIND_INVALID] = "invalid",           [MT_HELO_KIND_FQDN] = "fqdn",
         [MT_HELO_KIND_SINGLE_LABEL] = "single_label", [MT_HELO_KIND_ADDRESS_LITERAL] = "address_literal",
         [MT_HELO_KIND_BARE_ADDRESS] = "bare_address",
     };
+    return kinds[kind];
+}
+
+static void build_helo(struct mt_run *run, const struct mt_entry_helo *helo, struct mt_record_session *record)
+{
     static const struct {
         uint32_t bit;
         const char *name;
@@ -128,7 +133,7 @@ static void build_helo(struct mt_run *run, const struct mt_entry_helo *helo, str
     struct mt_span name = mt_entry_text(helo);
     record->helo_verb = mt_smtp_verb_wire(helo->verb);
     record->helo_name = name.size > 0 ? name : mt_span_none();
-    record->helo_kind = kinds[helo->kind];
+    record->helo_kind = mt_helo_kind_name((enum mt_helo_kind)helo->kind);
 }
 
 /* "SIZE 10240000" from its code and parameters. */
@@ -287,7 +292,7 @@ static bool build_entries(struct mt_run *run, struct mt_record_session *record)
     return has_proxy;
 }
 
-static void build_starttls(const struct mt_session *session, struct mt_record_session *record)
+void mt_build_starttls(const struct mt_session *session, struct mt_record_session *record)
 {
     static const char *const outcomes[] = {
         /* no reply, or a handshake that only one side began */
@@ -426,7 +431,7 @@ void mt_build_record(struct mt_run *run, enum mt_session_end end)
     build_event(run, &record);
     build_network(run, &record);
     bool has_proxy = build_entries(run, &record);
-    build_starttls(run->session, &record);
+    mt_build_starttls(run->session, &record);
     build_counts(run, &record, &sums);
     mt_build_transactions(run, end, &record);
     if (MT_UNLIKELY(run->engine->names != NULL))

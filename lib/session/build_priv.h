@@ -118,6 +118,9 @@ void mt_build_names(struct mt_run *run, struct mt_record_session *record);
 void mt_build_transactions(struct mt_run *run, enum mt_session_end end, struct mt_record_session *record);
 /* Behind the transactions, which it reads. has_proxy: there is an XCLIENT or XFORWARD. */
 void mt_build_dialogue(struct mt_run *run, bool has_proxy, struct mt_record_session *record);
+/* build.c: also while the session is going on */
+void mt_build_starttls(const struct mt_session *session, struct mt_record_session *record);
+const char *mt_helo_kind_name(enum mt_helo_kind kind);
 /* create.c */
 int mt_build_create(const struct mt_session_limits *limits, struct mt_build **ret_build);
 void mt_build_destroy(struct mt_build *build);

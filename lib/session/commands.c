@@ -2,6 +2,7 @@
  * it. States move when a command is sent, as if it will succeed, since pipelined
  * and one-way clients are judged by what they have said; a refusal takes the
  * step back (replies.c). */
+#include "session/events_priv.h"
 #include "session/parts_priv.h"
 
 #define COMMAND_SIZE_MIN 510u /* RFC 5321 §4.5.3.1.4, without CRLF */
@@ -293,5 +294,7 @@ void mt_command_take(void *ctx, const struct mt_smtp_command *command)
     note_early(run);
     judge_pipelining(run);
     mt_state_judge(run, command->verb);
+    if (MT_UNLIKELY(run->engine->wants & MT_SESSION_WANTS_COMMANDS))
+        mt_event_command(run, command);
     take(run, command);
 }

@@ -178,6 +178,11 @@ void mt_session_engine_reload(struct mt_session_engine *engine, const struct mt_
     engine->limits.helo_threshold = limit(helo_threshold, 5, UINT16_MAX);
 }
 
+void mt_session_engine_want(struct mt_session_engine *engine, unsigned wants)
+{
+    engine->wants = wants;
+}
+
 void mt_session_engine_destroy(struct mt_session_engine *engine)
 {
     if (engine == NULL)

@@ -1,5 +1,6 @@
 /* How long replies take, where the order of both sides is known: the slowest of a
  * kind, in a byte each, because an open session has no more room. */
+#include "session/events_priv.h"
 #include "session/latency_priv.h"
 #include "session/parts_priv.h"
 
@@ -80,6 +81,19 @@ void mt_latency_take(struct mt_run *run, const struct mt_expect *expect, uint16_
     default:
         break;
     }
+}
+
+uint64_t mt_latency_of(const struct mt_run *run, const struct mt_expect *expect)
+{
+    uint64_t now = elapsed_us(run);
+    uint64_t sent = expect->chunk;
+
+    if ((expect->flags & MT_EXPECT_TAINTED) || run->is_queued || run->is_forced ||
+        mt_is_one_way(run->session) || is_chunk(expect->what))
+        return 0;
+    if (expect->what == MT_WHAT_CONTENT_END)
+        sent = (expect->chunk >> MT_CONTENT_TIME_SHIFT) * MT_CONTENT_TIME_UNIT;
+    return now > sent ? now - sent : 0;
 }
 
 MT_COLD void mt_latency_silence(struct mt_session *session, uint64_t time)

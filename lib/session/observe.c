@@ -83,11 +83,13 @@ void mt_observe_first(struct mt_run *run, struct mt_span line)
 
     if (extra == NULL)
         return;
-    if (extra->first == NULL)
-        extra->first = mt_arena_get(run->engine->arena, MT_FIRST_SIZE);
     if (extra->first == NULL) {
-        mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
-        return;
+        extra->first = mt_arena_get(run->engine->arena, MT_FIRST_SIZE);
+        if (extra->first == NULL) {
+            mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
+            return;
+        }
+        extra->first->head.tag = 0;
     }
     line = mt_span_head(line, MT_FIRST_SIZE - sizeof(*extra->first));
     extra->first->head.size = (uint16_t)(sizeof(*extra->first) + line.size);

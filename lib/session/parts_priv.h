@@ -11,7 +11,7 @@
  *   look_alike.c   what may pass for the end of content, and what stands behind it
  *   tls.c          what a TLS handshake shows, while it lasts
  *   relay.c        forms of relay attempts; observe.c facts for the collector
- *   latency.c      how long replies take
+ *   latency.c      how long replies take; events.c who asks for what is said
  *   store.c        entries in arena blocks; tally.c small counts
  *   build*.c       entries to the record (build_priv.h); build_received.c the hops
  *

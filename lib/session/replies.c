@@ -1,4 +1,5 @@
 /* A reply line, and what the reply means for the command that it answers. */
+#include "session/events_priv.h"
 #include "session/parts_priv.h"
 
 /* Lines kept of a greeting or of the reply to a message. */
@@ -370,9 +371,12 @@ static void end_reply(struct mt_run *run, const struct mt_smtp_reply_line *line)
     struct mt_session *session = run->session;
 
     mt_tally_count(run, line->code);
+    bool is_wanted = run->engine->wants & MT_SESSION_WANTS_REPLIES;
     if (session->flags & MT_S_REPLY_UNBOUND) {
         session->flags &= ~MT_S_REPLY_UNBOUND;
         answer_unseen(run, line->code);
+        if (MT_UNLIKELY(is_wanted))
+            mt_event_reply(run, NULL, line);
         return;
     }
     struct mt_expect expect = session->head;
@@ -387,6 +391,8 @@ static void end_reply(struct mt_run *run, const struct mt_smtp_reply_line *line)
     }
     mt_latency_take(run, &expect, line->code);
     answer(run, &expect, line);
+    if (MT_UNLIKELY(is_wanted))
+        mt_event_reply(run, &expect, line);
 }
 
 void mt_reply_take(void *ctx, const struct mt_smtp_reply_line *line)
@@ -396,6 +402,8 @@ void mt_reply_take(void *ctx, const struct mt_smtp_reply_line *line)
 
     mt_text_count(run, line->octets);
     mt_transcript(run, MT_TRANSCRIPT_LINE, line->line, 0);
+    if (MT_UNLIKELY(run->engine->wants & MT_SESSION_WANTS_REPLIES))
+        mt_event_line(run, line);
     if (line->index == 0)
         begin_reply(run, line);
     if (MT_UNLIKELY(session->flags & MT_S_REPLY_UNBOUND)) {

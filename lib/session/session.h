@@ -104,6 +104,12 @@ struct mt_session;
 struct mt_session_events {
     void (*record)(void *ctx, const struct mt_record_session *record);
     void (*observation)(void *ctx, const struct mt_observation *observation);
+    /* Called when mt_session_engine_want says so. known: of the session by now,
+     * with the time of the event as its event_end. */
+    void (*command)(void *ctx, const struct mt_session *session, const struct mt_record_session *known,
+                    const struct mt_record_command *command);
+    void (*reply)(void *ctx, const struct mt_session *session, const struct mt_record_session *known,
+                  const struct mt_record_reply *reply);
     /* NULL unless wanted. event_id names the session. */
     void (*transcript)(void *ctx, const struct mt_session *session, enum mt_transcript_kind kind,
                        enum mt_side side, struct mt_span text, uint64_t count, const struct mt_mark *mark);
@@ -134,6 +140,13 @@ void mt_session_engine_destroy(struct mt_session_engine *engine);
  * stays as it was. */
 void mt_session_engine_reload(struct mt_session_engine *engine, const struct mt_site *site,
                               uint32_t helo_threshold);
+
+/* Which events are handed out from here on; none at first. */
+enum mt_session_wants {
+    MT_SESSION_WANTS_COMMANDS = 1 << 0,
+    MT_SESSION_WANTS_REPLIES = 1 << 1,
+};
+void mt_session_engine_want(struct mt_session_engine *engine, unsigned wants);
 
 /* What is known when a connection gets its session. */
 struct mt_session_open {

@@ -99,7 +99,7 @@ struct mt_extra {
     struct mt_entry_mail *outer;            /* the transaction in which a nested MAIL was sent */
     struct mt_entry_helo *helo;             /* the last, when there were several */
     struct mt_entry_auth *auth;             /* the exchange that is going on; NULL when none is kept */
-    struct mt_entry_line *first;            /* first line of the current reply, in a block of MT_FIRST_SIZE */
+    struct mt_entry_line *first;            /* first line of the current reply, in a block of its own */
     struct mt_tls *tls;                     /* while the handshake lasts */
     struct mt_entry_look_alike *look_alike; /* of this content; NULL when it has none */
     uint64_t missing[MT_SIDE_COUNT];
@@ -129,6 +129,8 @@ struct mt_extra {
 MT_STATIC_ASSERT(sizeof(struct mt_extra) <= 192, "one arena block");
 #define MT_FIRST_SIZE 256u
 #define MT_HEADER_UNIT 16u
+#define MT_JOINED_SIZE 1024u /* of a block whose tag is MT_FIRST_JOINED: events.c has its text behind */
+#define MT_FIRST_JOINED 1u
 
 struct mt_session {
     /* hot: what a packet of content or of a command touches */
@@ -204,6 +206,7 @@ struct mt_session_engine {
     struct mt_stats *stats;
     struct mt_session_events events;
     void *ctx;
+    unsigned wants; /* bits of enum mt_session_wants */
     struct mt_span observer_name;
     const char *observer_version;
     mt_message_convert *convert;

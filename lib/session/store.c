@@ -204,7 +204,8 @@ static void free_extra(struct mt_session_engine *engine, struct mt_session *sess
     if (extra->counts != NULL)
         mt_arena_put(engine->arena, extra->counts, extra->counts_cap * sizeof(*extra->counts));
     if (extra->first != NULL)
-        mt_arena_put(engine->arena, extra->first, MT_FIRST_SIZE);
+        mt_arena_put(engine->arena, extra->first,
+                     extra->first->head.tag == MT_FIRST_JOINED ? MT_JOINED_SIZE : MT_FIRST_SIZE);
     mt_tls_free(engine, session);
     mt_arena_put(engine->arena, extra, sizeof(*extra));
     session->extra = NULL;

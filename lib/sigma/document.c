@@ -202,15 +202,11 @@ static int foreign(struct mt_sigma_reading *r, const struct mt_yaml *map)
 
 static int take_logsource(struct mt_sigma_reading *r, const struct mt_yaml *map, bool *ret_is_ours)
 {
-    static const struct {
-        const char *name;
-        bool is_evaluated;
-    } categories[] = {
-#define MT_SIGMA_CATEGORY(NAME, name, is_evaluated, meaning) {name, is_evaluated},
+    static const char *const names[] = {
+#define MT_SIGMA_CATEGORY(NAME, name, meaning, unseen) name,
 #include "sigma/categories.def"
 #undef MT_SIGMA_CATEGORY
     };
-    const char *names[MT_SIGMA_CATEGORY_COUNT];
     *ret_is_ours = false;
     if (map->kind != MT_YAML_MAP)
         return wrong(r, map, "logsource", "expected product, service and category");
@@ -220,18 +216,17 @@ static int take_logsource(struct mt_sigma_reading *r, const struct mt_yaml *map,
         return foreign(r, map);
     *ret_is_ours = true;
     if (!category) {
-        mt_yaml_report_place(r->report, map->line, map->column,
-                             "logsource: category is missing: session, transaction, recipient or auth");
+        mt_yaml_report_place(
+            r->report, map->line, map->column,
+            "logsource: category is missing: session, transaction, recipient, auth, command, "
+            "reply, tls, message, received or statistics");
         return -EINVAL;
     }
     for (size_t i = 0; i < MT_SIGMA_CATEGORY_COUNT; i++) {
-        names[i] = categories[i].name;
         if (!is_text(category, names[i]))
             continue;
         r->loaded->rule.category = (enum mt_sigma_category)i;
-        char text[80];
-        snprintf(text, sizeof(text), "no events are made of category %s yet", names[i]);
-        return categories[i].is_evaluated ? 0 : set_inactive(r, text);
+        return 0;
     }
     const char *nearest = category->kind == MT_YAML_TEXT
                               ? mt_yaml_nearest(category->text, names, MT_SIGMA_CATEGORY_COUNT)

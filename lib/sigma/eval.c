@@ -1,4 +1,5 @@
 /* Events through programs. Nothing here allocates after mt_sigma_eval_create. */
+#include "sigma/events.h"
 #include "sigma/program_priv.h"
 
 #include <errno.h>
@@ -469,44 +470,6 @@ static void on_event(void *ctx, const struct mt_sigma_event *event)
     mt_sigma_forget(eval, run->category);
 }
 
-static void each_transaction(enum mt_sigma_category category, const struct mt_record_session *session,
-                             mt_sigma_event_fn *visit, void *ctx)
-{
-    for (uint32_t i = 0; i < session->transactions.count; i++) {
-        const struct mt_record_transaction *transaction = &session->transactions.items[i];
-        struct mt_sigma_event event = {.session = session, .transaction = transaction};
-        if (category == MT_SIGMA_TRANSACTION)
-            visit(ctx, &event);
-        for (uint32_t k = 0; category == MT_SIGMA_RECIPIENT && k < transaction->recipients.count; k++) {
-            event.recipient = &transaction->recipients.items[k];
-            visit(ctx, &event);
-        }
-    }
-}
-
-void mt_sigma_each_event(enum mt_sigma_category category, const struct mt_record_session *session,
-                         mt_sigma_event_fn *visit, void *ctx)
-{
-    struct mt_sigma_event event = {.session = session};
-    switch ((int)category) {
-    case MT_SIGMA_SESSION:
-        visit(ctx, &event);
-        break;
-    case MT_SIGMA_TRANSACTION:
-    case MT_SIGMA_RECIPIENT:
-        each_transaction(category, session, visit, ctx);
-        break;
-    case MT_SIGMA_AUTH:
-        for (uint32_t i = 0; i < session->auth.count; i++) {
-            event.auth = &session->auth.items[i];
-            visit(ctx, &event);
-        }
-        break;
-    default:
-        break;
-    }
-}
-
 void mt_sigma_evaluate(struct mt_sigma_eval *eval, const struct mt_record_session *session,
                        mt_sigma_match_fn *match, void *ctx)
 {
@@ -516,4 +479,12 @@ void mt_sigma_evaluate(struct mt_sigma_eval *eval, const struct mt_record_sessio
         if (eval->sigma->programs[i] && eval->sigma->programs[i]->rule_count > 0)
             mt_sigma_each_event((enum mt_sigma_category)i, session, on_event, &run);
     }
+}
+
+void mt_sigma_evaluate_event(struct mt_sigma_eval *eval, enum mt_sigma_category category,
+                             const struct mt_sigma_event *event, mt_sigma_match_fn *match, void *ctx)
+{
+    struct running run = {.eval = eval, .category = category, .match = match, .ctx = ctx};
+    if (eval->sigma->programs[category] && eval->sigma->programs[category]->rule_count > 0)
+        on_event(&run, event);
 }

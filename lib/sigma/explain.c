@@ -1,4 +1,5 @@
 /* Rules in words, and how near they came. */
+#include "sigma/events.h"
 #include "sigma/program_priv.h"
 
 #include <stdio.h>
@@ -238,10 +239,53 @@ static void put_uses(const struct mt_sigma *sigma, struct mt_buf *b, const struc
 }
 
 static const char *const meanings[] = {
-#define MT_SIGMA_CATEGORY(NAME, name, is_evaluated, meaning) meaning,
+#define MT_SIGMA_CATEGORY(NAME, name, meaning, unseen) meaning,
 #include "sigma/categories.def"
 #undef MT_SIGMA_CATEGORY
 };
+
+static const char *const unseen_of[] = {
+#define MT_SIGMA_CATEGORY(NAME, name, meaning, unseen) unseen,
+#include "sigma/categories.def"
+#undef MT_SIGMA_CATEGORY
+};
+
+/* --- what it needs --------------------------------------------------------------- */
+
+/* Options without which fields are absent; their meanings name them. */
+static const char *const options[] = {"--dns",   "--hash",          "--urls",
+                                      "--magic", "--message lines", "--any-port"};
+
+static uint32_t options_of(const struct mt_sigma_node *node)
+{
+    uint32_t needed = 0;
+    const struct mt_field *field = node->kind == MT_SIGMA_TEST ? node->test->field->listed : NULL;
+    for (uint32_t i = 0; i < MT_ARRAY_COUNT(options) && field; i++)
+        needed |= strstr(field->meaning, options[i]) ? 1u << i : 0;
+    for (const struct mt_sigma_node *n = node->child; n; n = n->next)
+        needed |= options_of(n);
+    return needed;
+}
+
+static void put_needs(struct mt_buf *b, const struct mt_sigma_loaded *l)
+{
+    /* the condition of a correlation is about rules */
+    bool has_tests = l->condition && l->rule.kind != MT_SIGMA_KIND_CORRELATION;
+    uint32_t needed = has_tests ? options_of(l->condition) : 0;
+    bool is_first = true;
+    for (size_t i = 0; i < mt_sigma_placeholder_count; i++) {
+        if (!(l->placeholders >> i & 1))
+            continue;
+        put(b, is_first ? "Needs          of the site file: " : ", ");
+        put(b, mt_sigma_placeholders[i]);
+        is_first = false;
+    }
+    put(b, is_first ? "" : "\n");
+    for (uint32_t i = 0; i < MT_ARRAY_COUNT(options); i++) {
+        if (needed >> i & 1)
+            put_line(b, "Sees more with ", options[i]);
+    }
+}
 
 void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *rule, struct mt_buf *ret_text)
 {
@@ -254,6 +298,7 @@ void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *
     put_line(b, "Level          ", mt_level_name(rule->level));
     put_list(b, "Techniques     ", &rule->techniques);
     put_line(b, "Inactive       ", rule->inactive);
+    put_needs(b, l);
     put_list(b, "False alarms   ", &rule->false_positives);
     put_uses(sigma, b, l);
     put_filters(sigma, b, l);
@@ -269,7 +314,7 @@ void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *
                                               : ", and alerts when\n");
     if (l->condition)
         put_node(b, l->condition, 1);
-    put(b, "\nIt can't see what came after STARTTLS, and no reply that is not in the capture.\n");
+    put_line(b, "\nIt can't see ", unseen_of[rule->category]);
 }
 
 /* --- nearness ------------------------------------------------------------------ */
@@ -401,21 +446,39 @@ static void on_event(void *ctx, const struct mt_sigma_event *event)
     mt_sigma_forget(near->eval, near->loaded->rule.category);
 }
 
+static struct near near_of(struct mt_sigma_eval *eval, const struct mt_sigma_rule *rule, struct mt_buf *text)
+{
+    return (struct near){.eval = eval,
+                         .loaded = mt_sigma_loaded_of(rule),
+                         .program = eval->sigma->programs[rule->category],
+                         .state = &eval->states[rule->category],
+                         .text = text};
+}
+
+static bool can_be_near(const struct near *near)
+{
+    return near->loaded->rule.kind == MT_SIGMA_KIND_RULE && !near->loaded->rule.inactive && near->program;
+}
+
 bool mt_sigma_nearness(struct mt_sigma_eval *eval, const struct mt_sigma_rule *rule,
                        const struct mt_record_session *session, uint32_t *ret_met, uint32_t *ret_parts,
                        struct mt_buf *ret_text)
 {
-    enum mt_sigma_category category = rule->category;
-    struct near near = {.eval = eval,
-                        .loaded = mt_sigma_loaded_of(rule),
-                        .program = eval->sigma->programs[category],
-                        .state = &eval->states[category],
-                        .text = ret_text};
-    *ret_met = 0;
-    *ret_parts = 0;
-    if (rule->kind != MT_SIGMA_KIND_RULE || rule->inactive || !near.program)
-        return false;
-    mt_sigma_each_event(category, session, on_event, &near);
+    struct near near = near_of(eval, rule, ret_text);
+    if (can_be_near(&near))
+        mt_sigma_each_event(rule->category, session, on_event, &near);
+    *ret_met = near.best_met;
+    *ret_parts = near.parts;
+    return near.has_match;
+}
+
+bool mt_sigma_event_nearness(struct mt_sigma_eval *eval, const struct mt_sigma_rule *rule,
+                             const struct mt_sigma_event *event, uint32_t *ret_met, uint32_t *ret_parts,
+                             struct mt_buf *ret_text)
+{
+    struct near near = near_of(eval, rule, ret_text);
+    if (can_be_near(&near))
+        on_event(&near, event);
     *ret_met = near.best_met;
     *ret_parts = near.parts;
     return near.has_match;

@@ -1,12 +1,13 @@
 /* Field names to places in the record, all from the one list of fields. */
 #include "base/text.h"
+#include "sigma/events.h"
 #include "sigma/rule_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static const char *const category_names[] = {
-#define MT_SIGMA_CATEGORY(NAME, name, is_evaluated, meaning) [MT_SIGMA_##NAME] = name,
+#define MT_SIGMA_CATEGORY(NAME, name, meaning, unseen) [MT_SIGMA_##NAME] = name,
 #include "sigma/categories.def"
 #undef MT_SIGMA_CATEGORY
 };
@@ -78,6 +79,52 @@ static bool take_key(struct mt_sigma_field *field, struct mt_span key)
     return true;
 }
 
+/* --- groups ------------------------------------------------------------------ */
+
+static const size_t early[] = {
+#define MT_SIGMA_EARLY(member) offsetof(struct mt_record_session, member),
+#include "sigma/early.def"
+#undef MT_SIGMA_EARLY
+};
+
+bool mt_sigma_is_early(const struct mt_field *field)
+{
+    for (size_t i = 0; i < MT_ARRAY_COUNT(early); i++) {
+        if (early[i] == field->off)
+            return true;
+    }
+    return false;
+}
+
+/* What an event of the category is besides a part of a record; NULL: nothing. */
+static const struct mt_field_group *own_group(enum mt_sigma_category category, enum mt_sigma_root *ret_root)
+{
+    switch ((int)category) {
+    case MT_SIGMA_COMMAND:
+        *ret_root = MT_SIGMA_ROOT_COMMAND;
+        return &mt_group_command;
+    case MT_SIGMA_REPLY:
+        *ret_root = MT_SIGMA_ROOT_REPLY;
+        return &mt_group_reply;
+    case MT_SIGMA_STATISTICS:
+        *ret_root = MT_SIGMA_ROOT_STATISTICS;
+        return &mt_sigma_group_statistics;
+    default:
+        return NULL;
+    }
+}
+
+/* Does an event of the category know this field of the session's record? */
+static bool has_session_field(enum mt_sigma_category category, const struct mt_field *field)
+{
+    if (category == MT_SIGMA_STATISTICS)
+        return field->off == offsetof(struct mt_record_session, timestamp) ||
+               field->off == offsetof(struct mt_record_session, observer_name);
+    return (category != MT_SIGMA_COMMAND && category != MT_SIGMA_REPLY) || mt_sigma_is_early(field);
+}
+
+/* --- finding a path ----------------------------------------------------------- */
+
 static bool find_in(const struct mt_field_group *group, struct mt_span path, struct mt_sigma_field *field)
 {
     for (uint32_t i = 0; i < group->count; i++) {
@@ -108,6 +155,11 @@ static bool find_in(const struct mt_field_group *group, struct mt_span path, str
     return false;
 }
 
+static bool is_member(const struct mt_sigma_field *field, size_t list)
+{
+    return field->step_count > 0 && field->steps[0].off == list;
+}
+
 static void drop_step(struct mt_sigma_field *field)
 {
     field->steps[0] = field->steps[1];
@@ -118,34 +170,52 @@ static void drop_step(struct mt_sigma_field *field)
 static void set_root(struct mt_sigma_field *field)
 {
     enum mt_sigma_category category = field->category;
-    if (field->step_count == 0)
-        return;
-    if (category == MT_SIGMA_AUTH && field->steps[0].off == offsetof(struct mt_record_session, auth)) {
+    bool is_of_transaction = category == MT_SIGMA_TRANSACTION || category == MT_SIGMA_RECIPIENT ||
+                             category == MT_SIGMA_MESSAGE || category == MT_SIGMA_RECEIVED;
+    if (category == MT_SIGMA_AUTH && is_member(field, offsetof(struct mt_record_session, auth))) {
         field->root = MT_SIGMA_ROOT_AUTH;
         drop_step(field);
         return;
     }
-    if ((category != MT_SIGMA_TRANSACTION && category != MT_SIGMA_RECIPIENT) ||
-        field->steps[0].off != offsetof(struct mt_record_session, transactions))
+    if (!is_of_transaction || !is_member(field, offsetof(struct mt_record_session, transactions)))
         return;
     field->root = MT_SIGMA_ROOT_TRANSACTION;
     drop_step(field);
-    if (category != MT_SIGMA_RECIPIENT || field->step_count == 0 ||
-        field->steps[0].off != offsetof(struct mt_record_transaction, recipients))
-        return;
-    field->root = MT_SIGMA_ROOT_RECIPIENT;
-    drop_step(field);
+    if (category == MT_SIGMA_RECIPIENT &&
+        is_member(field, offsetof(struct mt_record_transaction, recipients))) {
+        field->root = MT_SIGMA_ROOT_RECIPIENT;
+        drop_step(field);
+    } else if (category == MT_SIGMA_RECEIVED &&
+               is_member(field, offsetof(struct mt_record_transaction, message_hops))) {
+        field->root = MT_SIGMA_ROOT_HOP;
+        drop_step(field);
+    }
 }
 
 bool mt_sigma_field_find(enum mt_sigma_category category, struct mt_span path,
                          struct mt_sigma_field *ret_field)
 {
     struct mt_sigma_field field = {.category = category};
+    const struct mt_field_group *own = own_group(category, &field.root);
+    if (own && find_in(own, path, &field)) {
+        *ret_field = field;
+        return true;
+    }
+    field = (struct mt_sigma_field){.category = category};
     if (!find_in(&mt_group_session, path, &field))
+        return false;
+    if (own && (field.step_count > 0 || !has_session_field(category, field.listed)))
         return false;
     set_root(&field);
     *ret_field = field;
     return true;
+}
+
+bool mt_sigma_field_is_late(enum mt_sigma_category category, struct mt_span path)
+{
+    struct mt_sigma_field field;
+    return (category == MT_SIGMA_COMMAND || category == MT_SIGMA_REPLY) &&
+           mt_sigma_field_find(MT_SIGMA_SESSION, path, &field);
 }
 
 struct nearest {
@@ -153,6 +223,7 @@ struct nearest {
     size_t distance;
     char *storage;
     size_t size;
+    enum mt_sigma_category category;
     char path[256];
 };
 
@@ -175,6 +246,8 @@ static void look_in(struct nearest *nearest, const struct mt_field_group *group,
         size_t more = (size_t)snprintf(nearest->path + size, room, "%s", group->fields[i].path);
         if (more + 1 >= room)
             continue;
+        if (group == &mt_group_session && !has_session_field(nearest->category, &group->fields[i]))
+            continue;
         look_at(nearest);
         enum mt_field_type type = (enum mt_field_type)group->fields[i].type;
         const struct mt_field_group *items = mt_field_items(type);
@@ -185,9 +258,15 @@ static void look_in(struct nearest *nearest, const struct mt_field_group *group,
     }
 }
 
-const char *mt_sigma_field_nearest(struct mt_span path, char *storage, size_t size)
+const char *mt_sigma_field_nearest(enum mt_sigma_category category, struct mt_span path, char *storage,
+                                   size_t size)
 {
-    struct nearest nearest = {.found = path, .distance = SIZE_MAX, .storage = storage, .size = size};
+    struct nearest nearest = {
+        .found = path, .distance = SIZE_MAX, .storage = storage, .size = size, .category = category};
+    enum mt_sigma_root root;
+    const struct mt_field_group *own = own_group(category, &root);
+    if (own)
+        look_in(&nearest, own, 0);
     look_in(&nearest, &mt_group_session, 0);
     return nearest.distance == SIZE_MAX ? NULL : storage;
 }
@@ -390,6 +469,14 @@ static const void *root_of(enum mt_sigma_root root, const struct mt_sigma_event 
         return event->recipient;
     case MT_SIGMA_ROOT_AUTH:
         return event->auth;
+    case MT_SIGMA_ROOT_HOP:
+        return event->hop;
+    case MT_SIGMA_ROOT_COMMAND:
+        return event->command;
+    case MT_SIGMA_ROOT_REPLY:
+        return event->reply;
+    case MT_SIGMA_ROOT_STATISTICS:
+        return event->statistics;
     case MT_SIGMA_ROOT_SESSION:
         break;
     }
@@ -407,10 +494,16 @@ void mt_sigma_field_each(const struct mt_sigma_field *field, const struct mt_sig
     /* keywords: of the smallest thing that the event is */
     if (event->recipient)
         walk_group(&v, &mt_group_recipient, (const void *)event->recipient);
+    else if (event->hop)
+        walk_group(&v, &mt_group_hop, (const void *)event->hop);
     else if (event->transaction)
         walk_group(&v, &mt_group_transaction, (const void *)event->transaction);
     else if (event->auth)
         walk_group(&v, &mt_group_auth, (const void *)event->auth);
+    else if (event->command)
+        walk_group(&v, &mt_group_command, (const void *)event->command);
+    else if (event->reply)
+        walk_group(&v, &mt_group_reply, (const void *)event->reply);
     else
         walk_group(&v, &mt_group_session, (const void *)event->session);
 }

@@ -25,18 +25,15 @@ void mt_sigma_memory_free(struct mt_sigma_memory *memory);
 
 /* --- fields ------------------------------------------------------------------ */
 
-struct mt_sigma_event {
-    const struct mt_record_session *session;
-    const struct mt_record_transaction *transaction;
-    const struct mt_record_recipient *recipient;
-    const struct mt_record_auth *auth;
-};
-
 enum mt_sigma_root {
     MT_SIGMA_ROOT_SESSION,
     MT_SIGMA_ROOT_TRANSACTION,
     MT_SIGMA_ROOT_RECIPIENT,
     MT_SIGMA_ROOT_AUTH,
+    MT_SIGMA_ROOT_HOP,
+    MT_SIGMA_ROOT_COMMAND,
+    MT_SIGMA_ROOT_REPLY,
+    MT_SIGMA_ROOT_STATISTICS,
 };
 
 enum mt_sigma_value_kind {
@@ -84,8 +81,12 @@ struct mt_sigma_field {
 /* False: no such field of this category. The key points into path. */
 bool mt_sigma_field_find(enum mt_sigma_category category, struct mt_span path,
                          struct mt_sigma_field *ret_field);
-/* The field that is most like path, in storage; NULL: none is. */
-const char *mt_sigma_field_nearest(struct mt_span path, char *storage, size_t size);
+/* Is it a field of another category alone, because it is not known yet when events
+ * of this one are judged? */
+bool mt_sigma_field_is_late(enum mt_sigma_category category, struct mt_span path);
+/* The field of the category that is most like path, in storage; NULL: none is. */
+const char *mt_sigma_field_nearest(enum mt_sigma_category category, struct mt_span path, char *storage,
+                                   size_t size);
 
 /* Every value that the field has in the event. False ends it. */
 typedef bool mt_sigma_visit_fn(void *ctx, const struct mt_sigma_value *value);

@@ -123,7 +123,15 @@ static int read_key(struct item *item)
 static int unknown_field(const struct item *item, const struct mt_yaml *at, struct mt_span path)
 {
     char storage[256];
-    const char *nearest = mt_sigma_field_nearest(path, storage, sizeof(storage));
+    enum mt_sigma_category category = item->reading->loaded->rule.category;
+    const char *nearest = mt_sigma_field_nearest(category, path, storage, sizeof(storage));
+    if (mt_sigma_field_is_late(category, path)) {
+        mt_yaml_report_place(item->reading->report, at->line, at->column,
+                             "field %s is not known before the session is over; a rule of category %s can't "
+                             "ask for it (docs/rules.md)",
+                             mt_yaml_quote(path).text, mt_sigma_category_name(category));
+        return -EINVAL;
+    }
     mt_yaml_report_place(item->reading->report, at->line, at->column, "unknown field %s%s%s%s",
                          mt_yaml_quote(path).text, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
                          nearest ? "\"?" : "; `mailtap fields` lists them");

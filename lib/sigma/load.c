@@ -70,6 +70,7 @@ int mt_sigma_placeholder(struct mt_sigma_reading *r, struct mt_span name, struct
         which++;
     if (which == MT_ARRAY_COUNT(counts))
         return -ENOENT;
+    r->loaded->placeholders |= (uint8_t)(1u << which);
     const char **items = mt_sigma_alloc(&r->sigma->memory, (counts[which] + 1) * sizeof(*items));
     if (!items)
         return -ENOMEM;
@@ -277,7 +278,7 @@ void mt_sigma_destroy(struct mt_sigma *sigma)
 {
     if (!sigma)
         return;
-    for (uint32_t i = 0; i < sigma->evaluator_count && sigma->evals; i++)
+    for (uint32_t i = 0; i <= sigma->evaluator_count && sigma->evals; i++)
         mt_sigma_eval_free(sigma->evals[i]);
     free(sigma->evals);
     for (int i = 0; i < MT_SIGMA_CATEGORY_COUNT; i++)

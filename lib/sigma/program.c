@@ -600,7 +600,9 @@ int mt_sigma_compile(struct mt_sigma *sigma)
     sigma->evals = calloc(sigma->evaluator_count + 1, sizeof(struct mt_sigma_eval *));
     if (!sigma->evals)
         return -ENOMEM;
-    for (uint32_t i = 0; i < sigma->evaluator_count; i++) {
+    /* one more for statistics, which no worker has */
+    bool has_statistics = sigma->programs[MT_SIGMA_STATISTICS] != NULL;
+    for (uint32_t i = 0; i < sigma->evaluator_count + has_statistics; i++) {
         int rc = mt_sigma_eval_create(sigma, &sigma->evals[i]);
         if (rc != 0)
             return rc;

@@ -121,7 +121,8 @@ static int unknown_field(struct routing *routing, struct mt_sigma_loaded *to, co
 {
     char storage[256];
     char what[700];
-    const char *nearest = mt_sigma_field_nearest(mt_span_cstr(path), storage, sizeof(storage));
+    const char *nearest =
+        mt_sigma_field_nearest(routing->rule->rule.category, mt_span_cstr(path), storage, sizeof(storage));
     snprintf(what, sizeof(what), "correlation: events of category %s have no field %s%s%s%s",
              mt_sigma_category_name(routing->rule->rule.category), mt_yaml_quote(mt_span_cstr(path)).text,
              nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");

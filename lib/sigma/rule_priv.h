@@ -200,6 +200,7 @@ struct mt_sigma_loaded {
     bool is_for_any;   /* FILTER: of all rules */
     bool is_component; /* RULE, CORRELATION: a correlation refers to it, and does not say generate */
     bool has_id;
+    uint8_t placeholders; /* bit n: mt_sigma_placeholders[n] is asked for */
     uint32_t id_line;
     uint32_t id_column;
     uint32_t index; /* among the rules */
@@ -280,7 +281,6 @@ int mt_sigma_link(struct mt_sigma *sigma);
 /* Once programs are made: which correlations can be judged, how matches get to them. */
 int mt_sigma_route_all(struct mt_sigma *sigma);
 
-/* Programs of all categories, and evaluators. */
 int mt_sigma_compile(struct mt_sigma *sigma);
 void mt_sigma_program_free(struct mt_sigma_program *program);
 void mt_sigma_eval_free(struct mt_sigma_eval *eval);

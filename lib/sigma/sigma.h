@@ -2,9 +2,10 @@
  * compiled once into an immutable program, run by workers without allocating.
  *
  * Log sources are product: mailtap, service: smtp and a category. An event of
- * category session is a record; of transaction, recipient and auth one member of
- * its lists, with the record around it. Field names are those of `mailtap
- * fields`, without [].
+ * category session is a record; of transaction, recipient, auth, message and
+ * received one member of its lists, with the record around it; of tls a record with
+ * a handshake. Commands, replies and statistics are no part of a record
+ * (sigma/events.h). Field names are those of `mailtap fields`, without [].
  *
  * Ownership: a set owns its rules, texts and programs; matches are lent for the
  * call. Thread: a set is built by one, then read-only; each evaluator is one
@@ -19,7 +20,7 @@
 #include "record/record.h"
 
 enum mt_sigma_category {
-#define MT_SIGMA_CATEGORY(NAME, name, is_evaluated, meaning) MT_SIGMA_##NAME,
+#define MT_SIGMA_CATEGORY(NAME, name, meaning, unseen) MT_SIGMA_##NAME,
 #include "sigma/categories.def"
 #undef MT_SIGMA_CATEGORY
     MT_SIGMA_CATEGORY_COUNT,
@@ -106,12 +107,24 @@ struct mt_sigma_evidence {
     bool is_harmless; /* number, time, flag: never an address of mail */
 };
 
-struct mt_sigma_event;
+struct mt_sigma_statistics; /* sigma/events.h */
+
+/* What rules are held against. */
+struct mt_sigma_event {
+    const struct mt_record_session *session;
+    const struct mt_record_transaction *transaction; /* categories transaction to received */
+    const struct mt_record_recipient *recipient;
+    const struct mt_record_auth *auth;
+    const struct mt_record_hop *hop;
+    const struct mt_record_command *command;
+    const struct mt_record_reply *reply;
+    const struct mt_sigma_statistics *statistics;
+};
 
 /* A rule that matched one event. */
 struct mt_sigma_match {
     const struct mt_sigma_rule *rule;
-    const struct mt_sigma_event *event; /* sigma's own */
+    const struct mt_sigma_event *event;
     const struct mt_record_session *session;
     const struct mt_record_transaction *transaction; /* categories transaction, recipient */
     const struct mt_record_recipient *recipient;
@@ -143,7 +156,7 @@ const struct mt_sigma_counts *mt_sigma_counts(const struct mt_sigma_eval *eval);
 
 /* How near one rule came to a record: of the event that came nearest, each part
  * of the rule with whether it was met. Returns whether an event matched. For
- * people: slow. Rules of category session to auth; others are not near anything. */
+ * people: slow. Rules whose events are no part of a record are not near any. */
 bool mt_sigma_nearness(struct mt_sigma_eval *eval, const struct mt_sigma_rule *rule,
                        const struct mt_record_session *session, uint32_t *ret_met, uint32_t *ret_parts,
                        struct mt_buf *ret_text);

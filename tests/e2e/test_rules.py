@@ -90,6 +90,38 @@ correlation: {type: event_count, rules: [harvest], group-by: [destination.ip], t
               condition: {gte: 2}}
 """
 
+EVENTS = """title: Asked
+logsource: {product: mailtap, service: smtp, category: command}
+detection: {s: {smtp.command.verb: [mail, rcpt, vrfy, data]}, condition: s}
+---
+title: Refused
+logsource: {product: mailtap, service: smtp, category: reply}
+detection: {s: {smtp.reply.code|gte: 500}, condition: s}
+---
+title: Handshake
+logsource: {product: mailtap, service: smtp, category: tls}
+detection: {s: {tls.client.version|exists: true}, condition: s}
+---
+title: Letter
+logsource: {product: mailtap, service: smtp, category: message}
+detection: {s: {smtp.transactions.bytes|gt: 0}, condition: s}
+---
+title: Hop
+logsource: {product: mailtap, service: smtp, category: received}
+detection: {s: {smtp.transactions.message.received_hops.by|exists: true}, condition: s}
+---
+title: Rate
+logsource: {product: mailtap, service: smtp, category: statistics}
+detection: {s: {mailtap.statistics.counters.session.records|gt: 0}, condition: s}
+---
+title: Commands a client
+level: low
+correlation: {type: event_count, rules: [asked], group-by: [source.ip], timespan: 60s, generate: true, condition: {gte: 3}}
+---
+title: Asked and refused
+correlation: {type: temporal_ordered, rules: [asked, refused], group-by: [source.ip], timespan: 20s, generate: true}
+"""
+
 BROKEN = "title: Broken\nlogsource: {product: mailtap, service: smtp, category: session}\n" \
          "detection: {s: {smtp.helo.nmae: x}, condition: s}\n"
 
@@ -259,6 +291,60 @@ def check_correlations(bench):
     bench.tap.check("An alert of a correlation says its group, window, first and last event", reasons)
 
 
+def check_events(bench):
+    """What is judged while a session goes on does not depend on who has it."""
+    rules = bench.file("events.yml", EVENTS)
+    for profile, count in (("spam", "1200"), ("hostile", "600"), ("pcaps", "")):
+        capture = bench.pcaps
+        reasons = []
+        if count:
+            capture = os.path.join(bench.folder, f"events-{profile}.pcap")
+            made = Run(bench.traffic, ["--output", capture, "--profile", profile, "--sessions", count, "--clients",
+                                       "198.18.0.0/24", "--seed", "11"])
+            reasons = [] if made.code == 0 else [f"the generator: {made.errors()}"]
+        seen, ordered = [], []
+        for workers in ("1", "2", "4"):
+            _, alerts = bench.alerts("--no-shipped-rules", "--rules", rules, "--workers", workers, capture)
+            seen.append(sorted(json.dumps(alert, sort_keys=True) for alert in alerts))
+            ordered.append([alert for alert in alerts if alert["rule"]["category"] == "correlation"])
+        names = {alert["rule"]["name"] for alert in map(json.loads, seen[0])}
+        wanted = {"asked", "refused", "letter", "rate", "commands_a_client", "asked_and_refused"}
+        wanted |= {"handshake", "hop"} if not count else set()
+        reasons += [f"no alert of {name}" for name in sorted(wanted - names)]
+        reasons += [f"{n} workers: other alerts" for n, other in ((2, seen[1]), (4, seen[2])) if other != seen[0]]
+        reasons += ["correlations in another order"] if ordered[1:] != ordered[:1] * 2 else []
+        bench.tap.check(f"Alerts about commands, replies, handshakes, messages, hops and statistics are the same for "
+                        f"1, 2 and 4 workers: {profile}", reasons)
+
+
+def check_event_words(bench):
+    rules = bench.file("event-words.yml", EVENTS)
+    for name, unit in (("asked", b" commands"), ("refused", b" replies"), ("rate", b" of 1 intervals"),
+                       ("hop", b" sessions")):
+        run = bench.run("rules", "test", name, "--capture", bench.denied, rules)
+        reasons = [] if run.code == 0 and unit in run.stdout else [f"{run.code}: {run.stdout}"]
+        bench.tap.check(f"rules test counts what a rule looks at: {name}", reasons)
+    run = bench.run("rules", "test", "refused", "--capture", bench.denied, rules)
+    near = b"smtp.reply.code|gte; it is \"554\"" in run.stdout
+    bench.tap.check("rules test shows the reply that matched", [] if near else [f"{run.stdout}"])
+    run = bench.run("rules", "explain", "asked", rules)
+    bench.tap.check("rules explain says what a rule of commands can't see",
+                    [] if b"It can't see its reply and what comes later" in run.stdout else [f"{run.stdout}"])
+    needs = bench.file("needs.yml", """title: needs
+logsource: {product: mailtap, service: smtp, category: session}
+detection: {s: {'source.ip|cidr|expand': '%home_networks%', smtp.dns.helo: denied}, condition: s}
+""")
+    run = bench.run("rules", "explain", "needs", needs)
+    said = b"Needs          of the site file: home_networks" in run.stdout and b"Sees more with --dns" in run.stdout
+    bench.tap.check("rules explain says what a rule needs of the site file and of options",
+                    [] if said else [f"{run.stdout}"])
+    late = bench.file("late.yml", EVENTS.replace("smtp.command.verb", "smtp.transactions.outcome"))
+    run = bench.run("rules", "check", late)
+    said = b"is not known before the session is over" in b"\n".join(
+        line.encode() if isinstance(line, str) else line for line in run.errors())
+    bench.tap.check("rules check says that a field is not known yet", [] if said and run.code == 2 else [f"{run.errors()}"])
+
+
 def check_correlation_memory(bench):
     rules = bench.file("memory.yml", CORRELATIONS)
     run = bench.run("read", "--correlation-memory", "much", bench.denied)
@@ -333,7 +419,7 @@ def main():
         bench = Bench(sys.argv[1], sys.argv[2], sys.argv[3], folder, tap)
         for check in (check_alert, check_workers, check_site, check_redaction, check_filter, check_errors, check_words,
                       check_correlations, check_correlation_words, check_correlation_memory,
-                      check_correlation_privacy, check_shipped):
+                      check_correlation_privacy, check_events, check_event_words, check_shipped):
             check(bench)
     tap.finish()
 

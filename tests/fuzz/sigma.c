@@ -3,7 +3,7 @@
 #include "fuzz.h"
 
 #include "base/check.h"
-#include "sigma/sigma.h"
+#include "sigma/events.h"
 
 /* libfyaml 0.7.12 forgets a buffer on some syntax errors, as in site.c. */
 const char *__lsan_default_suppressions(void);
@@ -44,8 +44,24 @@ static void run(const struct mt_sigma *sigma)
         .auth = {&auth, 1},
         .transactions = {&transaction, 1},
     };
+    const struct mt_record_command command = {
+        .verb = "vrfy", .word = mt_span_cstr("VRFY"), .argument = mt_span_cstr("root"), .size = 11};
+    const struct mt_record_reply reply = {
+        .code = 550, .verb = "rcpt", .text = mt_span_cstr("5.1.1 no\nsuch user"), .lines = 2};
+    static const struct mt_sigma_statistics statistics = {.interval = 10, .lost_permille = 3};
+    const struct {
+        enum mt_sigma_category category;
+        struct mt_sigma_event event;
+    } events[] = {
+        {MT_SIGMA_COMMAND, {.session = &session, .command = &command}},
+        {MT_SIGMA_REPLY, {.session = &session, .reply = &reply}},
+        {MT_SIGMA_STATISTICS, {.session = &session, .statistics = &statistics}},
+    };
     uint8_t text[2048];
     mt_sigma_evaluate(mt_sigma_evaluator(sigma, 0), &session, on_match, NULL);
+    for (size_t i = 0; i < MT_ARRAY_COUNT(events); i++)
+        mt_sigma_evaluate_event(mt_sigma_evaluator(sigma, 0), events[i].category, &events[i].event, on_match,
+                                NULL);
     for (size_t i = 0; i < mt_sigma_rule_count(sigma); i++) {
         const struct mt_sigma_rule *rule = mt_sigma_rule(sigma, i);
         struct mt_buf b = mt_buf(text, sizeof(text));

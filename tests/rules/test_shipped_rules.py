@@ -133,6 +133,27 @@ def page_reasons():
             yield "it does not"
 
 
+EXAMPLES = os.path.join(ROOT, "app", "share", "rules-examples")
+CATEGORIES = os.path.join(ROOT, "lib", "sigma", "categories.def")
+
+
+def example_reasons():
+    """One of each category, a correlation and a filter, each in the folder's page."""
+    with open(CATEGORIES, encoding="utf-8") as file:
+        wanted = set(re.findall(r'^MT_SIGMA_CATEGORY\(\w+, "(\w+)"', file.read(), re.M)) | {"correlation", "filter"}
+    with open(os.path.join(EXAMPLES, "README.md"), encoding="utf-8") as file:
+        page = file.read()
+    found = set()
+    for rule in read_rules(EXAMPLES):
+        document = rule.document
+        found |= {kind for kind in ("correlation", "filter") if kind in document}
+        if "detection" in document:
+            found.add(document["logsource"]["category"])
+        if f"`{rule.file}`" not in page:
+            yield f"{rule.file} is not in README.md"
+    yield from (f"no example of {kind}" for kind in sorted(wanted - found))
+
+
 def main():
     mailtap = sys.argv[1]
     tap = Tap()
@@ -144,6 +165,7 @@ def main():
     run = Run(mailtap, ["rules", "check", "--strict", "--shipped", os.path.join(ROOT, "app", "share", "rules-examples")])
     tap.check("mailtap rules check finds nothing wrong with the examples",
               run.errors()[:20] + ([] if run.code == 0 else [f"exit code {run.code}"]))
+    tap.check("There is an example of each category, of correlations and of filters", list(example_reasons()))
     tap.check("Every rule says what it is: name, id, level, technique, references, false positives",
               form_reasons(rules))
     tap.check("Every rule has a dialogue that must alert and a near miss", cover_reasons(names))

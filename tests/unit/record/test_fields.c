@@ -10,9 +10,10 @@
 #include <cmocka.h>
 
 static const struct mt_field_group *const groups[] = {
-    &mt_group_outer,     &mt_group_session,     &mt_group_auth,    &mt_group_probe,     &mt_group_parameter,
-    &mt_group_recipient, &mt_group_hop,         &mt_group_part,    &mt_group_signature, &mt_group_header,
-    &mt_group_chunk,     &mt_group_transaction, &mt_group_groupby, &mt_group_alert,
+    &mt_group_outer,     &mt_group_session,   &mt_group_auth,    &mt_group_probe,
+    &mt_group_parameter, &mt_group_recipient, &mt_group_hop,     &mt_group_part,
+    &mt_group_signature, &mt_group_header,    &mt_group_chunk,   &mt_group_transaction,
+    &mt_group_groupby,   &mt_group_alert,     &mt_group_command, &mt_group_reply,
 };
 
 struct layout {
@@ -146,12 +147,14 @@ static void each_list_of_structs_leads_to_the_group_of_its_items(void **state)
         assert_null(mt_field_items((enum mt_field_type)type));
 }
 
-/* Every group but the two records themselves is the item of some list. */
+/* Every group but the two records themselves, and the events, is the item of some
+ * list. */
 static void every_group_can_be_reached_from_a_record(void **state)
 {
     (void)state;
     for (size_t g = 0; g < MT_ARRAY_COUNT(groups); g++) {
-        bool is_reached = groups[g] == &mt_group_session || groups[g] == &mt_group_alert;
+        bool is_reached = groups[g] == &mt_group_session || groups[g] == &mt_group_alert ||
+                          groups[g] == &mt_group_command || groups[g] == &mt_group_reply;
         for (size_t from = 0; from < MT_ARRAY_COUNT(groups); from++) {
             for (uint32_t i = 0; i < groups[from]->count; i++)
                 is_reached |= mt_field_items((enum mt_field_type)groups[from]->fields[i].type) == groups[g];

@@ -10,6 +10,9 @@
 #define LIST_MAX 4u
 
 static struct mt_record_session session;
+static struct mt_record_command command;
+static struct mt_record_reply reply;
+static struct mt_sigma_statistics statistics;
 static _Alignas(16) uint8_t room[256 << 10];
 static size_t used;
 
@@ -26,6 +29,9 @@ static void *take(size_t size)
 struct mt_record_session *event_start(void)
 {
     memset(&session, 0, sizeof(session));
+    memset(&command, 0, sizeof(command));
+    memset(&reply, 0, sizeof(reply));
+    memset(&statistics, 0, sizeof(statistics));
     used = 0;
     return &session;
 }
@@ -138,7 +144,23 @@ void event_set(struct mt_record_session *record, const char *path, struct mt_spa
     uint8_t *copy = take(value.size + 1);
     if (value.size > 0)
         memcpy(copy, value.ptr, value.size);
-    set_in(&mt_group_session, record, path, mt_span(copy, value.size));
+    struct mt_span kept = mt_span(copy, value.size);
+    if (strncmp(path, "smtp.command.", 13) == 0)
+        set_in(&mt_group_command, &command, path, kept);
+    else if (strncmp(path, "smtp.reply.", 11) == 0)
+        set_in(&mt_group_reply, &reply, path, kept);
+    else if (strncmp(path, "mailtap.statistics.", 19) == 0)
+        set_in(&mt_sigma_group_statistics, &statistics, path, kept);
+    else
+        set_in(&mt_group_session, record, path, kept);
+}
+
+struct mt_sigma_event event_single(enum mt_sigma_category category)
+{
+    return (struct mt_sigma_event){.session = &session,
+                                   .command = category == MT_SIGMA_COMMAND ? &command : NULL,
+                                   .reply = category == MT_SIGMA_REPLY ? &reply : NULL,
+                                   .statistics = category == MT_SIGMA_STATISTICS ? &statistics : NULL};
 }
 
 static struct mt_span unescaped(char *text)
