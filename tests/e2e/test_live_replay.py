@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The same frames by every way that leads into mailtap: from a file, over
-net_memif with one and two workers, over net_pcap, and over af_packet and af_xdp
-on a veth pair. The sets of records and alerts must be the same; same.py says
+net_memif with one and two workers, over net_pcap, over net_ring from the same
+process, and over af_packet and af_xdp on a veth pair. The sets of records and alerts must be the same; same.py says
 what is not compared, and why.
 
-    test_live_replay.py MAILTAP SOURCE-ROOT REPLAY TRAFFIC
+    test_live_replay.py MAILTAP SOURCE-ROOT REPLAY TRAFFIC RING-LIVE
 """
 
 import os
@@ -109,6 +109,13 @@ def over_pcap(mailtap, given):
         return list(compare(run, given, given.count))
 
 
+def over_ring(mailtap, ring_live, given):
+    with live.scratch_folder() as folder, live.Live(
+            mailtap, folder, [*common(given), "--port", "net_ring0"], prefix=[ring_live, given.path]) as run:
+        run.wait(SECONDS + 10)
+        return list(compare(run, given, given.count))
+
+
 def put_together(path):
     """How many frames the kernel makes of a capture when it puts the IPv4
     fragments in it together, also behind one VLAN tag."""
@@ -136,7 +143,7 @@ def over_veth(mailtap, netlab, given, driver):
         return list(compare(run, given, count, of_session=without_bytes if is_whole else without_times))
 
 
-def ways(mailtap, replay, netlab):
+def ways(mailtap, replay, ring_live, netlab):
     """Name, how to run it, and whether it needs namespaces."""
     return [
         ("net_memif with one worker", lambda given: over_memif(mailtap, replay, given, "1", "auto"), False),
@@ -145,6 +152,7 @@ def ways(mailtap, replay, netlab):
         ("net_memif with a reader that spreads to two workers",
          lambda given: over_memif(mailtap, replay, given, "2", "software"), False),
         ("net_pcap", lambda given: over_pcap(mailtap, given), False),
+        ("net_ring in the same process", lambda given: over_ring(mailtap, ring_live, given), False),
         ("af_packet on a veth pair",
          lambda given: over_veth(mailtap, netlab, given, "net_af_packet"), True),
         ("af_xdp on a veth pair",
@@ -160,13 +168,13 @@ def attempt(way, given):
 
 
 def main():
-    mailtap, root, replay, traffic = sys.argv[1:5]
+    mailtap, root, replay, traffic, ring_live = sys.argv[1:6]
     tap, netlab, lacking = Tap(), live.netlab_of(root), live.why_no_namespaces()
     with scratch() as folder:
         for given in (real_input(root, folder), made_input(traffic, folder)):
             what = "the captures of pcaps/" if given.name == "real" else "traffic of three profiles"
             tap.check(f"{what}: {given.count} frames are read from a file", given.read(mailtap))
-            for name, way, needs_namespaces in ways(mailtap, replay, netlab):
+            for name, way, needs_namespaces in ways(mailtap, replay, ring_live, netlab):
                 title = f"{what}: {name} gives the records and alerts of the file"
                 if needs_namespaces and lacking:
                     tap.skipped(title, lacking)
