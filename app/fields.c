@@ -58,6 +58,7 @@ static const struct type_text types[] = {
     [MT_FIELD_TYPE_PART] = {"list", "[]"},
     [MT_FIELD_TYPE_SIGNATURE] = {"list", "[]"},
     [MT_FIELD_TYPE_CHUNK] = {"list", "[]"},
+    [MT_FIELD_TYPE_CERTIFICATE] = {"list", "[]"},
     [MT_FIELD_TYPE_HEADER] = {"list", "[]"},
     [MT_FIELD_TYPE_TRANSACTION] = {"list", "[]"},
     [MT_FIELD_TYPE_GROUPBYS] = {"text", ".<field>"},

@@ -213,26 +213,42 @@ static void server_hello(struct mt_tls_run *run, struct mt_span body)
     run->events->server_hello(run->ctx, &hello);
 }
 
-static void certificate(struct mt_tls_run *run, struct mt_span body, bool is_cut)
+/* Of those that issued it what can't be read is told by its digest alone. */
+static bool next_certificate(struct mt_tls_run *run, struct mt_reader *chain, unsigned index)
+{
+    uint32_t size = mt_read_u24(chain);
+    struct mt_span der = mt_read(chain, size);
+
+    if (chain->is_bad || size == 0)
+        return false;
+    const struct mt_x509 *parsed = mt_tls_certificate(run->memory, der);
+    if (!parsed->is_readable && index == 0)
+        run->events->note(run->ctx, MT_TLS_MALFORMED);
+    run->events->certificate(run->ctx, run->side, index, parsed);
+    return true;
+}
+
+/* RFC 5246 §7.4.2; a client without a certificate sends an empty chain (§7.4.6). */
+static void certificates(struct mt_tls_run *run, struct mt_span body, bool is_cut)
 {
     struct mt_reader reader = {.rest = body};
+    uint8_t *is_seen = &run->tls->has_certificate[run->side];
+    unsigned count = 0;
 
-    if (run->tls->has_certificate) {
+    if (*is_seen) {
         run->events->note(run->ctx, MT_TLS_MALFORMED);
         return;
     }
-    run->tls->has_certificate = 1;
-    mt_read_u24(&reader); /* of the chain */
-    uint32_t size = mt_read_u24(&reader);
-    struct mt_span der = mt_read(&reader, size);
-    if (reader.is_bad || size == 0) {
+    *is_seen = 1;
+    bool is_empty = mt_read_u24(&reader) == 0 && run->side == MT_CLIENT;
+    while (count < MT_TLS_CHAIN_MAX && reader.rest.size > 0 && next_certificate(run, &reader, count))
+        count++;
+    if (count == MT_TLS_CHAIN_MAX && (reader.rest.size > 0 || is_cut))
+        run->events->note(run->ctx, MT_TLS_CUT);
+    else if (reader.rest.size > 0 || reader.is_bad || (count == 0 && !is_empty))
         run->events->note(run->ctx, is_cut ? MT_TLS_CUT : MT_TLS_MALFORMED);
-        return;
-    }
-    const struct mt_x509 *parsed = mt_tls_certificate(run->memory, der);
-    if (!parsed->is_readable)
-        run->events->note(run->ctx, MT_TLS_MALFORMED);
-    run->events->certificate(run->ctx, parsed);
+    else if (is_cut)
+        run->events->note(run->ctx, MT_TLS_CUT);
 }
 
 void mt_tls_message(struct mt_tls_run *run, uint8_t type, struct mt_span body, bool is_cut)
@@ -242,5 +258,5 @@ void mt_tls_message(struct mt_tls_run *run, uint8_t type, struct mt_span body, b
     else if (type == MT_TLS_SERVER_HELLO)
         server_hello(run, body);
     else if (type == MT_TLS_CERTIFICATE)
-        certificate(run, body, is_cut);
+        certificates(run, body, is_cut);
 }

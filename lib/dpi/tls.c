@@ -67,9 +67,9 @@ MT_STATIC_ASSERT(MT_TLS_MESSAGE_MAX <= MT_ARENA_BLOCK_MAX, "a message fits a blo
 
 static bool is_wanted(enum mt_side side, uint8_t type)
 {
-    if (side == MT_CLIENT)
-        return type == MT_TLS_CLIENT_HELLO;
-    return type == MT_TLS_SERVER_HELLO || type == MT_TLS_CERTIFICATE;
+    if (type == MT_TLS_CERTIFICATE)
+        return true;
+    return type == (side == MT_CLIENT ? MT_TLS_CLIENT_HELLO : MT_TLS_SERVER_HELLO);
 }
 
 /* Those of RFC 8446 §B.3, of RFC 5246 and its extensions. */

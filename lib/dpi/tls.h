@@ -1,4 +1,4 @@
-/* What a TLS handshake shows in clear: both hellos, the server's certificate,
+/* What a TLS handshake shows in clear: both hellos, the certificates of both sides,
  * alerts, and whether it came to its end (RFC 8446, RFC 5246, RFC 6101; of SSL 2
  * the hello alone). A handshake is read while it lasts; behind it bytes are
  * not looked at. Digests of what was seen before are remembered, because few
@@ -8,7 +8,7 @@
  * segments cut lie in blocks of the caller's arena until they are whole or
  * mt_tls_fini is called. Spans in events live until the function returns.
  * Thread: one per memory. Limits: a message of MT_TLS_MESSAGE_MAX bytes; of a
- * chain of certificates the first; lists as their structs say. What is longer
+ * chain of certificates MT_TLS_CHAIN_MAX; lists as their structs say. What is longer
  * is left out and MT_TLS_CUT is reported.
  */
 #ifndef MT_DPI_TLS_H
@@ -19,6 +19,7 @@
 #include "memory/arena.h"
 
 #define MT_TLS_MESSAGE_MAX 16000u /* body of a handshake message that is kept */
+#define MT_TLS_CHAIN_MAX 4u       /* certificates of a side: its own and those that issued it */
 #define MT_TLS_LIST_MAX 512u      /* ciphers, extensions, ... for which there are fingerprints */
 #define MT_TLS_JA3_SIZE 16u       /* an MD5 */
 #define MT_TLS_JA4_SIZE 36u       /* text: t13d1516h2_8daaf6152771_e5627efa2ab1 */
@@ -60,11 +61,13 @@ enum mt_tls_note {
 
 /* Each is called where it is found; mt_tls_input goes on behind it. However much a
  * peer repeats itself, there are one hello of the client, two of the server (the
- * first a retry), one certificate, one alert that is not fatal and one that is. */
+ * first a retry), one chain of certificates of each, one alert that is not fatal and one
+ * that is. */
 struct mt_tls_events {
     void (*client_hello)(void *ctx, const struct mt_tls_client_hello *hello);
     void (*server_hello)(void *ctx, const struct mt_tls_server_hello *hello);
-    void (*certificate)(void *ctx, const struct mt_x509 *certificate);
+    /* index: 0 for the side's own, then those that issued it, as they stand */
+    void (*certificate)(void *ctx, enum mt_side side, unsigned index, const struct mt_x509 *certificate);
     void (*alert)(void *ctx, enum mt_side side, uint8_t level, uint8_t description);
     void (*note)(void *ctx, enum mt_tls_note note);
 };
@@ -90,7 +93,7 @@ struct mt_tls {
     uint8_t is_retrying; /* a HelloRetryRequest was the server's last hello */
     uint8_t has_hello[MT_SIDE_COUNT];
     uint8_t has_finished[MT_SIDE_COUNT];
-    uint8_t has_certificate;
+    uint8_t has_certificate[MT_SIDE_COUNT];
     uint8_t has_alert[2];    /* was reported: one that is not fatal, one that is */
     uint8_t session_id_size; /* of the client's hello */
     uint8_t session_id[32];

@@ -234,6 +234,20 @@ static void put_print(struct mt_pen *pen, const char *key, struct mt_span hash)
     mt_pen_close(pen, '}');
 }
 
+/* The certificate of a client that has one. */
+static void put_client(struct mt_pen *pen, const struct mt_record_session *record)
+{
+    if (record->tls_client_subject.ptr == NULL && record->tls_client_serial_number.ptr == NULL)
+        return;
+    mt_pen_open(pen, "client", '{');
+    mt_pen_json_text(pen, "subject", record->tls_client_subject);
+    mt_pen_json_text(pen, "issuerdn", record->tls_client_issuer);
+    put_serial(pen, record->tls_client_serial_number);
+    put_date(pen, "notbefore", record->tls_client_not_before);
+    put_date(pen, "notafter", record->tls_client_not_after);
+    mt_pen_close(pen, '}');
+}
+
 static void put_tls(struct mt_pen *pen, const struct mt_record_session *record)
 {
     mt_pen_open(pen, "tls", '{');
@@ -259,6 +273,7 @@ static void put_tls(struct mt_pen *pen, const struct mt_record_session *record)
     put_print(pen, "ja3", record->tls_client_ja3);
     put_print(pen, "ja3s", record->tls_server_ja3s);
     mt_pen_json_text(pen, "ja4", record->tls_client_ja4);
+    put_client(pen, record);
     mt_pen_close(pen, '}');
 }
 

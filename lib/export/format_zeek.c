@@ -321,17 +321,23 @@ static bool is_established(const struct mt_record_session *record)
                                                      : is_tls(record);
 }
 
-/* Zeek writes its digits small. */
-static void put_fingerprint(struct mt_zeek_row *row, struct mt_span digits)
-{
-    uint8_t small[64];
-    struct mt_span text = mt_span_head(digits, sizeof(small));
-    const struct mt_texts texts = {.items = &text, .count = digits.ptr != NULL};
+#define CHAIN_MAX 4u
+#define SHA256_DIGITS 64u
 
-    for (size_t i = 0; i < text.size; i++)
-        small[i] = mt_ascii_lower(text.ptr[i]);
-    text.ptr = small;
-    mt_zeek_set(row, "cert_chain_fps", &texts);
+/* Of a side's certificate and those behind it. Zeek writes the digits small. */
+static void put_fingerprints(struct mt_zeek_row *row, const char *name, struct mt_span own,
+                             const struct mt_certificates *chain)
+{
+    uint8_t small[CHAIN_MAX][SHA256_DIGITS];
+    struct mt_span items[CHAIN_MAX];
+    struct mt_texts texts = {.items = items};
+
+    for (uint32_t i = 0; own.ptr != NULL && i <= chain->count && i < CHAIN_MAX; i++) {
+        struct mt_span digits = mt_span_head(i == 0 ? own : chain->items[i - 1].sha256, SHA256_DIGITS);
+        mt_ascii_put_lower(small[i], digits.ptr, digits.size);
+        items[texts.count++] = mt_span(small[i], digits.size);
+    }
+    mt_zeek_set(row, name, &texts);
 }
 
 static bool put_ssl(struct mt_zeek_row *row, struct mt_format *format, const struct mt_record_session *record,
@@ -349,8 +355,9 @@ static bool put_ssl(struct mt_zeek_row *row, struct mt_format *format, const str
     mt_zeek_string(row, "next_protocol", record->tls_next_protocol);
     mt_zeek_bool(row, "established", is_established(record));
     mt_zeek_unset(row); /* ssl_history */
-    put_fingerprint(row, record->tls_server_sha256);
-    mt_zeek_unset_many(row, 2); /* client_cert_chain_fps, sni_matches_cert */
+    put_fingerprints(row, "cert_chain_fps", record->tls_server_sha256, &record->tls_server_chain);
+    put_fingerprints(row, "client_cert_chain_fps", record->tls_client_sha256, &record->tls_client_chain);
+    mt_zeek_unset(row); /* sni_matches_cert */
     return end_row(row, format, STREAM_SSL, emit, ctx);
 }
 

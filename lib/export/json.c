@@ -401,6 +401,7 @@ static void put_member(struct object *object, const struct mt_json_field *field,
     case MT_FIELD_TYPE_PART:
     case MT_FIELD_TYPE_SIGNATURE:
     case MT_FIELD_TYPE_CHUNK:
+    case MT_FIELD_TYPE_CERTIFICATE:
     case MT_FIELD_TYPE_HEADER:
     case MT_FIELD_TYPE_TRANSACTION:
         put_objects(object, field, member);

@@ -15,6 +15,7 @@ static const struct mt_field_group *const groups[MT_JSON_GROUP_COUNT] = {
     [MT_JSON_GROUP_PART] = &mt_group_part,
     [MT_JSON_GROUP_SIGNATURE] = &mt_group_signature,
     [MT_JSON_GROUP_CHUNK] = &mt_group_chunk,
+    [MT_JSON_GROUP_CERTIFICATE] = &mt_group_certificate,
     [MT_JSON_GROUP_HEADER] = &mt_group_header,
     [MT_JSON_GROUP_TRANSACTION] = &mt_group_transaction,
 };

@@ -38,6 +38,11 @@ static const struct mt_field header_fields[] = {
 #include "record/fields.def"
 };
 
+static const struct mt_field certificate_fields[] = {
+#define MT_FIELD_CERTIFICATE(type, member, path, meaning) FIELD(certificate, type, member, path, meaning)
+#include "record/fields.def"
+};
+
 static const struct mt_field chunk_fields[] = {
 #define MT_FIELD_CHUNK(type, member, path, meaning) FIELD(chunk, type, member, path, meaning)
 #include "record/fields.def"
@@ -97,6 +102,7 @@ GROUP(hop);
 GROUP(part);
 GROUP(signature);
 GROUP(header);
+GROUP(certificate);
 GROUP(chunk);
 GROUP(transaction);
 GROUP(groupby);
@@ -125,6 +131,8 @@ const struct mt_field_group *mt_field_items(enum mt_field_type type)
         return &mt_group_signature;
     case MT_FIELD_TYPE_HEADER:
         return &mt_group_header;
+    case MT_FIELD_TYPE_CERTIFICATE:
+        return &mt_group_certificate;
     case MT_FIELD_TYPE_CHUNK:
         return &mt_group_chunk;
     case MT_FIELD_TYPE_TRANSACTION:

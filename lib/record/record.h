@@ -82,6 +82,10 @@ struct mt_headers {
     const struct mt_record_header *items;
     uint32_t count;
 };
+struct mt_certificates {
+    const struct mt_record_certificate *items;
+    uint32_t count;
+};
 struct mt_chunks {
     const struct mt_record_chunk *items;
     uint32_t count;
@@ -117,6 +121,7 @@ struct mt_groupbys {
 #define MT_TYPE_PART struct mt_parts
 #define MT_TYPE_SIGNATURE struct mt_signatures
 #define MT_TYPE_CHUNK struct mt_chunks
+#define MT_TYPE_CERTIFICATE struct mt_certificates
 #define MT_TYPE_HEADER struct mt_headers
 #define MT_TYPE_TRANSACTION struct mt_transactions
 #define MT_TYPE_GROUPBYS struct mt_groupbys
@@ -150,6 +155,11 @@ struct mt_record_signature {
 
 struct mt_record_header {
 #define MT_FIELD_HEADER MT_MEMBER
+#include "record/fields.def"
+};
+
+struct mt_record_certificate {
+#define MT_FIELD_CERTIFICATE MT_MEMBER
 #include "record/fields.def"
 };
 
@@ -229,6 +239,7 @@ enum mt_field_type {
     MT_FIELD_TYPE_PART,
     MT_FIELD_TYPE_SIGNATURE,
     MT_FIELD_TYPE_CHUNK,
+    MT_FIELD_TYPE_CERTIFICATE,
     MT_FIELD_TYPE_HEADER,
     MT_FIELD_TYPE_TRANSACTION,
     MT_FIELD_TYPE_GROUPBYS,
@@ -258,6 +269,7 @@ extern const struct mt_field_group mt_group_hop;
 extern const struct mt_field_group mt_group_part;
 extern const struct mt_field_group mt_group_signature;
 extern const struct mt_field_group mt_group_chunk;
+extern const struct mt_field_group mt_group_certificate;
 extern const struct mt_field_group mt_group_header;
 extern const struct mt_field_group mt_group_transaction;
 extern const struct mt_field_group mt_group_groupby;

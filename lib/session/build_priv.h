@@ -81,6 +81,7 @@ struct mt_build {
     const char *findings[32];
     const char *cuts[MT_CUT_COUNT];
     struct mt_record_outer outers[MT_OUTER_MAX];
+    struct mt_record_certificate chains[MT_SIDE_COUNT][MT_TLS_CHAIN_MAX - 1];
 };
 
 /* Texts that the entries do not hold as they are. Absent when there is no room. */

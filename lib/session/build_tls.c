@@ -97,20 +97,66 @@ void mt_build_tls_server(struct mt_run *run, const struct mt_entry_tls_server *e
         entry->has_print ? put_hex(build, mt_span(entry->ja3s, sizeof(entry->ja3s)), false) : mt_span_none();
 }
 
+static void fill_certificate(struct mt_build *build, const struct mt_entry_tls_certificate *entry,
+                             struct mt_record_certificate *ret_certificate, struct mt_span *ret_rest)
+{
+    struct mt_span text = mt_entry_text(entry);
+
+    struct mt_span serial = take(&text, entry->serial_size);
+    *ret_certificate = (struct mt_record_certificate){
+        .subject = take(&text, entry->subject_size),
+        .issuer = take(&text, entry->issuer_size),
+        .not_before = entry->not_before,
+        .not_after = entry->not_after,
+        .serial_number = serial.ptr != NULL ? put_hex(build, serial, true) : serial,
+        .sha256 = put_hex(build, mt_span(entry->sha256, sizeof(entry->sha256)), true),
+    };
+    *ret_rest = text;
+}
+
+static void fill_server(struct mt_run *run, const struct mt_record_certificate *certificate,
+                        struct mt_span alternatives, struct mt_record_session *record)
+{
+    record->tls_server_sha256 = certificate->sha256;
+    record->tls_not_before = certificate->not_before;
+    record->tls_not_after = certificate->not_after;
+    record->tls_serial_number = certificate->serial_number;
+    record->tls_subject_name = certificate->subject;
+    record->tls_issuer_name = certificate->issuer;
+    add_texts(run, &record->tls_alternative_names, alternatives);
+}
+
+static void fill_client(struct mt_run *run, const struct mt_record_certificate *certificate,
+                        struct mt_span alternatives, struct mt_record_session *record)
+{
+    record->tls_client_sha256 = certificate->sha256;
+    record->tls_client_not_before = certificate->not_before;
+    record->tls_client_not_after = certificate->not_after;
+    record->tls_client_serial_number = certificate->serial_number;
+    record->tls_client_subject = certificate->subject;
+    record->tls_client_issuer = certificate->issuer;
+    add_texts(run, &record->tls_client_alternative_names, alternatives);
+}
+
 void mt_build_tls_certificate(struct mt_run *run, const struct mt_entry_tls_certificate *entry,
                               struct mt_record_session *record)
 {
     struct mt_build *build = run->engine->build;
-    struct mt_span text = mt_entry_text(entry);
+    bool is_client = entry->side == MT_CLIENT;
+    struct mt_certificates *chain = is_client ? &record->tls_client_chain : &record->tls_server_chain;
+    struct mt_record_certificate certificate;
+    struct mt_span alternatives;
 
-    record->tls_server_sha256 = put_hex(build, mt_span(entry->sha256, sizeof(entry->sha256)), true);
-    record->tls_not_before = entry->not_before;
-    record->tls_not_after = entry->not_after;
-    struct mt_span serial = take(&text, entry->serial_size);
-    record->tls_serial_number = serial.ptr != NULL ? put_hex(build, serial, true) : serial;
-    record->tls_subject_name = take(&text, entry->subject_size);
-    record->tls_issuer_name = take(&text, entry->issuer_size);
-    add_texts(run, &record->tls_alternative_names, text);
+    fill_certificate(build, entry, &certificate, &alternatives);
+    if (entry->index > 0) {
+        MT_BUG_ON(chain->count >= MT_ARRAY_COUNT(build->chains[0]));
+        chain->items = build->chains[is_client];
+        build->chains[is_client][chain->count++] = certificate;
+    } else if (is_client) {
+        fill_client(run, &certificate, alternatives, record);
+    } else {
+        fill_server(run, &certificate, alternatives, record);
+    }
 }
 
 void mt_build_tls_alert(const struct mt_entry_tls_alert *entry, struct mt_record_session *record)

@@ -1,5 +1,5 @@
-/* What a TLS handshake showed (dpi/tls.h), one entry each: the hellos, the server's
- * certificate, the alert that counts.
+/* What a TLS handshake showed (dpi/tls.h), one entry each: the hellos, certificates,
+ * the alert that counts.
  *
  * Ownership: the session's blocks. Thread: the engine's. Limits: those of dpi/tls.h,
  * and struct mt_session_limits.bytes_max a session.
@@ -34,13 +34,15 @@ struct mt_entry_tls_server {
 
 struct mt_entry_tls_certificate {
     struct mt_entry head;
+    uint8_t side;
+    uint8_t index; /* 0: the side's own */
     uint8_t sha256[32];
     uint64_t not_before;
     uint64_t not_after;
     uint8_t serial_size;
     uint16_t subject_size;
     uint16_t issuer_size;
-    uint8_t text[]; /* in this order; then the alternative names, each behind its size */
+    uint8_t text[]; /* in this order; then, of a side's own, the alternative names, each behind its size */
 } MT_PACKED;
 
 struct mt_entry_tls_alert {

@@ -58,21 +58,25 @@ static void on_server_hello(void *ctx, const struct mt_tls_server_hello *hello)
     memcpy(entry->ja3s, hello->ja3s, sizeof(entry->ja3s));
 }
 
-static void on_certificate(void *ctx, const struct mt_x509 *c)
+static void on_certificate(void *ctx, enum mt_side side, unsigned index, const struct mt_x509 *c)
 {
     struct mt_run *run = ctx;
     struct mt_buf b = mt_buf(run->engine->scratch, sizeof(run->engine->scratch));
+    enum mt_cut cut = side == MT_CLIENT ? MT_CUT_TLS_CLIENT : MT_CUT_TLS_SERVER;
 
     mt_buf_put(&b, c->serial, c->serial_size);
     mt_buf_put(&b, c->subject, c->subject_size);
     mt_buf_put(&b, c->issuer, c->issuer_size);
-    mt_buf_put(&b, c->alternatives, c->alternatives_size);
+    if (index == 0)
+        mt_buf_put(&b, c->alternatives, c->alternatives_size);
     if (c->is_cut)
-        mt_cut(run, MT_CUT_TLS_SERVER);
+        mt_cut(run, cut);
     struct mt_entry_tls_certificate *entry =
-        put_entry(run, MT_TAG_TLS_CERTIFICATE, sizeof(*entry), mt_buf_span(&b), MT_CUT_TLS_SERVER);
+        put_entry(run, MT_TAG_TLS_CERTIFICATE, sizeof(*entry), mt_buf_span(&b), cut);
     if (entry == NULL)
         return;
+    entry->side = (uint8_t)side;
+    entry->index = (uint8_t)index;
     memcpy(entry->sha256, c->sha256, sizeof(entry->sha256));
     entry->not_before = c->not_before;
     entry->not_after = c->not_after;

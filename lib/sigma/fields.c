@@ -51,6 +51,7 @@ static enum mt_sigma_value_kind kind_of(enum mt_field_type type)
     case MT_FIELD_TYPE_PART:
     case MT_FIELD_TYPE_SIGNATURE:
     case MT_FIELD_TYPE_CHUNK:
+    case MT_FIELD_TYPE_CERTIFICATE:
     case MT_FIELD_TYPE_HEADER:
     case MT_FIELD_TYPE_GROUPBYS:
         break;
@@ -414,6 +415,7 @@ static bool give(const struct visit *visit, const struct mt_sigma_field *field, 
     case MT_FIELD_TYPE_PART:
     case MT_FIELD_TYPE_SIGNATURE:
     case MT_FIELD_TYPE_CHUNK:
+    case MT_FIELD_TYPE_CERTIFICATE:
     case MT_FIELD_TYPE_HEADER:
     case MT_FIELD_TYPE_GROUPBYS:
         break;

@@ -45,8 +45,12 @@ static void on_server(void *ctx, const struct mt_tls_server_hello *hello)
     mt_tls_cipher_name(hello->cipher);
 }
 
-static void on_certificate(void *ctx, const struct mt_x509 *c)
+static void on_certificate(void *ctx, enum mt_side side, unsigned index, const struct mt_x509 *c)
 {
+    const uint8_t place[] = {(uint8_t)side, (uint8_t)index};
+
+    MT_BUG_ON(index >= MT_TLS_CHAIN_MAX);
+    hear(ctx, place, sizeof(place));
     MT_BUG_ON(c->subject_size > MT_X509_NAME_MAX || c->issuer_size > MT_X509_NAME_MAX);
     hear(ctx, c->sha256, sizeof(c->sha256));
     hear(ctx, c->subject, c->subject_size);

@@ -62,8 +62,8 @@ def capture_files(root, folders=("smtp",)):
                     yield os.path.relpath(path, shared), path
 
 
-def read_sessions(mailtap, path):
-    run = Run(mailtap, ["read", "--json", path])
+def read_sessions(mailtap, path, *options):
+    run = Run(mailtap, ["read", "--json", *options, path])
     return run.records()[0]
 
 

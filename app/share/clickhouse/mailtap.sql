@@ -319,17 +319,48 @@ CREATE TABLE IF NOT EXISTS mailtap.events
       ),
       `cipher` String,
       `client` Tuple(
+        `chain` Array(Tuple(
+          `hash` Tuple(
+            `sha256` String
+          ),
+          `issuer` String,
+          `not_after` DateTime64(9, 'UTC'),
+          `not_before` DateTime64(9, 'UTC'),
+          `serial_number` String,
+          `subject` String
+        )),
+        `hash` Tuple(
+          `sha256` String
+        ),
+        `issuer` String,
         `ja3` String,
         `ja4` String,
         `server_name` String,
+        `subject` String,
         `supported_ciphers` Array(String),
         `supported_protocols` Array(String),
-        `version` LowCardinality(String)
+        `version` LowCardinality(String),
+        `x509` Tuple(
+          `alternative_names` Array(String),
+          `not_after` DateTime64(9, 'UTC'),
+          `not_before` DateTime64(9, 'UTC'),
+          `serial_number` String
+        )
       ),
       `established` Nullable(Bool),
       `next_protocol` String,
       `resumed` Nullable(Bool),
       `server` Tuple(
+        `chain` Array(Tuple(
+          `hash` Tuple(
+            `sha256` String
+          ),
+          `issuer` String,
+          `not_after` DateTime64(9, 'UTC'),
+          `not_before` DateTime64(9, 'UTC'),
+          `serial_number` String,
+          `subject` String
+        )),
         `hash` Tuple(
           `sha256` String
         ),

@@ -9,7 +9,7 @@
 /* --- what was said ----------------------------------------------------------------- */
 
 struct heard {
-    unsigned clients, servers, certificates, alerts, notes[3];
+    unsigned clients, servers, certificates, client_certificates, alerts, notes[3];
     uint16_t version, cipher, highest;
     bool has_prints, is_retry, has_sni;
     char ja3[33], ja4[MT_TLS_JA4_SIZE + 1], ja3s[33], sni[64];
@@ -48,10 +48,14 @@ static void on_server(void *ctx, const struct mt_tls_server_hello *hello)
     put_hex(heard->ja3s, hello->ja3s, sizeof(hello->ja3s));
 }
 
-static void on_certificate(void *ctx, const struct mt_x509 *certificate)
+static void on_certificate(void *ctx, enum mt_side side, unsigned index, const struct mt_x509 *certificate)
 {
+    struct heard *heard = ctx;
+    unsigned *count = side == MT_CLIENT ? &heard->client_certificates : &heard->certificates;
+
     (void)certificate;
-    ((struct heard *)ctx)->certificates++;
+    assert_int_equal(index, *count);
+    ++*count;
 }
 
 static void on_alert(void *ctx, enum mt_side side, uint8_t level, uint8_t description)
@@ -486,6 +490,54 @@ static void who_repeats_himself_is_heard_once(void **state)
     end(&r);
 }
 
+/* Certificates of no more than an empty sequence, how many there are, cut anywhere. */
+static struct mt_span chain_of(unsigned count)
+{
+    static uint8_t message[128];
+    uint8_t chain[3 + 10 * 5] = {0, 0, (uint8_t)(5 * count)};
+
+    for (unsigned i = 0; i < count; i++)
+        memcpy(chain + 3 + (size_t)5 * i, (const uint8_t[]){0, 0, 2, 0x30, 0}, 5);
+    return record_of(message_of(message, sizeof(message), 11, mt_span(chain, 3 + (size_t)5 * count)));
+}
+
+static void chains_of_both_sides_are_told_up_to_the_limit(void **state)
+{
+    (void)state;
+
+    for (unsigned count = 1; count <= 10; count++) {
+        for (size_t step = 1; step < 30; step += 7) {
+            struct reader r = begin();
+            feed(&r, MT_SERVER, record_of(server_hello(0x0303, 0xc02f, NULL, mt_span_none())), 500);
+            feed(&r, MT_SERVER, chain_of(count), step);
+            feed(&r, MT_CLIENT, chain_of(count), step);
+            unsigned told = count < MT_TLS_CHAIN_MAX ? count : MT_TLS_CHAIN_MAX;
+            assert_int_equal(r.heard.certificates, told);
+            assert_int_equal(r.heard.client_certificates, told);
+            assert_int_equal(r.heard.notes[MT_TLS_CUT], count > MT_TLS_CHAIN_MAX ? 2 : 0);
+            /* each side's own is no certificate */
+            assert_int_equal(r.heard.notes[MT_TLS_MALFORMED], 2);
+            end(&r);
+        }
+    }
+}
+
+/* RFC 5246 §7.4.6; a server has to have one. */
+static void a_client_may_have_no_certificate(void **state)
+{
+    struct reader r = begin();
+    (void)state;
+
+    feed(&r, MT_CLIENT, chain_of(0), 100);
+    assert_int_equal(r.heard.client_certificates, 0);
+    assert_int_equal(r.heard.notes[MT_TLS_MALFORMED], 0);
+    feed(&r, MT_SERVER, record_of(server_hello(0x0303, 0xc02f, NULL, mt_span_none())), 500);
+    feed(&r, MT_SERVER, chain_of(0), 100);
+    assert_int_equal(r.heard.certificates, 0);
+    assert_int_equal(r.heard.notes[MT_TLS_MALFORMED], 1);
+    end(&r);
+}
+
 static void a_second_retry_is_the_servers_last_hello(void **state)
 {
     static const uint8_t retry[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
@@ -619,6 +671,8 @@ int main(void)
         cmocka_unit_test(tls_1_2_is_established_when_both_sides_have_changed_their_cipher),
         cmocka_unit_test(an_alert_is_read_byte_by_byte),
         cmocka_unit_test(who_repeats_himself_is_heard_once),
+        cmocka_unit_test(chains_of_both_sides_are_told_up_to_the_limit),
+        cmocka_unit_test(a_client_may_have_no_certificate),
         cmocka_unit_test(a_second_retry_is_the_servers_last_hello),
         cmocka_unit_test(what_is_no_record_ends_the_side_once),
         cmocka_unit_test(a_message_beyond_the_limit_is_passed_over),

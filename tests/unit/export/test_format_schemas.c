@@ -155,6 +155,11 @@ static const struct rule eve_tls[] = {
     {"tls.ja3.hash", "s", false},
     {"tls.ja3s.hash", "s", false},
     {"tls.ja4", "s", false},
+    {"tls.client.subject", "s", false},
+    {"tls.client.issuerdn", "s", false},
+    {"tls.client.serial", "s", false},
+    {"tls.client.notbefore", "s", false},
+    {"tls.client.notafter", "s", false},
     {NULL, NULL, false},
 };
 

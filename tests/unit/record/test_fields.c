@@ -10,10 +10,10 @@
 #include <cmocka.h>
 
 static const struct mt_field_group *const groups[] = {
-    &mt_group_outer,     &mt_group_session,   &mt_group_auth,    &mt_group_probe,
-    &mt_group_parameter, &mt_group_recipient, &mt_group_hop,     &mt_group_part,
-    &mt_group_signature, &mt_group_header,    &mt_group_chunk,   &mt_group_transaction,
-    &mt_group_groupby,   &mt_group_alert,     &mt_group_command, &mt_group_reply,
+    &mt_group_outer,     &mt_group_session,     &mt_group_auth,    &mt_group_probe,     &mt_group_parameter,
+    &mt_group_recipient, &mt_group_hop,         &mt_group_part,    &mt_group_signature, &mt_group_header,
+    &mt_group_chunk,     &mt_group_transaction, &mt_group_groupby, &mt_group_alert,     &mt_group_command,
+    &mt_group_reply,     &mt_group_certificate,
 };
 
 struct layout {
@@ -28,7 +28,8 @@ static const struct layout layouts[] = {
     LAYOUT(FLAG),      LAYOUT(TIME),       LAYOUT(IP),        LAYOUT(MAC),         LAYOUT(TEXTS),
     LAYOUT(NAMES),     LAYOUT(CODES),      LAYOUT(VERBS),     LAYOUT(AUTH),        LAYOUT(PROBE),
     LAYOUT(OUTER),     LAYOUT(PARAMETERS), LAYOUT(RECIPIENT), LAYOUT(HOP),         LAYOUT(PART),
-    LAYOUT(SIGNATURE), LAYOUT(CHUNK),      LAYOUT(HEADER),    LAYOUT(TRANSACTION), LAYOUT(GROUPBYS),
+    LAYOUT(SIGNATURE), LAYOUT(CHUNK),      LAYOUT(HEADER),    LAYOUT(CERTIFICATE), LAYOUT(TRANSACTION),
+    LAYOUT(GROUPBYS),
 };
 
 static size_t round_up(size_t off, size_t align)
@@ -141,6 +142,7 @@ static void each_list_of_structs_leads_to_the_group_of_its_items(void **state)
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_SIGNATURE), &mt_group_signature);
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_CHUNK), &mt_group_chunk);
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_HEADER), &mt_group_header);
+    assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_CERTIFICATE), &mt_group_certificate);
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_TRANSACTION), &mt_group_transaction);
     assert_ptr_equal(mt_field_items(MT_FIELD_TYPE_GROUPBYS), &mt_group_groupby);
     for (int type = MT_FIELD_TYPE_TEXT; type <= MT_FIELD_TYPE_VERBS; type++)
