@@ -162,6 +162,42 @@ void dump_session(struct text *text, const struct mt_record_session *record)
     dump_group(text, "", &mt_group_session, record);
 }
 
+/* "verb=mail argument=...; helo=client.example" */
+static void dump_event(struct text *text, const struct mt_record_session *session,
+                       const struct mt_field_group *group, const void *object)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        const struct mt_field *field = &group->fields[i];
+        const uint8_t *member = (const uint8_t *)object + field->off;
+        const char *name = strrchr(field->path, '.') + 1;
+        if (strcmp(name, "time") == 0 || strcmp(name, "latency") == 0 || is_absent(field, member))
+            continue;
+        text_put(text, " %s:", name);
+        dump_scalar(text, field, member);
+    }
+    if (session->helo_name.ptr != NULL) {
+        text_put(text, "; helo: %s ", session->helo_verb);
+        text_put_quoted(text, session->helo_name);
+    }
+    if (session->starttls_outcome != NULL)
+        text_put(text, "; starttls: %s", session->starttls_outcome);
+    text_put(text, "\n");
+}
+
+void dump_command(struct text *text, const struct mt_record_session *session,
+                  const struct mt_record_command *command)
+{
+    text_put(text, "C");
+    dump_event(text, session, &mt_group_command, command);
+}
+
+void dump_reply(struct text *text, const struct mt_record_session *session,
+                const struct mt_record_reply *reply)
+{
+    text_put(text, "S");
+    dump_event(text, session, &mt_group_reply, reply);
+}
+
 void dump_observation(struct text *text, const struct mt_observation *o)
 {
     static const char *const kinds[] = {"rcpt", "message", "probe", "helo"};

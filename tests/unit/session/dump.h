@@ -12,6 +12,11 @@
 #include "text.h"
 
 void dump_session(struct text *text, const struct mt_record_session *record);
+/* One line; session: what is known of it by then. */
+void dump_command(struct text *text, const struct mt_record_session *session,
+                  const struct mt_record_command *command);
+void dump_reply(struct text *text, const struct mt_record_session *session,
+                const struct mt_record_reply *reply);
 void dump_observation(struct text *text, const struct mt_observation *observation);
 
 #endif

@@ -30,7 +30,8 @@ static unsigned check_secrets(const struct script *script, const char *name, con
 
     for (size_t i = 0; i < script->secret_count; i++) {
         struct mt_span secret = script->secrets[i];
-        if (holds(&wire->dump, secret) || holds(&wire->observations, secret) || holds(&wire->shown, secret)) {
+        if (holds(&wire->dump, secret) || holds(&wire->observations, secret) || holds(&wire->shown, secret) ||
+            holds(&wire->events, secret)) {
             fprintf(stderr, "%s: \"%s\" came out\n", name, (const char *)secret.ptr);
             failures++;
         }

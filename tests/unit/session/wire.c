@@ -85,6 +85,26 @@ static void on_observation(void *ctx, const struct mt_observation *observation)
     dump_observation(&wire->observations, observation);
 }
 
+static void on_command(void *ctx, const struct mt_session *session, const struct mt_record_session *known,
+                       const struct mt_record_command *command)
+{
+    struct wire *wire = ctx;
+
+    (void)session;
+    MT_BUG_ON(command->time != wire->mark.time || known->event_end != command->time);
+    dump_command(&wire->events, known, command);
+}
+
+static void on_reply(void *ctx, const struct mt_session *session, const struct mt_record_session *known,
+                     const struct mt_record_reply *reply)
+{
+    struct wire *wire = ctx;
+
+    (void)session;
+    MT_BUG_ON(reply->latency > wire->mark.time - known->timestamp);
+    dump_reply(&wire->events, known, reply);
+}
+
 static void on_transcript(void *ctx, const struct mt_session *session, enum mt_transcript_kind kind,
                           enum mt_side side, struct mt_span text, uint64_t count, const struct mt_mark *mark)
 {
@@ -112,7 +132,12 @@ void wire_init(struct wire *wire, const struct wire_site *site, const struct mt_
         .sessions_max = 4,
     };
     struct mt_session_events events = {
-        .record = on_record, .observation = on_observation, .transcript = on_transcript};
+        .record = on_record,
+        .observation = on_observation,
+        .command = on_command,
+        .reply = on_reply,
+        .transcript = on_transcript,
+    };
 
     memset(wire, 0, sizeof(*wire));
     if (limits != NULL)
@@ -129,6 +154,7 @@ void wire_init(struct wire *wire, const struct wire_site *site, const struct mt_
     };
     MT_BUG_ON(mt_arena_create(16 << 20, &wire->arena) != 0);
     MT_BUG_ON(mt_session_engine_create(&config, wire->arena, &events, wire, wire->stats, &wire->engine) != 0);
+    mt_session_engine_want(wire->engine, MT_SESSION_WANTS_COMMANDS | MT_SESSION_WANTS_REPLIES);
 }
 
 void wire_fini(struct wire *wire)
@@ -140,6 +166,7 @@ void wire_fini(struct wire *wire)
     text_free(&wire->waiting[MT_SERVER]);
     text_free(&wire->dump);
     text_free(&wire->observations);
+    text_free(&wire->events);
     text_free(&wire->shown);
 }
 
@@ -147,6 +174,7 @@ void wire_clear(struct wire *wire)
 {
     text_clear(&wire->dump);
     text_clear(&wire->observations);
+    text_clear(&wire->events);
     text_clear(&wire->shown);
     wire->records = 0;
     wire->observed = 0;

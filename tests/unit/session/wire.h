@@ -35,6 +35,7 @@ struct wire {
     struct text waiting[MT_SIDE_COUNT];
     struct text dump;         /* the record */
     struct text observations; /* in the order of their making */
+    struct text events;       /* commands and replies, a line each */
     struct text shown;        /* everything that a transcript shows */
     unsigned records;
     unsigned observed;

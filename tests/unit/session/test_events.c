@@ -1,0 +1,157 @@
+/* Commands and replies as they are told while a session goes on. */
+#include "wire.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+/* Each line in a segment of its own, or cut into bytes. */
+static void say(struct wire *wire, const char *const *lines, bool is_cut)
+{
+    for (; *lines != NULL; lines++) {
+        struct text whole = {0};
+        text_put(&whole, "%s\r\n", *lines + 3);
+        enum mt_side side = (*lines)[0] == 'C' ? MT_CLIENT : MT_SERVER;
+        for (size_t i = 0; is_cut && i < whole.size; i++)
+            wire_segment(wire, side, mt_span(whole.ptr + i, 1));
+        if (!is_cut)
+            wire_segment(wire, side, mt_span(whole.ptr, whole.size));
+        text_free(&whole);
+    }
+}
+
+static void check(const char *const *lines, const char *expected)
+{
+    for (int is_cut = 0; is_cut < 2; is_cut++) {
+        struct wire wire;
+        wire_init(&wire, NULL, NULL);
+        wire_open(&wire, NULL);
+        wire_handshake(&wire);
+        say(&wire, lines, is_cut);
+        wire_close(&wire, MT_SESSION_END_FIN);
+        assert_string_equal(wire.events.ptr, expected);
+        wire_fini(&wire);
+    }
+}
+
+#define GREETED "; helo: EHLO \"client.example\"\n"
+#define HEAD                                                                            \
+    "S code: 220 text: \"mx.example ESMTP\" lines: 1 verb: greeting\n"                  \
+    "C verb: ehlo word: \"EHLO\" argument: \"client.example\" size: 21 outstanding: 0 " \
+    "state: greeted\n"                                                                  \
+    "S code: 250 text: \"mx.example\\x0aSIZE 1000\" lines: 2 verb: ehlo" GREETED
+
+static void each_command_and_each_reply_is_told_once_with_what_they_belong_to(void **state)
+{
+    static const char *const lines[] = {"S: 220 mx.example ESMTP",
+                                        "C: EHLO client.example",
+                                        "S: 250-mx.example",
+                                        "S: 250 SIZE 1000",
+                                        "C: VRFY root",
+                                        "S: 252 2.0.0 perhaps",
+                                        "C: MAIL FROM:<a@example.com> SIZE=10",
+                                        "S: 250 2.1.0 Ok",
+                                        "C: RCPT TO:<b@example.net>",
+                                        "S: 550-5.1.1 no such user",
+                                        "S: 550 5.1.1 ask the postmaster",
+                                        "C: XYZZY  plugh ",
+                                        "S: 500 what",
+                                        "C: QUIT",
+                                        "S: 221 bye",
+                                        NULL};
+    (void)state;
+    check(
+        lines, HEAD
+        "C verb: vrfy word: \"VRFY\" argument: \"root\" size: 11 outstanding: 0 state: ready" GREETED
+        "S code: 252 enhanced: \"2.0.0\" text: \"2.0.0 perhaps\" lines: 1 verb: vrfy argument: "
+        "\"root\"" GREETED
+        "C verb: mail word: \"MAIL\" argument: \"FROM:<a@example.com> SIZE=10\" size: 35 outstanding: 0 "
+        "state: ready" GREETED
+        "S code: 250 enhanced: \"2.1.0\" text: \"2.1.0 Ok\" lines: 1 verb: mail argument: "
+        "\"a@example.com\"" GREETED "C verb: rcpt word: \"RCPT\" argument: \"TO:<b@example.net>\" size: 25 "
+                                    "outstanding: 0 state: mail" GREETED
+        "S code: 550 enhanced: \"5.1.1\" text: \"5.1.1 no such user\\x0a5.1.1 ask the postmaster\" lines: 2 "
+        "verb: rcpt argument: \"b@example.net\"" GREETED
+        "C verb: unknown word: \"XYZZY\" argument: \"plugh\" size: 15 outstanding: 0 state: mail" GREETED
+        "S code: 500 text: \"what\" lines: 1 verb: unknown" GREETED
+        "C verb: quit word: \"QUIT\" size: 6 outstanding: 0 state: mail" GREETED
+        "S code: 221 text: \"bye\" lines: 1 verb: quit" GREETED);
+}
+
+static void of_a_login_only_the_mechanism_is_told(void **state)
+{
+    static const char *const lines[] = {"S: 220 mx.example ESMTP",
+                                        "C: EHLO client.example",
+                                        "S: 250-mx.example",
+                                        "S: 250 SIZE 1000",
+                                        "C: AUTH PLAIN AGFsaWNlAHNlY3JldA==",
+                                        "S: 535 5.7.8 no",
+                                        "C: AUTH LOGIN",
+                                        "S: 334 VXNlcm5hbWU6",
+                                        "C: YWxpY2U=",
+                                        "S: 334 UGFzc3dvcmQ6",
+                                        "C: c2VjcmV0",
+                                        "S: 235 2.7.0 yes",
+                                        NULL};
+    (void)state;
+    check(lines,
+          HEAD "C verb: auth word: \"AUTH\" argument: \"PLAIN\" size: 33 outstanding: 0 state: ready" GREETED
+               "S code: 535 enhanced: \"5.7.8\" text: \"5.7.8 no\" lines: 1 verb: auth" GREETED
+               "C verb: auth word: \"AUTH\" argument: \"LOGIN\" size: 12 outstanding: 0 state: ready" GREETED
+               "S code: 334 text: \"VXNlcm5hbWU6\" lines: 1 verb: auth" GREETED
+               "S code: 334 text: \"UGFzc3dvcmQ6\" lines: 1 verb: auth_response" GREETED
+               "S code: 235 enhanced: \"2.7.0\" text: \"2.7.0 yes\" lines: 1 verb: auth_response" GREETED);
+}
+
+static void nothing_is_told_to_nobody(void **state)
+{
+    static const char *const lines[] = {"S: 220 mx.example ESMTP", "C: EHLO client.example",
+                                        "S: 250-mx.example", "S: 250 SIZE 1000", NULL};
+    struct wire wire;
+    (void)state;
+    wire_init(&wire, NULL, NULL);
+    mt_session_engine_want(wire.engine, 0);
+    wire_open(&wire, NULL);
+    wire_lines(&wire, lines);
+    mt_session_engine_want(wire.engine, MT_SESSION_WANTS_REPLIES);
+    wire_line(&wire, "C: NOOP");
+    wire_line(&wire, "S: 250 fine");
+    wire_close(&wire, MT_SESSION_END_FIN);
+    assert_string_equal(wire.events.ptr, "S code: 250 text: \"fine\" lines: 1 verb: noop" GREETED);
+    wire_fini(&wire);
+}
+
+/* A rule that is loaded in the middle of a reply asks for lines whose first is past. */
+static void who_asks_in_the_middle_of_a_reply_gets_what_is_left_of_it(void **state)
+{
+    static const char *const lines[] = {"S: 220 mx.example ESMTP",
+                                        "C: EHLO client.example",
+                                        "S: 250 mx.example",
+                                        "C: EXPN staff",
+                                        "S: 250-one",
+                                        NULL};
+    struct wire wire;
+    (void)state;
+    wire_init(&wire, NULL, NULL);
+    mt_session_engine_want(wire.engine, 0);
+    wire_open(&wire, NULL);
+    wire_lines(&wire, lines);
+    mt_session_engine_want(wire.engine, MT_SESSION_WANTS_REPLIES);
+    wire_line(&wire, "S: 250 two");
+    wire_close(&wire, MT_SESSION_END_FIN);
+    assert_non_null(strstr(wire.events.ptr, "lines: 2 verb: expn argument: \"staff\""));
+    assert_non_null(strstr(wire.events.ptr, "two"));
+    wire_fini(&wire);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_command_and_each_reply_is_told_once_with_what_they_belong_to),
+        cmocka_unit_test(of_a_login_only_the_mechanism_is_told),
+        cmocka_unit_test(nothing_is_told_to_nobody),
+        cmocka_unit_test(who_asks_in_the_middle_of_a_reply_gets_what_is_left_of_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
