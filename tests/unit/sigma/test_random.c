@@ -42,10 +42,66 @@ struct value {
     char text[16];
 };
 
-static const char *const text_fields[] = {"smtp.helo.name", "smtp.anomalies",
-                                          "smtp.transactions.from.address",
-                                          "smtp.transactions.recipients.address"};
-static const char *const number_fields[] = {"source.port", "smtp.helo.score", "smtp.codes.550"};
+/* What events of a category are made of. Text fields with %u are of members, which
+ * are the events; the others are of the record around them, or of the one event. */
+struct kind {
+    enum mt_sigma_category category;
+    const char *texts[4];
+    const char *numbers[3];
+    const char *member; /* "smtp.transactions[%u].recipients[%u].": where its fields begin */
+    const char *mark;   /* a field that makes the event one, and its value */
+    const char *marked;
+    bool is_single; /* no part of a record */
+};
+
+#define T "smtp.transactions."
+#define R "smtp.transactions.recipients."
+#define H "smtp.transactions.message.received_hops."
+static const struct kind kinds[] = {
+    {.category = MT_SIGMA_SESSION,
+     .texts = {"smtp.helo.name", "smtp.anomalies", T "from.address", R "address"},
+     .numbers = {"source.port", "smtp.helo.score", "smtp.codes.550"}},
+    {.category = MT_SIGMA_TRANSACTION,
+     .texts = {T "from.address", T "message.subject", T "reply.text", "smtp.helo.name"},
+     .numbers = {T "reply.code", T "bytes", "source.port"},
+     .member = "smtp.transactions[%u]."},
+    {.category = MT_SIGMA_RECIPIENT,
+     .texts = {R "address", R "domain", R "enhanced", "smtp.helo.name"},
+     .numbers = {R "code", "smtp.helo.score", "source.port"},
+     .member = "smtp.transactions[%u].recipients[%u]."},
+    {.category = MT_SIGMA_AUTH,
+     .texts = {"smtp.auth.mechanism", "smtp.auth.user", "smtp.auth.outcome", "smtp.helo.name"},
+     .numbers = {"smtp.auth.code", "smtp.helo.score", "source.port"},
+     .member = "smtp.auth[%u]."},
+    {.category = MT_SIGMA_MESSAGE,
+     .texts = {T "from.address", T "message.subject", T "reply.text", "smtp.helo.name"},
+     .numbers = {T "reply.code", T "bytes", "source.port"},
+     .member = "smtp.transactions[%u].",
+     .mark = "mode",
+     .marked = "data"},
+    {.category = MT_SIGMA_RECEIVED,
+     .texts = {H "by", H "with", H "from.name", "smtp.helo.name"},
+     .numbers = {"smtp.codes.550", "smtp.helo.score", "source.port"},
+     .member = "smtp.transactions[%u].message.received_hops[%u]."},
+    {.category = MT_SIGMA_TLS,
+     .texts = {"tls.cipher", "tls.client.server_name", "tls.version", "smtp.helo.name"},
+     .numbers = {"source.port", "smtp.helo.score", "tls.alert.code"},
+     .mark = "tls.version_protocol",
+     .marked = "tls"},
+    {.category = MT_SIGMA_COMMAND,
+     .texts = {"smtp.command.word", "smtp.command.argument", "smtp.command.verb", "smtp.helo.name"},
+     .numbers = {"smtp.command.size", "smtp.command.outstanding", "source.port"},
+     .is_single = true},
+    {.category = MT_SIGMA_REPLY,
+     .texts = {"smtp.reply.text", "smtp.reply.argument", "smtp.reply.enhanced", "smtp.helo.name"},
+     .numbers = {"smtp.reply.code", "smtp.reply.lines", "source.port"},
+     .is_single = true},
+};
+#undef T
+#undef R
+#undef H
+
+static const struct kind *kind;
 
 static uint32_t seed;
 
@@ -80,7 +136,7 @@ static void make_item(struct item *item)
 {
     memset(item, 0, sizeof(*item));
     bool is_number = below(4) == 0;
-    item->field = is_number ? number_fields[below(3)] : text_fields[below(4)];
+    item->field = is_number ? kind->numbers[below(3)] : kind->texts[below(4)];
     item->how = (enum how)below(ABSENT + 1);
     if (is_number)
         item->how = (enum how)(LESS + below(3));
@@ -154,10 +210,9 @@ static void write_item(struct mt_buf *b, const struct item *item, const char *le
 static void write_rule(struct mt_buf *b, const struct rule *rule, unsigned number)
 {
     char line[256];
-    snprintf(
-        line, sizeof(line),
-        "---\ntitle: rule %u\nlogsource: {product: mailtap, service: smtp, category: session}\ndetection:\n",
-        number);
+    snprintf(line, sizeof(line),
+             "---\ntitle: rule %u\nlogsource: {product: mailtap, service: smtp, category: %s}\ndetection:\n",
+             number, mt_sigma_category_name(kind->category));
     mt_buf_put_cstr(b, line);
     for (unsigned s = 0; s < rule->selection_count; s++) {
         snprintf(line, sizeof(line), "  s%u:\n", s);
@@ -257,7 +312,7 @@ static bool rule_matches(const struct rule *rule, const struct value *values, un
 
 /* --- comparing ------------------------------------------------------------------------ */
 
-static unsigned make_event(struct value *values, struct mt_record_session **ret_record)
+static unsigned make_session(struct value *values, struct mt_record_session **ret_record)
 {
     struct mt_record_session *record = event_start();
     unsigned count = 0;
@@ -301,6 +356,103 @@ static unsigned make_event(struct value *values, struct mt_record_session **ret_
     return count;
 }
 
+/* Numbers that are always there; others are absent when 0. */
+static bool is_always_there(const char *field)
+{
+    return strcmp(field, "source.port") == 0 || strncmp(field, "smtp.command.", 13) == 0 ||
+           strcmp(field, "smtp.reply.lines") == 0;
+}
+
+/* The field's last part, or NULL when it is none of the member's. */
+static const char *of_member(const char *member, const char *field)
+{
+    size_t f = 0;
+    for (size_t m = 0; member[m] != '\0'; m++) {
+        if (member[m] == '[') {
+            m += 3; /* "[%u]" */
+            continue;
+        }
+        if (member[m] != field[f++])
+            return NULL;
+    }
+    return field + f;
+}
+
+struct made {
+    struct value values[EVENT_VALUES_MAX];
+    unsigned count;
+};
+
+static void put_value(struct made *made, const char *field, const char *text)
+{
+    made->values[made->count].field = field;
+    snprintf(made->values[made->count++].text, sizeof(made->values[0].text), "%s", text);
+}
+
+/* A value of the field, for the event and at `prefix` of the record; often none. */
+static void make_field(struct mt_record_session *record, struct made *made, const char *prefix,
+                       const char *field, const char *rest, bool is_number)
+{
+    char path[128];
+    char text[16];
+    bool is_needed = prefix[0] != '\0' && field == kind->texts[0]; /* the member would not be there */
+    if (!is_number && !is_needed && below(3) == 0)
+        return;
+    make_text(text, 4);
+    if (is_number)
+        snprintf(text, sizeof(text), "%u", below(4));
+    bool is_absent = is_number && text[0] == '0' && !is_always_there(field);
+    if (!is_absent)
+        put_value(made, field, text);
+    snprintf(path, sizeof(path), "%s%s", prefix, rest);
+    if (!is_absent)
+        event_set(record, path, mt_span_cstr(text));
+}
+
+static void make_fields(struct mt_record_session *record, struct made *made, const char *prefix)
+{
+    for (unsigned i = 0; i < 7; i++) {
+        const char *field = i < 4 ? kind->texts[i] : kind->numbers[i - 4];
+        const char *rest = kind->member ? of_member(kind->member, field) : NULL;
+        if (prefix ? rest != NULL : rest == NULL)
+            make_field(record, made, prefix ? prefix : "", field, prefix ? rest : field, i >= 4);
+    }
+}
+
+#define MEMBERS_MAX 4u
+
+/* The events of a record, at most MEMBERS_MAX. */
+static unsigned make_events(struct made made[MEMBERS_MAX], struct mt_record_session **ret_record)
+{
+    struct made around = {.count = 0};
+    memset(made, 0, MEMBERS_MAX * sizeof(*made));
+    if (kind->category == MT_SIGMA_SESSION) {
+        made[0].count = make_session(made[0].values, ret_record);
+        return 1;
+    }
+    struct mt_record_session *record = event_start();
+    *ret_record = record;
+    make_fields(record, &around, NULL);
+    unsigned members = kind->member ? below(MEMBERS_MAX + 1) : 1;
+    bool is_deep = kind->member && strstr(strstr(kind->member, "%u") + 1, "%u") != NULL;
+    unsigned count = 0;
+    for (unsigned i = 0; i < members; i++) {
+        char prefix[96];
+        struct made one = around;
+        snprintf(prefix, sizeof(prefix), kind->member ? kind->member : "", is_deep ? i / 2 : i, i % 2);
+        if (kind->member)
+            make_fields(record, &one, prefix);
+        bool is_marked = !kind->mark || below(4) > 0;
+        char mark[128];
+        snprintf(mark, sizeof(mark), "%s%s", prefix, kind->mark ? kind->mark : "");
+        if (kind->mark && is_marked)
+            event_set(record, mark, mt_span_cstr(kind->marked));
+        if (is_marked)
+            made[count++] = one;
+    }
+    return count;
+}
+
 static void note(void *ctx, const struct mt_sigma_match *match)
 {
     bool *matched = ctx;
@@ -324,16 +476,22 @@ static void compare_set(uint32_t with_seed, uint32_t *ret_matches)
     assert_int_equal(mt_sigma_load_text(&config, "random", mt_buf_span(&b), &sigma), 0);
     assert_true(mt_sigma_active_count(sigma) > RULES / 2); /* some contradict themselves */
     for (unsigned e = 0; e < 60; e++) {
-        struct value values[EVENT_VALUES_MAX];
+        struct made made[MEMBERS_MAX];
         struct mt_record_session *record;
         bool matched[RULES] = {false};
-        unsigned count = make_event(values, &record);
-        mt_sigma_evaluate(mt_sigma_evaluator(sigma, 0), record, note, matched);
+        unsigned count = make_events(made, &record);
+        const struct mt_sigma_event single = event_single(kind->category);
+        if (kind->is_single)
+            mt_sigma_evaluate_event(mt_sigma_evaluator(sigma, 0), kind->category, &single, note, matched);
+        else
+            mt_sigma_evaluate(mt_sigma_evaluator(sigma, 0), record, note, matched);
         for (unsigned r = 0; r < RULES; r++) {
             char title[16];
             snprintf(title, sizeof(title), "rule %u", r);
             const struct mt_sigma_rule *rule = mt_sigma_find(sigma, title);
-            bool expected = rule_matches(&rules[r], values, count);
+            bool expected = false;
+            for (unsigned m = 0; m < count; m++)
+                expected |= rule_matches(&rules[r], made[m].values, made[m].count);
             if (!rule || rule->inactive) {
                 if (expected && rule)
                     fail_msg("seed %u: %s is said to contradict itself, and matches", with_seed, title);
@@ -344,8 +502,10 @@ static void compare_set(uint32_t with_seed, uint32_t *ret_matches)
                 continue;
             struct mt_buf one = mt_buf(text, sizeof(text));
             write_rule(&one, &rules[r], r);
-            for (unsigned v = 0; v < count; v++)
-                print_error("%s=%s\n", values[v].field, values[v].text);
+            for (unsigned m = 0; m < count; m++) {
+                for (unsigned v = 0; v < made[m].count; v++)
+                    print_error("%u: %s=%s\n", m, made[m].values[v].field, made[m].values[v].text);
+            }
             fail_msg("seed %u, event %u: expected %d\n%.*s", with_seed, e, expected, (int)one.size, text);
         }
     }
@@ -356,15 +516,29 @@ static void the_program_agrees_with_a_plain_evaluator_on_random_rules_and_events
 {
     (void)state;
     uint32_t matches = 0;
+    kind = &kinds[0];
     for (uint32_t s = 1; s <= 60; s++)
         compare_set(s * 7919, &matches);
     assert_true(matches > 10000);
+}
+
+static void the_same_holds_for_the_events_of_every_category(void **state)
+{
+    (void)state;
+    for (size_t k = 1; k < MT_ARRAY_COUNT(kinds); k++) {
+        uint32_t matches = 0;
+        kind = &kinds[k];
+        for (uint32_t s = 1; s <= 20; s++)
+            compare_set(s * 7919 + (uint32_t)k, &matches);
+        assert_true(matches > 2000);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_program_agrees_with_a_plain_evaluator_on_random_rules_and_events),
+        cmocka_unit_test(the_same_holds_for_the_events_of_every_category),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
