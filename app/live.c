@@ -207,7 +207,7 @@ static bool report(struct mt_live_run *run, const struct mt_pipeline_result *res
     if (mt_writers_has_stdout(run->writers) || is_stats_stdout)
         return is_incomplete;
     mt_live_report_capture(&run->view, result);
-    mt_summary_print(run->options, result, &run->writers->notes);
+    mt_summary_print(run->options, result, &run->writers->notes, &run->view.filters);
     mt_summary_print_outputs(run->view.outputs, run->view.output_count);
     if (fflush(stdout) != 0) {
         fputs("mailtap: standard output: write error\n", stderr);

@@ -31,6 +31,7 @@ void mt_live_loop_look(struct mt_live_run *run, const struct mt_stats *stats)
     mt_live_load(run->live, &view->load);
     view->output_count = mt_writers_outputs(run->writers, view->outputs);
     mt_live_view_alerts(view, &run->writers->notes);
+    mt_statistics_filters(mt_live_rules(run->live), &view->filters);
     mt_live_view_sum(view, stats, &run->writers->written);
     if (run->options->pipeline.extract)
         mt_extract_count(run->options->pipeline.extract, &view->stats);

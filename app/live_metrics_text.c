@@ -157,6 +157,15 @@ static void put_alerts(FILE *file, const struct mt_live_view *view)
     }
 }
 
+static void put_filtered(FILE *file, const struct mt_live_view *view)
+{
+    put_head(file, METRIC_FILTERED);
+    for (size_t i = 0; i < view->filters.count; i++) {
+        struct mt_metric_labels labels = {{{"filter", view->filters.items[i].name}}, 1};
+        mt_metric_put(file, metrics[METRIC_FILTERED].name, &labels, view->filters.items[i].count);
+    }
+}
+
 /* --- ports ------------------------------------------------------------------- */
 
 static uint64_t port_value(const struct mt_port_counts *port, enum metric metric)
@@ -331,6 +340,7 @@ void mt_live_metrics_text(FILE *file, const struct mt_live_view *view)
     put_one(file, METRIC_MEMORY, view->load.memory);
     put_one(file, METRIC_MEMORY_MAX, view->load.memory_max);
     put_alerts(file, view);
+    put_filtered(file, view);
     put_ports(file, view);
     put_threads(file, view);
     put_outputs(file, view);

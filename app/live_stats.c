@@ -138,6 +138,8 @@ char *mt_live_stats_line(const char *observer, const struct mt_live_view *view,
     put_outputs(file, view);
     fputs("], \"counters\": ", file);
     mt_statistics_put(file, &view->stats, false);
+    fputs(", \"filters\": ", file);
+    mt_statistics_put_filters(file, &view->filters);
     fputs("}\n", file);
     if (fclose(file) != 0) {
         free(text);

@@ -22,6 +22,7 @@ struct mt_live_view {
         uint64_t alerts[MT_LEVEL_COUNT];
     } loaded[MT_LOADED_NOTES_MAX]; /* rules of --rules that have raised any */
     size_t loaded_count;
+    struct mt_filter_counts filters; /* since their rules were read */
     struct mt_output_state outputs[MT_OUTPUTS_MAX];
     struct mt_live_load load;
     size_t output_count;

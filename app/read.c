@@ -122,11 +122,13 @@ static int run_capture(struct mt_writers *writers, struct mt_options *options, s
     is_incomplete |= !mt_writers_close(writers);
     mt_stats_sum(&result->stats, &writers->written);
     is_incomplete |= mt_stats_get(&result->stats, MT_COUNTER_EXPORT_SHED) > 0;
+    struct mt_filter_counts filters;
+    mt_statistics_filters(options->sigma, &filters);
     if (options->stats_path)
-        is_incomplete |= !mt_statistics_write(options->stats_path, &result->stats);
+        is_incomplete |= !mt_statistics_write(options->stats_path, &result->stats, &filters);
     if (!mt_writers_has_stdout(writers)) {
         mt_summary_print_read(result);
-        mt_summary_print(options, result, &writers->notes);
+        mt_summary_print(options, result, &writers->notes, &filters);
         mt_summary_print_outputs(writers->states, writers->state_count);
     }
     if (fflush(stdout) != 0) {

@@ -147,7 +147,19 @@ static void print_alerts(const struct mt_alert_notes *notes)
 }
 
 /* What rules did not say. */
-static void print_held_back(const struct mt_pipeline_result *result)
+static void print_filters(const struct mt_filter_counts *filters)
+{
+    for (size_t i = 0; i < filters->count; i++) {
+        char a[MT_TEXT_SIZE];
+        uint8_t text[4 * MT_FILTER_NAME_MAX];
+        struct mt_buf b = mt_buf(text, sizeof(text));
+        mt_buf_put_escaped(&b, mt_span_cstr(filters->items[i].name));
+        printf("  %-13s %8s  by %.*s\n", "", mt_text_number(filters->items[i].count, a), (int)b.size,
+               (const char *)text);
+    }
+}
+
+static void print_held_back(const struct mt_pipeline_result *result, const struct mt_filter_counts *filters)
 {
     static const struct {
         enum mt_counter counter;
@@ -164,6 +176,8 @@ static void print_held_back(const struct mt_pipeline_result *result)
         if (count > 0)
             printf("  %-13s %8s  %s\n", i == 0 || i == 1 ? "not raised" : "not counted",
                    mt_text_number(count, a), parts[i].what);
+        if (i == 0)
+            print_filters(filters);
     }
 }
 
@@ -259,7 +273,7 @@ void mt_summary_print_outputs(const struct mt_output_state *outputs, size_t coun
 }
 
 void mt_summary_print(const struct mt_options *options, const struct mt_pipeline_result *result,
-                      const struct mt_alert_notes *notes)
+                      const struct mt_alert_notes *notes, const struct mt_filter_counts *filters)
 {
     bool has_outputs = options->output_count + options->config.outputs.count > 0;
     print_counts(result);
@@ -267,7 +281,7 @@ void mt_summary_print(const struct mt_options *options, const struct mt_pipeline
     print_hosts("Top clients", &result->tally.clients);
     print_hosts("Top servers", &result->tally.servers);
     print_alerts(notes);
-    print_held_back(result);
+    print_held_back(result, filters);
     print_anomalies(&result->tally);
     print_site(options, result);
     if (options->sessions_path)

@@ -9,6 +9,7 @@
 
 #include "options.h"
 #include "outputs.h"
+#include "statistics.h"
 
 #define MT_LEVEL_COUNT (MT_LEVEL_CRITICAL + 1)
 
@@ -49,6 +50,6 @@ void mt_summary_print_outputs(const struct mt_output_state *outputs, size_t coun
 
 /* What follows, of both. */
 void mt_summary_print(const struct mt_options *options, const struct mt_pipeline_result *result,
-                      const struct mt_alert_notes *notes);
+                      const struct mt_alert_notes *notes, const struct mt_filter_counts *filters);
 
 #endif

@@ -335,6 +335,11 @@ int mt_live_reload(struct mt_live *live, const struct mt_site *site, const struc
     return 0;
 }
 
+const struct mt_sigma *mt_live_rules(const struct mt_live *live)
+{
+    return live->rules.newest->sigma ? live->rules.newest->sigma : live->config.sigma;
+}
+
 void mt_live_health(struct mt_live *live, const struct mt_live_health *health)
 {
     uint32_t tail = atomic_load_explicit(&live->health_tail, memory_order_relaxed);

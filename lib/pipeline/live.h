@@ -90,6 +90,9 @@ int mt_live_reload(struct mt_live *live, const struct mt_site *site, const struc
 /* Judged by the collector: capture_loss, capture_one_sided. */
 void mt_live_health(struct mt_live *live, const struct mt_live_health *health);
 
+/* The rules that were given last; NULL: none. Until the next reload. */
+const struct mt_sigma *mt_live_rules(const struct mt_live *live);
+
 /* For rules of category statistics, judged by the collector. False: those before have
  * not been taken yet, since the collector is in a sink; then give it a longer
  * interval later. */

@@ -48,7 +48,8 @@ int mt_sigma_eval_create(const struct mt_sigma *sigma, struct mt_sigma_eval **re
     eval->match_data = pcre2_match_data_create(1, NULL);
     eval->match_context = pcre2_match_context_create(NULL);
     eval->jit_stack = pcre2_jit_stack_create(JIT_STACK, JIT_STACK, NULL);
-    if (!eval->match_data || !eval->match_context)
+    eval->filtered = mt_sigma_alloc(&eval->memory, (sigma->count + 1) * sizeof(*eval->filtered));
+    if (!eval->match_data || !eval->match_context || !eval->filtered)
         return -ENOMEM;
     pcre2_set_match_limit(eval->match_context, REGEX_STEPS_MAX);
     if (eval->jit_stack)
@@ -417,6 +418,14 @@ struct running {
     void *ctx;
 };
 
+/* Written by the evaluator's thread alone. */
+static void count_filtered(struct mt_sigma_eval *eval, uint32_t filter)
+{
+    uint64_t now = atomic_load_explicit(&eval->filtered[filter], memory_order_relaxed);
+    atomic_store_explicit(&eval->filtered[filter], now + 1, memory_order_relaxed);
+    eval->counts.filtered++;
+}
+
 static void judge(const struct running *run, const struct mt_sigma_entry *entry,
                   const struct mt_sigma_event *event)
 {
@@ -427,7 +436,7 @@ static void judge(const struct running *run, const struct mt_sigma_entry *entry,
         return;
     for (uint32_t i = 0; i < entry->filter_count; i++) {
         if (holds(g.program, g.state, entry->filters[i])) {
-            run->eval->counts.filtered++;
+            count_filtered(run->eval, entry->filter_of[i]);
             return;
         }
     }

@@ -129,3 +129,14 @@ struct mt_sigma_eval *mt_sigma_statistics_evaluator(const struct mt_sigma *sigma
 {
     return sigma && mt_sigma_wants(sigma, MT_SIGMA_STATISTICS) ? sigma->evals[sigma->evaluator_count] : NULL;
 }
+
+uint64_t mt_sigma_filtered(const struct mt_sigma *sigma, const struct mt_sigma_rule *filter)
+{
+    uint32_t index = mt_sigma_loaded_of(filter)->index;
+    uint64_t count = 0;
+    for (uint32_t i = 0; i <= sigma->evaluator_count; i++) {
+        if (sigma->evals[i])
+            count += atomic_load_explicit(&sigma->evals[i]->filtered[index], memory_order_relaxed);
+    }
+    return count;
+}

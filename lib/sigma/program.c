@@ -347,7 +347,8 @@ static int add_filters(struct builder *b, struct mt_sigma_entry *entry)
     if (count == 0)
         return 0;
     entry->filters = mt_sigma_alloc(&b->program->memory, count * sizeof(*entry->filters));
-    if (!entry->filters)
+    entry->filter_of = mt_sigma_alloc(&b->program->memory, count * sizeof(*entry->filter_of));
+    if (!entry->filters || !entry->filter_of)
         return -ENOMEM;
     for (uint32_t i = 0; i < sigma->count; i++) {
         if (!applies(sigma->all[i], entry->loaded))
@@ -355,7 +356,7 @@ static int add_filters(struct builder *b, struct mt_sigma_entry *entry)
         int rc = build(b, excluded(sigma->all[i]->condition), &entry->filters[entry->filter_count]);
         if (rc != 0)
             return rc;
-        entry->filter_count++;
+        entry->filter_of[entry->filter_count++] = i;
     }
     return 0;
 }

@@ -17,6 +17,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <hs/hs.h>
 #include <pcre2.h>
+#include <stdatomic.h>
 
 #define MT_SIGMA_NONE UINT32_MAX
 
@@ -63,8 +64,9 @@ struct mt_sigma_entry {
     struct mt_sigma_loaded *loaded;
     uint32_t root;
     uint32_t filter_count;
-    uint32_t *filters; /* nodes */
-    uint32_t *plans;   /* of its fields, those without triggers */
+    uint32_t *filters;   /* nodes */
+    uint32_t *filter_of; /* and whose they are: index among the rules */
+    uint32_t *plans;     /* of its fields, those without triggers */
     uint32_t plan_count;
 };
 
@@ -109,6 +111,7 @@ struct mt_sigma_eval {
     pcre2_match_context *match_context;
     pcre2_jit_stack *jit_stack;
     struct mt_sigma_counts counts;
+    _Atomic uint64_t *filtered; /* by each rule, of which filters alone count */
     struct mt_sigma_memory memory;
 };
 

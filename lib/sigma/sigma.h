@@ -154,6 +154,9 @@ void mt_sigma_evaluate(struct mt_sigma_eval *eval, const struct mt_record_sessio
                        mt_sigma_match_fn *match, void *ctx);
 const struct mt_sigma_counts *mt_sigma_counts(const struct mt_sigma_eval *eval);
 
+/* Matches that this filter left out, by all evaluators. Of any thread. */
+uint64_t mt_sigma_filtered(const struct mt_sigma *sigma, const struct mt_sigma_rule *filter);
+
 /* How near one rule came to a record: of the event that came nearest, each part
  * of the rule with whether it was met. Returns whether an event matched. For
  * people: slow. Rules whose events are no part of a record are not near any. */

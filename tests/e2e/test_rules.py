@@ -219,6 +219,11 @@ def check_filter(bench):
     reasons = [f"alerts: {alerts}"] if named(alerts, "refused_recipient") else []
     if '"rules.filtered":1' not in text.replace(" ", ""):
         reasons.append(f"not counted: {text[:400]}")
+    if json.loads(text).get("rules.filters") != {"not_from_there": 1}:
+        reasons.append(f"not counted by its name: {text[-200:]}")
+    told = bench.run("read", "--rules", bench.rules, "--rules", path, bench.denied).stdout
+    if b"by not_from_there" not in told:
+        reasons.append(f"the summary does not say it: {told}")
     bench.tap.check("A filter leaves a match out and counts it", reasons)
 
 

@@ -154,6 +154,27 @@ def example_reasons():
     yield from (f"no example of {kind}" for kind in sorted(wanted - found))
 
 
+def attack_reasons():
+    """Ids and names were checked against the matrix once; the list keeps what was checked."""
+    listed = {}
+    with open(os.path.join(HERE, "attack.tsv"), encoding="utf-8") as file:
+        for line in file:
+            if not line.startswith("#"):
+                technique, name = line.rstrip("\n").split("\t")
+                listed[technique] = name
+    used = {}
+    for folder in (RULES, EXAMPLES):
+        for rule in read_rules(folder):
+            for tag in rule.document.get("tags", []):
+                if re.fullmatch(r"attack\.t\d.*", tag):
+                    used.setdefault(tag[len("attack."):].upper(), rule.file)
+    with open(os.path.join(ROOT, "lib", "detect", "rules.def"), encoding="utf-8") as file:
+        for technique in re.findall(r'"(T\d{4}(?:\.\d{3})?)"', file.read()):
+            used.setdefault(technique, "lib/detect/rules.def")
+    yield from (f"{used[t]}: {t} is not in attack.tsv" for t in sorted(set(used) - set(listed)))
+    yield from (f"attack.tsv: no rule names {t}, {listed[t]}" for t in sorted(set(listed) - set(used)))
+
+
 def main():
     mailtap = sys.argv[1]
     tap = Tap()
@@ -165,6 +186,7 @@ def main():
     run = Run(mailtap, ["rules", "check", "--strict", "--shipped", os.path.join(ROOT, "app", "share", "rules-examples")])
     tap.check("mailtap rules check finds nothing wrong with the examples",
               run.errors()[:20] + ([] if run.code == 0 else [f"exit code {run.code}"]))
+    tap.check("Every technique of ATT&CK that a rule names is one that was checked", list(attack_reasons()))
     tap.check("There is an example of each category, of correlations and of filters", list(example_reasons()))
     tap.check("Every rule says what it is: name, id, level, technique, references, false positives",
               form_reasons(rules))

@@ -70,7 +70,7 @@ static void each_command_and_each_reply_is_told_once_with_what_they_belong_to(vo
         "state: ready" GREETED
         "S code: 250 enhanced: \"2.1.0\" text: \"2.1.0 Ok\" lines: 1 verb: mail argument: "
         "\"a@example.com\"" GREETED "C verb: rcpt word: \"RCPT\" argument: \"TO:<b@example.net>\" size: 25 "
-                                    "outstanding: 0 state: mail" GREETED
+        "outstanding: 0 state: mail" GREETED
         "S code: 550 enhanced: \"5.1.1\" text: \"5.1.1 no such user\\x0a5.1.1 ask the postmaster\" lines: 2 "
         "verb: rcpt argument: \"b@example.net\"" GREETED
         "C verb: unknown word: \"XYZZY\" argument: \"plugh\" size: 15 outstanding: 0 state: mail" GREETED
