@@ -1,4 +1,4 @@
-#include "dpi/other.h"
+#include "dpi/other_priv.h"
 
 #include <malloc.h>
 #include <setjmp.h>
@@ -116,6 +116,77 @@ static void memory_does_not_grow_with_what_is_asked(void **state)
     assert_true(allocated() < before + 65536);
 }
 
+/* What nDPI itself asks for, by its own hooks. */
+static struct {
+    size_t count;
+    size_t bytes; /* in use */
+    size_t peak;
+} asked;
+
+static void *hooked_malloc(size_t size)
+{
+    void *memory = malloc(size);
+
+    asked.count++;
+    asked.bytes += memory != NULL ? malloc_usable_size(memory) : 0;
+    if (asked.bytes > asked.peak)
+        asked.peak = asked.bytes;
+    return memory;
+}
+
+static void hooked_free(void *memory)
+{
+    asked.bytes -= memory != NULL ? malloc_usable_size(memory) : 0;
+    free(memory);
+}
+
+static int begin_hooked(void **state)
+{
+    memset(&asked, 0, sizeof(asked));
+    set_ndpi_malloc(hooked_malloc);
+    set_ndpi_free(hooked_free);
+    set_ndpi_flow_malloc(hooked_malloc);
+    set_ndpi_flow_free(hooked_free);
+    return begin(state);
+}
+
+static int end_hooked(void **state)
+{
+    end(state);
+    set_ndpi_malloc(NULL);
+    set_ndpi_free(NULL);
+    set_ndpi_flow_malloc(NULL);
+    set_ndpi_flow_free(NULL);
+    return asked.bytes == 0 ? 0 : -1;
+}
+
+/* Stated in docs/architecture.md. */
+#define TABLES_MAX ((size_t)8 << 20)
+#define FLOW_MAX ((size_t)64 << 10)
+
+/* One flow is looked at at a time: its room is the asker's, and what nDPI adds to it
+ * is gone when the answer is there. */
+static void a_flow_takes_memory_while_it_is_looked_at_and_no_longer(void **state)
+{
+    struct mt_other_asker *asker = *state;
+    size_t tables = asked.bytes, count = asked.count;
+
+    assert_true(count > 0);
+    assert_true(tables < TABLES_MAX);
+    assert_true(asker->flow_size < FLOW_MAX);
+    for (unsigned i = 0; i < 100; i++) {
+        asked.peak = asked.bytes;
+        assert_string_equal(ASK(asker, "CGET /a HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: x\r\n\r\n",
+                                "SHTTP/1.1 200 OK\r\nServer: y\r\nContent-Type: text/html\r\n\r\n"),
+                            "http");
+        assert_true(asked.peak - tables < FLOW_MAX);
+        assert_int_equal(asked.bytes, tables);
+        (void)ASK(asker, "S220 ftp.example.org FTP server ready\r\n", "CUSER a\r\n", "S331 Password\r\n");
+        assert_int_equal(asked.bytes, tables);
+    }
+    assert_true(asked.count > count); /* the hooks hear of it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +196,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(more_and_longer_pieces_than_are_looked_at_do_no_harm, begin, end),
         cmocka_unit_test_setup_teardown(what_was_asked_before_changes_no_answer, begin, end),
         cmocka_unit_test_setup_teardown(memory_does_not_grow_with_what_is_asked, begin, end),
+        cmocka_unit_test_setup_teardown(a_flow_takes_memory_while_it_is_looked_at_and_no_longer, begin_hooked,
+                                        end_hooked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
