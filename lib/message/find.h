@@ -1,5 +1,6 @@
 /* What is looked for in the decoded octets of a part, in pieces: the test marker
- * of virus scanners, and URLs. One pass each, linear whatever stands there.
+ * of virus scanners, and URLs, for which UTF-16 is made UTF-8. One pass each, linear
+ * whatever stands there.
  *
  * Ownership: state is the caller's; spans live for the call. Thread: one a state.
  * Limits: MT_URL_MAX octets of a URL; what is behind them is left out.
@@ -7,7 +8,7 @@
 #ifndef MT_MESSAGE_FIND_H
 #define MT_MESSAGE_FIND_H
 
-#include "base/span.h"
+#include "base/buf.h"
 
 /* Looks for the marker of the EICAR test file from its dollar sign on: variants of
  * the file differ in what stands before. state starts as 0. True: it has been found,
@@ -37,6 +38,20 @@ void mt_url_start(struct mt_url_finder *finder, bool is_html);
  * no URL holds: blanks, controls, angle brackets, quotes. Of what stands in a
  * sentence its punctuation at the end is left out. */
 void mt_url_find(struct mt_url_finder *finder, struct mt_span bytes, mt_url_found *found, void *ctx);
+
+/* Text in UTF-16 (RFC 2781). */
+struct mt_wide {
+    uint16_t high; /* of a surrogate pair, 0: none */
+    uint8_t order;
+    uint8_t first; /* octet of a unit */
+    bool has_first;
+};
+
+/* False: the charset is another. */
+bool mt_wide_start(struct mt_wide *wide, struct mt_span charset);
+/* Appends; returns how many octets were taken, all of them or until ret_utf8 has less
+ * than 8 octets left. Marks of order are left out; what is no text is U+FFFD. */
+size_t mt_wide_take(struct mt_wide *wide, struct mt_span bytes, struct mt_buf *ret_utf8);
 
 /* The part has ended. */
 void mt_url_finish(struct mt_url_finder *finder, mt_url_found *found, void *ctx);

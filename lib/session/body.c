@@ -25,6 +25,8 @@ struct mt_body {
     uint8_t head[MT_SESSION_HEAD_MAX];
     /* from here on only when URLs are */
     uint8_t url_count; /* of the message */
+    bool is_wide;      /* the part is in UTF-16 */
+    struct mt_wide wide;
     uint32_t seen[URLS_MAX];
     struct mt_url_finder finder;
 };
@@ -140,6 +142,12 @@ static size_t digests_size(uint32_t content)
            (content & MT_CONTENT_SHA256 ? MT_DIGEST_SHA256_SIZE : 0);
 }
 
+static void start_urls(struct mt_body *body, const struct mt_mime_part *part)
+{
+    mt_url_start(&body->finder, mt_span_ieq_cstr(part->type, "text/html"));
+    body->is_wide = mt_wide_start(&body->wide, part->charset);
+}
+
 void mt_body_skip(struct mt_run *run)
 {
     struct mt_body *body = run->session->extra->tree->body;
@@ -177,7 +185,7 @@ void mt_body_begin(struct mt_run *run, const struct mt_mime_part *part)
     mt_digest_start(&body->digest, (content & MT_CONTENT_MD5 ? MT_DIGEST_MD5 : 0) |
                                        (content & MT_CONTENT_SHA256 ? MT_DIGEST_SHA256 : 0));
     if (content & MT_CONTENT_URLS)
-        mt_url_start(&body->finder, mt_span_ieq_cstr(part->type, "text/html"));
+        start_urls(body, part);
 }
 
 /* With its first octet, so that what only holds other parts gets none. */
@@ -209,6 +217,22 @@ static void save(struct mt_run *run, struct mt_body *body, struct mt_span bytes)
         run->engine->extract.put(run->engine->extract.ctx, body->file, bytes);
 }
 
+#define WIDE_ROOM 256u
+
+static void find_urls(struct mt_run *run, struct mt_body *body, struct mt_span bytes)
+{
+    if (!body->is_wide) {
+        mt_url_find(&body->finder, bytes, take_url, run);
+        return;
+    }
+    while (bytes.size > 0) {
+        uint8_t storage[WIDE_ROOM];
+        struct mt_buf text = mt_buf(storage, sizeof(storage));
+        bytes = mt_span_from(bytes, mt_wide_take(&body->wide, bytes, &text));
+        mt_url_find(&body->finder, mt_buf_span(&text), take_url, run);
+    }
+}
+
 /* Decoded octets. */
 static void take_decoded(struct mt_run *run, struct mt_body *body, struct mt_span bytes)
 {
@@ -220,7 +244,7 @@ static void take_decoded(struct mt_run *run, struct mt_body *body, struct mt_spa
     if (!(body->entry->flags & MT_BODY_MARKER) && mt_find_marker(&body->marker, bytes))
         body->entry->flags |= MT_BODY_MARKER;
     if (body->is_text && (run->engine->limits.content & MT_CONTENT_URLS))
-        mt_url_find(&body->finder, bytes, take_url, run);
+        find_urls(run, body, bytes);
 }
 
 void mt_body_take(void *ctx, struct mt_span bytes)

@@ -5,6 +5,7 @@ it has written and on mail that is broken.
     test_content.py MAILTAP SOURCE-ROOT
 """
 
+import base64
 import email
 import email.message
 import email.policy
@@ -161,6 +162,20 @@ def addresses_in_urls_are_taken_out(bench):
         told = " ".join(part.get("urls", []))
         if not part.get("urls") or "joe@" in told or "joe%40" in told or "joe:" in told or "secret" in told:
             yield f"{mode}: {part}"
+
+
+def urls_of_utf_16_are_found(bench):
+    text = "see https://www.example.org/a?b=c and http://中.example/é, or not\r\n<a href='https://end.example/'>"
+    for charset, codec in (("utf-16", "utf-16"), ("utf-16le", "utf-16-le"), ("UTF-16BE", "utf-16-be"), ("utf-16", "utf-16-le")):
+        for subtype in ("plain", "html"):
+            body = base64.encodebytes(text.encode(codec)).replace(b"\n", b"\r\n")
+            head = f"Content-Type: text/{subtype}; charset={charset}\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            path = bench.capture(f"wide-{codec}-{subtype}-{charset}", head.encode() + body, 100)
+            [[part]] = bench.parts([path], "--urls")
+            wanted = ["https://www.example.org/a?b=c", "http://中.example/é", "https://end.example/"]
+            found = [url.rstrip("'>") for url in part.get("urls", [])]
+            if found != wanted or part.get("hash"):
+                yield f"{charset} {subtype}: {part}"
 
 
 def marker_is_found(bench):
@@ -379,6 +394,7 @@ def main(mailtap):
         tap.check("a mail that is broken off leaves nothing to the next", what_is_broken_off_leaves_nothing_to_the_next(bench))
         tap.check("nothing is decoded that was not asked for", only_what_is_asked_for(bench))
         tap.check("addresses in URLs, also before a host, are taken out with --redact", addresses_in_urls_are_taken_out(bench))
+        tap.check("URLs of text in UTF-16 are found", urls_of_utf_16_are_found(bench))
         tap.check("the test marker is found behind base64", marker_is_found(bench))
         tap.check("types are told by the first octets, and what contradicts them", types_are_told(bench))
         tap.check("all header fields are listed as Python's email package reads them", fields_are_listed(bench))

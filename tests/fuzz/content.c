@@ -3,6 +3,7 @@
 #include "fuzz.h"
 
 #include "../unit/smtp/replay.h"
+#include "base/codec.h"
 #include "message/decode.h"
 #include "message/find.h"
 
@@ -10,8 +11,8 @@
 
 struct plan {
     uint8_t encoding;
-    uint8_t room; /* beyond the least */
-    uint8_t is_html;
+    uint8_t room;      /* beyond the least */
+    uint8_t is_html;   /* and the bit above: in UTF-16 */
     uint8_t pieces[5]; /* sizes less one, in turn */
 };
 
@@ -19,6 +20,9 @@ struct result {
     struct replay_text decoded;
     struct replay_text urls;
     struct mt_url_finder finder;
+    struct mt_wide wide;
+    bool is_wide;
+    uint8_t room;
     uint8_t marker;
     bool is_broken;
 };
@@ -39,6 +43,20 @@ static void on_url(void *ctx, struct mt_span url, bool is_cut)
     replay_put(&result->urls, is_cut ? "!\n" : "\n");
 }
 
+static void find_wide(struct result *result, struct mt_span bytes)
+{
+    uint8_t storage[8 + UINT8_MAX];
+
+    while (bytes.size > 0) {
+        struct mt_buf text = mt_buf(storage, 8u + result->room);
+        size_t taken = mt_wide_take(&result->wide, bytes, &text);
+        require(taken > 0 && taken <= bytes.size && !text.overflow, "it goes on");
+        require(mt_utf8_valid(mt_buf_span(&text)), "UTF-8 comes out");
+        mt_url_find(&result->finder, mt_buf_span(&text), on_url, result);
+        bytes = mt_span_from(bytes, taken);
+    }
+}
+
 static void take_decoded(struct result *result, const struct mt_buf *out)
 {
     require(!out->overflow && out->size <= out->cap, "there was room");
@@ -47,7 +65,10 @@ static void take_decoded(struct result *result, const struct mt_buf *out)
         return;
     replay_put_bytes(&result->decoded, bytes);
     mt_find_marker(&result->marker, bytes);
-    mt_url_find(&result->finder, bytes, on_url, result);
+    if (result->is_wide)
+        find_wide(result, bytes);
+    else
+        mt_url_find(&result->finder, bytes, on_url, result);
 }
 
 static void run(struct mt_span bytes, const struct plan *plan, bool is_whole, struct result *result)
@@ -59,6 +80,9 @@ static void run(struct mt_span bytes, const struct plan *plan, bool is_whole, st
     require(storage != NULL, "memory");
     mt_decode_start(&decode, (enum mt_mime_encoding)(plan->encoding % MT_MIME_ENCODING_COUNT));
     mt_url_start(&result->finder, plan->is_html & 1);
+    result->is_wide = plan->is_html & 2;
+    result->room = is_whole ? UINT8_MAX : plan->room;
+    mt_wide_start(&result->wide, mt_span_cstr(plan->is_html & 4 ? "utf-16" : "utf-16le"));
     for (size_t i = 0; bytes.size > 0; i++) {
         size_t size = is_whole ? bytes.size : plan->pieces[i % sizeof(plan->pieces)] + 1u;
         struct mt_span piece = mt_span_head(bytes, size);

@@ -367,6 +367,61 @@ static void a_session_keeps_no_more_than_bytes_max(void **state)
     wire_fini(&wire);
 }
 
+/* docs/architecture.md: what a session may take at most while it lasts. */
+#define SESSION_MAX ((size_t)96 << 10)
+
+static size_t say_and_measure(struct wire *wire, size_t most, const char *const *lines)
+{
+    wire_lines(wire, lines);
+    size_t used = mt_arena_used(wire->arena);
+    return used > most ? used : most;
+}
+
+/* All that can be asked for, and a client and a server that want it to be much. */
+static void a_session_takes_no_more_memory_than_is_stated(void **state)
+{
+    (void)state;
+    struct wire wire;
+    struct mt_session_limits limits = {
+        .content = MT_CONTENT_MD5 | MT_CONTENT_SHA256 | MT_CONTENT_URLS | MT_CONTENT_MARKER,
+        .header_max = 256,
+        .message_level = MT_MESSAGE_LINES,
+    };
+    char text[1024];
+    size_t most = 0;
+
+    start(&wire, &limits);
+    wire_lines(&wire, greeted);
+    for (int i = 0; i < 300; i++)
+        most = say_and_measure(&wire, most, LINES("C: VRFY somebody", "S: 252 perhaps"));
+    for (int mail = 0; mail < 30; mail++) {
+        most = say_and_measure(&wire, most, LINES("C: MAIL FROM:<a@example.org>", "S: 250 Ok"));
+        for (int i = 0; i < 20; i++)
+            most = say_and_measure(&wire, most, LINES("C: RCPT TO:<recipient@example.net>", "S: 250 Ok"));
+        most = say_and_measure(&wire, most, LINES("C: DATA", "S: 354 go"));
+        for (int i = 0; i < 40; i++) {
+            snprintf(text, sizeof(text), "C: X-Field-%d: %0900d", i, i);
+            most = say_and_measure(&wire, most, LINES(text));
+        }
+        most = say_and_measure(&wire, most, LINES("C: Content-Type: multipart/mixed; boundary=b", "C: "));
+        for (int i = 0; i < 70; i++) {
+            snprintf(text, sizeof(text), "C: http://n%d.example.org/%0400d", i, i);
+            most = say_and_measure(
+                &wire, most,
+                LINES("C: --b", "C: Content-Type: text/plain; name=a_name_of_a_file", "C: ", text));
+        }
+        most = say_and_measure(&wire, most, LINES("C: --b--", "C: .", "S: 250 queued as B1"));
+    }
+    for (int i = 0; i < 3000; i++) /* pipelined, and nothing is answered */
+        most = say_and_measure(&wire, most, LINES("C: NOOP"));
+    wire_close(&wire, MT_SESSION_END_FIN);
+    assert_true(has(&wire, "smtp.transactions_total: 30\n"));
+    if (most > SESSION_MAX)
+        fail_msg("%zu octets", most);
+    assert_true(most > SESSION_MAX / 2); /* else the bound says little */
+    wire_fini(&wire);
+}
+
 static void counts_stay_exact_however_high_they_go(void **state)
 {
     (void)state;
@@ -490,6 +545,7 @@ int main(void)
         cmocka_unit_test(no_more_sessions_than_sessions_max_are_open),
         cmocka_unit_test(without_memory_a_session_still_counts_and_says_what_it_lacks),
         cmocka_unit_test(a_session_keeps_no_more_than_bytes_max),
+        cmocka_unit_test(a_session_takes_no_more_memory_than_is_stated),
         cmocka_unit_test(counts_stay_exact_however_high_they_go),
         cmocka_unit_test(a_server_may_give_every_code_there_is),
         cmocka_unit_test(a_text_is_cut_between_characters),
