@@ -31,6 +31,7 @@ static bool has(const struct wire *wire, const char *line)
 static void start(struct wire *wire, const struct mt_session_limits *limits)
 {
     wire_init(wire, NULL, limits);
+    mt_session_engine_want(wire->engine, 0); /* as where no rule asks for commands: it costs memory */
     wire_open(wire, NULL);
     wire_handshake(wire);
 }
