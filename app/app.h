@@ -22,6 +22,7 @@ int mt_app_live(int argc, char **argv);
 int mt_app_dialogue(int argc, char **argv);
 int mt_app_devices(int argc, char **argv);
 int mt_app_fields(int argc, char **argv);
+int mt_app_correlate(int argc, char **argv);
 int mt_app_rules(int argc, char **argv);
 
 #endif

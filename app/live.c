@@ -54,6 +54,7 @@ static const char help[] =
     "  --no-shipped-rules  only the built-in ones and --rules\n"
     "  --strict           do not run with rules that have errors\n"
     "  --correlation-memory SIZE  what rules may count in (64M)\n"
+    "  --correlate-to SPEC  as of mailtap read\n"
     "  --config FILE      options from a YAML file; the command line wins\n"
     "  --ports LIST       TCP ports that carry mail (25,465,587,2525)\n"
     "  --any-port         look for SMTP on all other TCP ports too\n"

@@ -14,6 +14,7 @@ static const char usage[] =
     "  mailtap read FILE|DIR|- ...       captures to records, alerts and a summary\n"
     "  mailtap live ...                  the same from ports and interfaces, as it comes\n"
     "  mailtap dialogue FILE|DIR|- ...   the conversation of each session\n"
+    "  mailtap correlate --from ...      correlations of several sensors, judged together\n"
     "  mailtap devices                   what can be captured from here, and what is missing\n"
     "  mailtap fields                    the fields of the records\n"
     "  mailtap rules ...                 Sigma rules: check, list, explain, test\n"
@@ -32,8 +33,9 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } verbs[] = {
-    {"read", mt_app_read},       {"live", mt_app_live},     {"dialogue", mt_app_dialogue},
-    {"devices", mt_app_devices}, {"fields", mt_app_fields}, {"rules", mt_app_rules},
+    {"read", mt_app_read},           {"live", mt_app_live},     {"dialogue", mt_app_dialogue},
+    {"devices", mt_app_devices},     {"fields", mt_app_fields}, {"rules", mt_app_rules},
+    {"correlate", mt_app_correlate},
 };
 
 int main(int argc, char **argv)

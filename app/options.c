@@ -75,7 +75,9 @@ static const char *verb_name(unsigned verbs)
 {
     if (verbs & MT_VERB_BIT_READ)
         return "read";
-    return verbs & MT_VERB_BIT_LIVE ? "live" : "dialogue";
+    if (verbs & MT_VERB_BIT_LIVE)
+        return "live";
+    return verbs & MT_VERB_BIT_DIALOGUE ? "dialogue" : "correlate";
 }
 
 /* --config comes first, whatever its place, so that the command line wins. */
@@ -188,6 +190,15 @@ static int check_paths(const struct mt_options *options)
                                 "mailtap read",
                                 options->paths[0]);
     }
+    if (options->verb == MT_VERB_BIT_CORRELATE) {
+        if (options->path_count > 0)
+            return mt_options_error("correlate takes no '%s'; give --from kafka://BROKERS/TOPIC",
+                                    options->paths[0]);
+        return options->correlate.from
+                   ? -1
+                   : mt_options_error("nothing to correlate: give --from kafka://BROKERS/TOPIC; see mailtap "
+                                      "correlate --help");
+    }
     if (options->path_count > 0)
         return -1;
     return mt_options_error("nothing to read: give capture files, directories or -; see mailtap %s --help",
@@ -227,6 +238,10 @@ int mt_options_parse(struct mt_options *options, int argc, char **argv, const ch
         mt_config_read_site(&options->config, options->site_path, error, sizeof(error)) != 0)
         return mt_options_error("%s", error);
     code = fill_redact(options);
+    if (code < 0 && options->correlate_to && options->config.redact != MT_REDACT_NONE)
+        return mt_options_error(
+            "--correlate-to sends what is counted by, addresses and all: not with --redact; "
+            "give that to mailtap correlate");
     if (code >= 0)
         return code;
     fill_pipeline(options);

@@ -20,6 +20,7 @@ enum mt_verb_bit {
     MT_VERB_BIT_READ = 1 << 0,
     MT_VERB_BIT_DIALOGUE = 1 << 1,
     MT_VERB_BIT_LIVE = 1 << 2,
+    MT_VERB_BIT_CORRELATE = 1 << 3,
 };
 
 /* Of mailtap live alone. */
@@ -46,6 +47,16 @@ struct mt_options_live {
     bool is_verbose;
 };
 
+/* Of mailtap correlate alone. */
+struct mt_options_correlate {
+    const char *from; /* kafka://BROKERS/TOPIC, as given */
+    const char *group;
+    uint32_t sensors;     /* 0: 1 */
+    uint64_t patience;    /* ns; 0: the default */
+    uint64_t state_every; /* ns; 0: the default */
+    bool until_end;
+};
+
 struct mt_options {
     struct mt_config config;
     enum mt_verb_bit verb;
@@ -63,6 +74,7 @@ struct mt_options {
     size_t output_count;
     const char *notices[MT_OUTPUTS_MAX]; /* FORM:TARGET, as given */
     size_t notice_count;
+    const char *correlate_to; /* kafka://..., as given; NULL: correlations are judged here */
     const char *site_path;
     const char *rules[MT_OPTIONS_RULES_MAX]; /* files and folders of rules */
     size_t rules_count;
@@ -77,6 +89,7 @@ struct mt_options {
     bool has_fail_on;
     enum mt_level fail_on;
     struct mt_options_live live;
+    struct mt_options_correlate correlate;
     struct mt_pipeline_config pipeline;
     char observer_host[256];
 };

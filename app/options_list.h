@@ -8,7 +8,7 @@
 
 #include "options.h"
 
-#define MT_OPTIONS_MAX 48u
+#define MT_OPTIONS_MAX 64u
 
 struct mt_option {
     const char *name;

@@ -2,6 +2,7 @@
 #include "app.h"
 #include "config/units.h"
 #include "options_list.h"
+#include "pipeline/share.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@ enum {
     READ = MT_VERB_BIT_READ,
     DIALOGUE = MT_VERB_BIT_DIALOGUE,
     LIVE = MT_VERB_BIT_LIVE,
+    CORRELATE = MT_VERB_BIT_CORRELATE,
 };
 
 #define HEADER_MAX 256u
@@ -212,6 +214,12 @@ static int take_notify(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_correlate_to(struct mt_options *options, const char *text)
+{
+    options->correlate_to = text;
+    return -1;
+}
+
 static int take_require_outputs(struct mt_options *options, const char *text)
 {
     (void)text;
@@ -289,6 +297,52 @@ static int take_session(struct mt_options *options, const char *text)
     return -1;
 }
 
+static int take_from(struct mt_options *options, const char *text)
+{
+    options->correlate.from = text;
+    return -1;
+}
+
+static int take_group(struct mt_options *options, const char *text)
+{
+    options->correlate.group = text;
+    return *text != '\0' ? -1 : mt_options_error("--group: give a name");
+}
+
+static int take_sensors(struct mt_options *options, const char *text)
+{
+    uint64_t sensors;
+    if (!mt_options_number(text, 1, MT_SHARE_SENSORS_MAX, &sensors))
+        return mt_options_error("--sensors: '%s' is not a number from 1 to %u", text, MT_SHARE_SENSORS_MAX);
+    options->correlate.sensors = (uint32_t)sensors;
+    return -1;
+}
+
+static int take_span(const char *option, const char *text, uint64_t *ret_time)
+{
+    if (mt_config_parse_time(mt_span_cstr(text), ret_time) && *ret_time >= MT_SEC / 10 &&
+        *ret_time <= 86400 * MT_SEC)
+        return -1;
+    return mt_options_error("%s: '%s' is no time like 30s or 5m, from 100ms to 1d", option, text);
+}
+
+static int take_sensor_timeout(struct mt_options *options, const char *text)
+{
+    return take_span("--sensor-timeout", text, &options->correlate.patience);
+}
+
+static int take_state_interval(struct mt_options *options, const char *text)
+{
+    return take_span("--state-interval", text, &options->correlate.state_every);
+}
+
+static int take_until_end(struct mt_options *options, const char *text)
+{
+    (void)text;
+    options->correlate.until_end = true;
+    return -1;
+}
+
 /* Read before all others (options.c). */
 static int take_config(struct mt_options *options, const char *text)
 {
@@ -298,23 +352,24 @@ static int take_config(struct mt_options *options, const char *text)
 }
 
 const struct mt_option mt_options_shared[] = {
-    {"json", READ | LIVE, false, take_json},
+    {"json", READ | LIVE | CORRELATE, false, take_json},
     {"sessions", READ | LIVE, true, take_sessions},
-    {"alerts", READ | LIVE, true, take_alerts},
-    {"stats", READ | LIVE, true, take_stats},
-    {"output", READ | LIVE, true, take_output},
-    {"notify", READ | LIVE, true, take_notify},
-    {"require-outputs", READ | LIVE, false, take_require_outputs},
+    {"alerts", READ | LIVE | CORRELATE, true, take_alerts},
+    {"stats", READ | LIVE | CORRELATE, true, take_stats},
+    {"output", READ | LIVE | CORRELATE, true, take_output},
+    {"notify", READ | LIVE | CORRELATE, true, take_notify},
+    {"correlate-to", READ | LIVE, true, take_correlate_to},
+    {"require-outputs", READ | LIVE | CORRELATE, false, take_require_outputs},
     {"workers", READ | LIVE, true, take_workers},
-    {"site", READ | LIVE, true, take_site},
-    {"rules", READ | LIVE, true, take_rules},
-    {"no-shipped-rules", READ | LIVE, false, take_no_shipped_rules},
-    {"strict", READ | LIVE, false, take_strict},
-    {"correlation-memory", READ | LIVE, true, take_correlation_memory},
-    {"observer", READ | LIVE, true, take_observer},
-    {"fail-on", READ | LIVE, true, take_fail_on},
-    {"quiet", READ | LIVE, false, take_quiet},
-    {"config", READ | DIALOGUE | LIVE, true, take_config},
+    {"site", READ | LIVE | CORRELATE, true, take_site},
+    {"rules", READ | LIVE | CORRELATE, true, take_rules},
+    {"no-shipped-rules", READ | LIVE | CORRELATE, false, take_no_shipped_rules},
+    {"strict", READ | LIVE | CORRELATE, false, take_strict},
+    {"correlation-memory", READ | LIVE | CORRELATE, true, take_correlation_memory},
+    {"observer", READ | LIVE | CORRELATE, true, take_observer},
+    {"fail-on", READ | LIVE | CORRELATE, true, take_fail_on},
+    {"quiet", READ | LIVE | CORRELATE, false, take_quiet},
+    {"config", READ | DIALOGUE | LIVE | CORRELATE, true, take_config},
     {"message", READ | LIVE, true, take_message},
     {"hash", READ | LIVE, optional_argument, take_hash},
     {"urls", READ | LIVE, false, take_urls},
@@ -327,8 +382,14 @@ const struct mt_option mt_options_shared[] = {
     {"dns", READ | LIVE, false, take_dns},
     {"filter", READ | DIALOGUE | LIVE, true, take_filter},
     {"overlap", READ | DIALOGUE | LIVE, true, take_overlap},
-    {"redact", READ | DIALOGUE | LIVE, true, take_redact},
-    {"redact-key-file", READ | DIALOGUE | LIVE, true, take_redact_key_file},
+    {"redact", READ | DIALOGUE | LIVE | CORRELATE, true, take_redact},
+    {"redact-key-file", READ | DIALOGUE | LIVE | CORRELATE, true, take_redact_key_file},
     {"session", DIALOGUE, true, take_session},
+    {"from", CORRELATE, true, take_from},
+    {"group", CORRELATE, true, take_group},
+    {"sensors", CORRELATE, true, take_sensors},
+    {"sensor-timeout", CORRELATE, true, take_sensor_timeout},
+    {"state-interval", CORRELATE, true, take_state_interval},
+    {"until-end", CORRELATE, false, take_until_end},
 };
 const size_t mt_options_shared_count = MT_ARRAY_COUNT(mt_options_shared);

@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
+#define MARK_PAUSE (200 * MT_MSEC)
 #define ALERT_TEXTS_MAX 64u /* of one alert: each form makes one or two */
 
 struct encoding {
@@ -31,6 +33,8 @@ struct mt_app_outputs {
     uint32_t session_encoding[MT_OUTPUTS_MAX];
     uint32_t session_count;
     struct alert_texts texts;
+    size_t events;   /* the encoding of --correlate-to; MT_OUTPUTS_MAX: not given */
+    uint64_t marked; /* when the last mark was put */
 };
 
 MT_STATIC_ASSERT(MT_PIPELINE_ENCODINGS_MAX >= MT_OUTPUTS_MAX, "each output may have an encoding of its own");
@@ -52,6 +56,10 @@ static int make_encodings(struct mt_app_outputs *outputs, struct mt_options *opt
     outputs->encoding_count = mt_delivery_encodings(outputs->delivery);
     for (size_t i = 0; i < outputs->encoding_count; i++) {
         const struct mt_output_config *config = mt_delivery_encoding(outputs->delivery, i);
+        if (config->is_events) {
+            outputs->events = i;
+            continue;
+        }
         struct mt_format_options chosen = format_options(options, config);
         struct encoding *encoding = &outputs->encodings[i];
         int rc = config->format->create(&chosen, ret_reason, reason_size, &encoding->format);
@@ -147,6 +155,9 @@ static int parse_all(const struct mt_options *options, struct mt_output_config *
     if (rc == 0)
         rc = parse_list(options->notices, options->notice_count, mt_notice_config_parse, configs, count,
                         ret_reason, reason_size);
+    if (rc == 0 && options->correlate_to)
+        rc = parse_list(&options->correlate_to, 1, mt_events_config_parse, configs, count, ret_reason,
+                        reason_size);
     return rc;
 }
 
@@ -164,7 +175,7 @@ int mt_app_outputs_open(struct mt_options *options, const struct mt_output_owner
 {
     *ret_outputs = NULL;
     size_t of_config = options->config.outputs.count + options->config.notify.count;
-    if (options->output_count + options->notice_count + of_config == 0)
+    if (options->output_count + options->notice_count + of_config == 0 && !options->correlate_to)
         return 0;
     struct mt_app_outputs *outputs = calloc(1, sizeof(*outputs));
     struct mt_output_config *configs = calloc(MT_OUTPUTS_MAX, sizeof(*configs));
@@ -177,6 +188,7 @@ int mt_app_outputs_open(struct mt_options *options, const struct mt_output_owner
         free(bytes);
     } else {
         outputs->texts.bytes = bytes;
+        outputs->events = MT_OUTPUTS_MAX;
         rc = parse_all(options, configs, &count, ret_reason, reason_size);
     }
     hold(configs, count, owner);
@@ -242,7 +254,8 @@ void mt_app_outputs_alert(struct mt_app_outputs *outputs, const struct mt_record
     };
     mt_output_alert_id(alert, id);
     for (size_t i = 0; i < outputs->encoding_count; i++) {
-        if (!mt_delivery_wants(outputs->delivery, i, MT_OUTPUT_ALERT, item.level, rule))
+        if (i == outputs->events ||
+            !mt_delivery_wants(outputs->delivery, i, MT_OUTPUT_ALERT, item.level, rule))
             continue;
         outputs->texts.count = 0;
         outputs->texts.used = 0;
@@ -251,6 +264,49 @@ void mt_app_outputs_alert(struct mt_app_outputs *outputs, const struct mt_record
         if (item.text_count > 0)
             mt_delivery_put(outputs->delivery, i, &item);
     }
+}
+
+bool mt_app_outputs_are_safe(const struct mt_app_outputs *outputs)
+{
+    for (size_t i = 0; i < outputs->output_count; i++) {
+        struct mt_output_stats stats;
+        mt_delivery_stats(outputs->delivery, i, &stats);
+        if (stats.queued > 0)
+            return false;
+    }
+    return true;
+}
+
+bool mt_app_outputs_has_events(const struct mt_app_outputs *outputs)
+{
+    return outputs->events != MT_OUTPUTS_MAX;
+}
+
+/* Their time is that of sending: a receiver keeps them for so long, and takes a sensor
+ * that says nothing for so long as gone. A mark costs every partition a message, and
+ * the next one says as much. */
+void mt_app_outputs_event(struct mt_app_outputs *outputs, struct mt_span key, struct mt_span event,
+                          bool is_last)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t time = (uint64_t)now.tv_sec * MT_SEC + (uint64_t)now.tv_nsec;
+    const struct mt_format_text text = {.text = event};
+    const struct mt_output_item item = {
+        .texts = &text,
+        .text_count = 1,
+        .time = time,
+        .id = mt_span("", 0),
+        .key = key.size > 0 ? key : mt_span("", 0),
+        .rule = mt_span("", 0),
+        .kind = MT_OUTPUT_ALERT,
+        .level = MT_LEVEL_CRITICAL,
+    };
+    if (key.size == 0 && !is_last && time - outputs->marked < MARK_PAUSE)
+        return;
+    if (key.size == 0)
+        outputs->marked = time;
+    mt_delivery_put(outputs->delivery, outputs->events, &item);
 }
 
 void mt_app_outputs_reopen(struct mt_app_outputs *outputs, bool rotate)

@@ -38,6 +38,15 @@ void mt_app_outputs_document(struct mt_app_outputs *outputs, const struct mt_pip
 void mt_app_outputs_alert(struct mt_app_outputs *outputs, const struct mt_record_alert *alert,
                           enum mt_level level);
 
+/* Nothing waits in memory: all of it is delivered, refused or in a spool. */
+bool mt_app_outputs_are_safe(const struct mt_app_outputs *outputs);
+
+/* Is there a --correlate-to? */
+bool mt_app_outputs_has_events(const struct mt_app_outputs *outputs);
+/* key and event of the pipeline's sink; is_last: no more follow. */
+void mt_app_outputs_event(struct mt_app_outputs *outputs, struct mt_span key, struct mt_span event,
+                          bool is_last);
+
 /* Files are opened anew, for who has moved them away; with rotate they are put aside first. */
 void mt_app_outputs_reopen(struct mt_app_outputs *outputs, bool rotate);
 

@@ -134,7 +134,7 @@ static void print_note(const struct mt_alert_note *note, int level, const char *
         printf("  %24s %s\n", "", note->message);
 }
 
-static void print_alerts(const struct mt_alert_notes *notes)
+void mt_summary_print_alerts(const struct mt_alert_notes *notes)
 {
     char a[MT_TEXT_SIZE];
     printf("\nAlerts       %s\n", mt_text_number(notes->total, a));
@@ -280,7 +280,7 @@ void mt_summary_print(const struct mt_options *options, const struct mt_pipeline
     print_losses(result);
     print_hosts("Top clients", &result->tally.clients);
     print_hosts("Top servers", &result->tally.servers);
-    print_alerts(notes);
+    mt_summary_print_alerts(notes);
     print_held_back(result, filters);
     print_anomalies(&result->tally);
     print_site(options, result);

@@ -45,6 +45,9 @@ void mt_notes_add(struct mt_alert_notes *notes, const struct mt_record_alert *al
 void mt_summary_print_read(const struct mt_pipeline_result *result);
 void mt_summary_print_times(const struct mt_pipeline_result *result);
 
+/* Alerts by level and rule. */
+void mt_summary_print_alerts(const struct mt_alert_notes *notes);
+
 /* What became of what each output was given; nothing without outputs. */
 void mt_summary_print_outputs(const struct mt_output_state *outputs, size_t count);
 

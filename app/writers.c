@@ -121,12 +121,19 @@ static void on_document(void *ctx, const struct mt_pipeline_document *document)
     mt_app_outputs_document(writers->outputs, document);
 }
 
+static void on_event(void *ctx, struct mt_span key, struct mt_span event, bool is_last)
+{
+    struct mt_writers *writers = ctx;
+    mt_app_outputs_event(writers->outputs, key, event, is_last);
+}
+
 struct mt_pipeline_sink mt_writers_sink(const struct mt_writers *writers)
 {
     return (struct mt_pipeline_sink){
         .sessions = writers->sessions ? on_sessions : NULL,
         .alert = on_alert,
         .document = writers->outputs ? on_document : NULL,
+        .event = writers->outputs && mt_app_outputs_has_events(writers->outputs) ? on_event : NULL,
     };
 }
 

@@ -436,6 +436,11 @@ static int find_format(struct mt_output_config *config, const char *spec, const 
     char name[64];
     char text[96];
 
+    if (config->is_events) {
+        config->format = &mt_format_events;
+        *ret_rest = spec;
+        return 0;
+    }
     snprintf(name, sizeof(name), "%.*s", (int)mt_min_u64(length, sizeof(name) - 1), spec);
     config->format =
         config->is_notice ? mt_notice_find(mt_span_cstr(name)) : mt_format_find(mt_span_cstr(name));
@@ -550,6 +555,8 @@ int mt_output_config_check(const struct mt_output_config *config, char *ret_reas
         wrong = "messages for people go to https://, exec:, file: or -";
     else if (config->is_notice && config->only != MT_OUTPUT_ALERTS)
         wrong = "messages for people are made of alerts only";
+    else if (config->is_events && config->target != MT_TARGET_KAFKA)
+        wrong = "events of correlations go to kafka://BROKERS/TOPIC";
     else if (config->rfc == 1 && (1u << config->target & SYSLOG) == 0)
         wrong = "rfc is for syslog";
     if (wrong == NULL) {
@@ -621,30 +628,33 @@ static int finish(const char *spec, const char *why, int error, struct mt_output
                   char *ret_reason, size_t size)
 {
     bool is_notice = config->is_notice;
+    const char *what = is_notice ? "notify" : config->is_events ? "correlate-to" : "output";
 
     if (error == 0)
         return 0;
     mt_output_config_fini(config);
-    snprintf(ret_reason, size, "%s %.*s: %s", is_notice ? "notify" : "output",
-             (int)shown_size(spec, is_notice), spec, why);
+    snprintf(ret_reason, size, "%s %.*s: %s", what, (int)shown_size(spec, is_notice), spec, why);
     return error;
 }
 
-static int init(const char *spec, bool is_notice, char *ret_reason, size_t reason_size,
+enum purpose { FOR_RECORDS, FOR_PEOPLE, FOR_CORRELATIONS };
+
+static int init(const char *spec, enum purpose purpose, char *ret_reason, size_t reason_size,
                 struct mt_output_config *ret_config)
 {
     char why[512] = "";
 
-    *ret_config = (struct mt_output_config){.name = "", .is_notice = is_notice};
+    *ret_config = (struct mt_output_config){
+        .name = "", .is_notice = purpose == FOR_PEOPLE, .is_events = purpose == FOR_CORRELATIONS};
     int error = parse(spec, ret_config, why, sizeof(why));
     return finish(spec, why, error, ret_config, ret_reason, reason_size);
 }
 
-static int parse_whole(const char *spec, bool is_notice, char *ret_reason, size_t reason_size,
+static int parse_whole(const char *spec, enum purpose purpose, char *ret_reason, size_t reason_size,
                        struct mt_output_config *ret_config)
 {
     char why[512] = "";
-    int error = init(spec, is_notice, ret_reason, reason_size, ret_config);
+    int error = init(spec, purpose, ret_reason, reason_size, ret_config);
 
     if (error != 0)
         return error;
@@ -655,25 +665,31 @@ static int parse_whole(const char *spec, bool is_notice, char *ret_reason, size_
 int mt_output_config_init(const char *spec, char *ret_reason, size_t reason_size,
                           struct mt_output_config *ret_config)
 {
-    return init(spec, false, ret_reason, reason_size, ret_config);
+    return init(spec, FOR_RECORDS, ret_reason, reason_size, ret_config);
 }
 
 int mt_output_config_parse(const char *spec, char *ret_reason, size_t reason_size,
                            struct mt_output_config *ret_config)
 {
-    return parse_whole(spec, false, ret_reason, reason_size, ret_config);
+    return parse_whole(spec, FOR_RECORDS, ret_reason, reason_size, ret_config);
 }
 
 int mt_notice_config_init(const char *spec, char *ret_reason, size_t reason_size,
                           struct mt_output_config *ret_config)
 {
-    return init(spec, true, ret_reason, reason_size, ret_config);
+    return init(spec, FOR_PEOPLE, ret_reason, reason_size, ret_config);
 }
 
 int mt_notice_config_parse(const char *spec, char *ret_reason, size_t reason_size,
                            struct mt_output_config *ret_config)
 {
-    return parse_whole(spec, true, ret_reason, reason_size, ret_config);
+    return parse_whole(spec, FOR_PEOPLE, ret_reason, reason_size, ret_config);
+}
+
+int mt_events_config_parse(const char *spec, char *ret_reason, size_t reason_size,
+                           struct mt_output_config *ret_config)
+{
+    return parse_whole(spec, FOR_CORRELATIONS, ret_reason, reason_size, ret_config);
 }
 
 static int copy_list(const struct mt_output_list *from, struct mt_output_list *to)

@@ -18,6 +18,9 @@ bool mt_target_kafka_has(const char *name, char *ret_reason, size_t reason_size)
 /* Calls each with the name of every property that librdkafka has. */
 void mt_target_kafka_names(void (*each)(void *ctx, const char *name), void *ctx);
 
+/* Of --correlate-to: encodes nothing. */
+extern const struct mt_format_ops mt_format_events;
+
 /* Is the address of the form that the target needs? 0, or -EINVAL and a sentence. */
 int mt_target_check_address(const struct mt_output_config *config, char *ret_reason, size_t reason_size);
 

@@ -74,6 +74,7 @@ struct mt_output_config {
     const struct mt_format_ops *format;
     enum mt_output_target target;
     bool is_notice;      /* alerts as messages that a person reads: --notify */
+    bool is_events;      /* what correlations need, for mailtap correlate: --correlate-to */
     bool is_held;        /* begins with mt_delivery_begin */
     uint32_t owner_user; /* who this process will be by then: spools are theirs; 0: it stays */
     uint32_t owner_group;
@@ -110,6 +111,13 @@ int mt_notice_config_parse(const char *spec, char *ret_reason, size_t reason_siz
                            struct mt_output_config *ret_config);
 int mt_notice_config_init(const char *spec, char *ret_reason, size_t reason_size,
                           struct mt_output_config *ret_config);
+
+/* The same for --correlate-to: kafka://BROKERS/TOPIC[?key=value&...]. What is put is
+ * bytes (sigma/wire.h). An item goes to the partition that its key, hexadecimal
+ * digits of a hash, says; one without a key to every partition, once all before it
+ * are delivered. Put with kind MT_OUTPUT_ALERT. */
+int mt_events_config_parse(const char *spec, char *ret_reason, size_t reason_size,
+                           struct mt_output_config *ret_config);
 
 /* Keys in their order; NULL behind the last: for --help and the man page. */
 const char *mt_output_key_at(size_t index, const char **ret_meaning);

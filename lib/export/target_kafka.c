@@ -35,7 +35,9 @@ struct mt_target {
     const char *topic;
     rd_kafka_t *producer;
     struct mt_batch *batch; /* while send is under way */
-    size_t waiting;         /* documents without a report */
+    size_t waiting;         /* documents without a report; of a mark: partitions */
+    int partitions;         /* of the topic, where events choose theirs; 0: not known */
+    bool is_mark_lost;      /* some partition has not got the mark in hand */
     char error[MT_REASON_MAX];
 };
 
@@ -98,13 +100,23 @@ static bool is_hopeless(rd_kafka_resp_err_t error)
            error == RD_KAFKA_RESP_ERR_INVALID_RECORD || error == RD_KAFKA_RESP_ERR_POLICY_VIOLATION;
 }
 
+/* An event without a key: how far the sender has come. */
+static bool is_mark(const struct mt_target *target, size_t index)
+{
+    return target->config->is_events && target->batch->documents[index].key.size == 0;
+}
+
 static void note_result(struct mt_target *target, size_t index, rd_kafka_resp_err_t error)
 {
     struct mt_batch *batch = target->batch;
 
+    if (is_mark(target, index) && error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return; /* sent when all partitions have it */
+    if (is_mark(target, index))
+        target->is_mark_lost = true;
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
         batch->states[index] = MT_DOCUMENT_SENT;
-    else if (is_hopeless(error))
+    else if (is_hopeless(error) && !is_mark(target, index))
         target->hooks->refuse(target->hooks->ctx, batch, index, target->lib.rd_kafka_err2str(error));
     else if (target->error[0] != '\0')
         snprintf(batch->reason, sizeof(batch->reason), "%.100s (%.140s)", target->lib.rd_kafka_err2str(error),
@@ -207,6 +219,7 @@ static void close_producer(struct mt_target *target)
     if (target->producer != NULL)
         target->lib.rd_kafka_destroy(target->producer);
     target->producer = NULL;
+    target->partitions = 0;
 }
 
 static void destroy(struct mt_target *target)
@@ -242,31 +255,47 @@ static int create(const struct mt_output_config *config, const struct mt_target_
     return 0;
 }
 
-static rd_kafka_resp_err_t produce(struct mt_target *target, const struct mt_document *document, size_t index)
+/* The same on every sensor, whatever partitioner it is told to use. */
+static int32_t partition_of(const struct mt_target *target, const struct mt_document *document)
+{
+    uint64_t hash = 0;
+
+    if (target->partitions == 0)
+        return RD_KAFKA_PARTITION_UA;
+    for (size_t i = 0; i < document->key.size; i++) {
+        uint8_t digit = document->key.ptr[i];
+        hash = hash << 4 | (digit <= '9' ? digit & 15u : (digit & 15u) + 9u);
+    }
+    return (int32_t)(hash % (uint64_t)target->partitions);
+}
+
+static rd_kafka_resp_err_t produce_to(struct mt_target *target, const struct mt_document *document,
+                                      size_t index, int32_t partition)
 {
     int64_t ms = (int64_t)(document->time / 1000000);
 
     return target->lib.rd_kafka_producev(
-        target->producer, RD_KAFKA_V_TOPIC(target->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        target->producer, RD_KAFKA_V_TOPIC(target->topic), RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)document->text.ptr, document->text.size),
         RD_KAFKA_V_KEY((void *)(uintptr_t)document->key.ptr, document->key.size), RD_KAFKA_V_TIMESTAMP(ms),
         RD_KAFKA_V_HEADER("id", document->id.ptr, (ssize_t)document->id.size),
         RD_KAFKA_V_OPAQUE((void *)(uintptr_t)index), RD_KAFKA_V_END);
 }
 
-static void produce_all(struct mt_target *target, struct mt_batch *batch)
+static void produce(struct mt_target *target, size_t index, int32_t partition)
 {
-    for (size_t i = 0; i < batch->count && !mt_target_is_over(target->hooks); i++) {
-        rd_kafka_resp_err_t error = produce(target, &batch->documents[i], i);
-        while (error == RD_KAFKA_RESP_ERR__QUEUE_FULL && !mt_target_is_over(target->hooks)) {
-            target->lib.rd_kafka_poll(target->producer, POLL_MS);
-            error = produce(target, &batch->documents[i], i);
-        }
-        if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
-            target->waiting++;
-        else
-            note_result(target, i, error);
+    const struct mt_document *document = &target->batch->documents[index];
+    rd_kafka_resp_err_t error = produce_to(target, document, index, partition);
+
+    while (error == RD_KAFKA_RESP_ERR__QUEUE_FULL && !mt_target_is_over(target->hooks)) {
+        target->lib.rd_kafka_poll(target->producer, POLL_MS);
+        error = produce_to(target, document, index, partition);
     }
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        target->waiting++;
+    else
+        note_result(target, index, error);
 }
 
 static void wait_for_reports(struct mt_target *target)
@@ -282,6 +311,77 @@ static void wait_for_reports(struct mt_target *target)
         target->lib.rd_kafka_poll(target->producer, POLL_MS);
 }
 
+static bool are_sent(const struct mt_batch *batch, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (batch->states[i] == MT_DOCUMENT_PENDING)
+            return false;
+    }
+    return true;
+}
+
+/* A mark says that all before it is there: so it goes when that is true, and what is
+ * behind it goes when every partition has the mark. False: not now. */
+static bool produce_mark(struct mt_target *target, size_t index)
+{
+    wait_for_reports(target);
+    if (target->waiting > 0 || !are_sent(target->batch, index))
+        return false;
+    target->is_mark_lost = target->partitions == 0;
+    for (int32_t i = 0; i < target->partitions; i++)
+        produce(target, index, i);
+    wait_for_reports(target);
+    if (target->waiting > 0 || target->is_mark_lost)
+        return false;
+    target->batch->states[index] = MT_DOCUMENT_SENT;
+    return true;
+}
+
+static void produce_all(struct mt_target *target, struct mt_batch *batch)
+{
+    for (size_t i = 0; i < batch->count && !mt_target_is_over(target->hooks); i++) {
+        if (!is_mark(target, i))
+            produce(target, i, partition_of(target, &batch->documents[i]));
+        else if (!produce_mark(target, i))
+            break;
+    }
+}
+
+/* The topic's partitions. */
+static rd_kafka_resp_err_t ask(struct mt_target *target, int *ret_partitions)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_t *topic = target->lib.rd_kafka_topic_new(target->producer, target->topic, NULL);
+    rd_kafka_resp_err_t error = topic == NULL
+                                    ? target->lib.rd_kafka_last_error()
+                                    : target->lib.rd_kafka_metadata(target->producer, 0, topic, &metadata,
+                                                                    (int)(target->config->timeout / 1000000));
+
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata != NULL && metadata->topic_cnt == 1) {
+        error = metadata->topics[0].err;
+        *ret_partitions = metadata->topics[0].partition_cnt;
+    }
+    if (metadata != NULL)
+        target->lib.rd_kafka_metadata_destroy(metadata);
+    if (topic != NULL)
+        target->lib.rd_kafka_topic_destroy(topic);
+    return error;
+}
+
+/* Events can't be sent before it is known where to. */
+static int find_partitions(struct mt_target *target, struct mt_batch *batch)
+{
+    if (!target->config->is_events || target->partitions > 0)
+        return 0;
+    rd_kafka_resp_err_t error = ask(target, &target->partitions);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && target->partitions > 0)
+        return 0;
+    target->partitions = 0;
+    snprintf(batch->reason, sizeof(batch->reason), "%.100s%s%.140s", target->lib.rd_kafka_err2str(error),
+             target->error[0] != '\0' ? ": " : "", target->error);
+    return -EAGAIN;
+}
+
 static int send_batch(struct mt_target *target, struct mt_batch *batch)
 {
     size_t pending = 0;
@@ -292,6 +392,8 @@ static int send_batch(struct mt_target *target, struct mt_batch *batch)
         if (error != 0)
             return error;
     }
+    if (find_partitions(target, batch) != 0)
+        return -EAGAIN;
     target->batch = batch;
     target->waiting = 0;
     produce_all(target, batch);
@@ -317,19 +419,9 @@ static void tick(struct mt_target *target)
 
 static int check(struct mt_target *target, char *ret_reason, size_t reason_size)
 {
-    const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_topic_t *topic = target->lib.rd_kafka_topic_new(target->producer, target->topic, NULL);
-    rd_kafka_resp_err_t error = topic == NULL
-                                    ? target->lib.rd_kafka_last_error()
-                                    : target->lib.rd_kafka_metadata(target->producer, 0, topic, &metadata,
-                                                                    (int)(target->config->timeout / 1000000));
+    int partitions;
+    rd_kafka_resp_err_t error = ask(target, &partitions);
 
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata != NULL && metadata->topic_cnt == 1)
-        error = metadata->topics[0].err;
-    if (metadata != NULL)
-        target->lib.rd_kafka_metadata_destroy(metadata);
-    if (topic != NULL)
-        target->lib.rd_kafka_topic_destroy(topic);
     target->lib.rd_kafka_poll(target->producer, 0);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
         return 0;

@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #define LINES_CAP ((size_t)256 << 10)
+#define MARK_EVERY MT_SEC /* of packet time */
 
 enum {
     SINK_OUT,
@@ -124,12 +126,17 @@ int mt_collector_create(const struct mt_pipeline_config *config, const struct mt
     collector->observer_name = config->observer_name;
     collector->observer_version = config->observer_version;
     collector->lines_cap = LINES_CAP;
+    collector->sigma = config->sigma;
+    collector->sender.sensor = config->observer_name;
     collector->lines = malloc(LINES_CAP);
     static const struct mt_detect_events events = {.alert = on_alert};
-    int rc = collector->lines ? mt_detect_create(&config->detect, config->site, config->observer_name,
-                                                 config->observer_version, &events, collector,
-                                                 &collector->stats, &collector->detect)
-                              : -ENOMEM;
+    bool has_run = !sink->event || getrandom(&collector->sender.run, sizeof(collector->sender.run), 0) ==
+                                       (ssize_t)sizeof(collector->sender.run);
+    int rc =
+        collector->lines && has_run
+            ? mt_detect_create(&config->detect, config->site, config->observer_name, config->observer_version,
+                               &events, collector, &collector->stats, &collector->detect)
+            : -ENOMEM;
     if (rc == 0)
         rc = mt_redact_create(&config->redact, &collector->redact);
     if (rc == 0)
@@ -239,17 +246,50 @@ static void count_correlated(struct mt_collector *collector)
     collector->correlated = *now;
 }
 
+static void on_event(void *ctx, struct mt_span key, struct mt_span event)
+{
+    struct mt_collector *collector = ctx;
+    collector->sink->event(collector->sink_ctx, key, event, false);
+    mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED_SENT, 1);
+}
+
+static void send(struct mt_collector *collector, struct mt_span packed)
+{
+    mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED, 1);
+    if (!collector->sigma || !sink_enter(collector, 0, 0))
+        return;
+    mt_sigma_event_write(collector->sigma, &collector->sender, packed, on_event, collector);
+    sink_leave(collector);
+}
+
+static void send_mark(struct mt_collector *collector, uint64_t time)
+{
+    uint8_t room[512];
+    struct mt_buf mark = mt_buf(room, sizeof(room));
+    collector->marked = time;
+    if (!collector->sigma || !sink_enter(collector, 0, 0))
+        return;
+    mt_sigma_mark_write(&collector->sender, time, &mark);
+    collector->sink->event(collector->sink_ctx, mt_span_none(), mt_buf_span(&mark),
+                           time == MT_SIGMA_MARK_END);
+    sink_leave(collector);
+}
+
 /* A sink that has not come back may hold an alert that points into the correlator. */
 void mt_collector_feed(struct mt_collector *collector, struct mt_span packed)
 {
     if (mt_collector_is_shedding(collector))
         mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED_SHED, 1);
+    else if (collector->sink->event)
+        send(collector, packed);
     else
         mt_sigma_correlator_feed(collector->correlator, packed);
 }
 
 void mt_collector_advance(struct mt_collector *collector, uint64_t time)
 {
+    if (collector->sink->event && time >= collector->marked + MARK_EVERY)
+        send_mark(collector, time);
     if (mt_collector_is_shedding(collector) || !mt_sigma_correlator_has_work(collector->correlator))
         return;
     mt_sigma_correlator_advance(collector->correlator, time);
@@ -258,6 +298,8 @@ void mt_collector_advance(struct mt_collector *collector, uint64_t time)
 
 void mt_collector_end(struct mt_collector *collector)
 {
+    if (collector->sink->event)
+        send_mark(collector, MT_SIGMA_MARK_END);
     if (!mt_collector_is_shedding(collector))
         mt_sigma_correlator_finish(collector->correlator);
     count_correlated(collector);
@@ -267,5 +309,6 @@ void mt_collector_use_rules(struct mt_collector *collector, const struct mt_sigm
 {
     mt_sigma_correlator_reload(collector->correlator, sigma);
     collector->statistics_rules = mt_sigma_statistics_evaluator(sigma);
+    collector->sigma = sigma;
     count_correlated(collector);
 }

@@ -18,6 +18,9 @@ struct mt_collector {
     struct mt_stats stats;
     struct mt_detect *detect;
     struct mt_sigma_correlator *correlator;
+    const struct mt_sigma *sigma;                 /* the rules in force */
+    struct mt_sigma_sender sender;                /* with sink->event */
+    uint64_t marked;                              /* time of the last mark */
     struct mt_sigma_correlator_counts correlated; /* as they are in stats */
     struct mt_sigma_eval *statistics_rules;       /* NULL: none */
     struct mt_redact *redact;                     /* NULL: nothing is taken out */

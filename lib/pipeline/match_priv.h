@@ -8,7 +8,7 @@
 #define MT_PIPELINE_MATCH_PRIV_H
 
 #include "redact/redact.h"
-#include "sigma/correlate.h"
+#include "sigma/wire.h"
 
 #define MT_MATCH_MAX 8192u
 #define MT_MATCH_TECHNIQUES_MAX 8u

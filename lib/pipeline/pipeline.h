@@ -78,6 +78,11 @@ struct mt_pipeline_sink {
     void (*alert)(void *ctx, const struct mt_record_alert *alert, enum mt_rule rule, enum mt_level level);
     /* Must be there when config.encoding_count is not 0. */
     void (*document)(void *ctx, const struct mt_pipeline_document *document);
+    /* What correlations need (sigma/wire.h), to be judged elsewhere; NULL: they are
+     * judged here. key: hexadecimal digits, the same for what belongs together; without
+     * one it is a mark, of which a sink that finds them too many may leave out all but
+     * the last one (is_last), behind which nothing comes. */
+    void (*event)(void *ctx, struct mt_span key, struct mt_span event, bool is_last);
     /* One worker only; NULL unless wanted. See mt_session_events. */
     void (*transcript)(void *ctx, const struct mt_session *session, enum mt_transcript_kind kind,
                        enum mt_side side, struct mt_span text, uint64_t count, const struct mt_mark *mark);

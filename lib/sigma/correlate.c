@@ -117,10 +117,26 @@ static void end_windows(struct mt_sigma_correlator *c, uint64_t limit)
         mt_sigma_window_end(c, group);
 }
 
+static bool is_repeated(struct mt_sigma_correlator *c, const struct mt_sigma_waiting *w)
+{
+    struct mt_span id = event_id_of(w);
+    bool is_same = c->last.order == w->order && c->last.time == w->time && c->last.sequence == w->sequence &&
+                   mt_span_eq(id, mt_span(c->last_id, c->last_id_size));
+    c->last = *w;
+    c->last_id_size = mt_min_u64(id.size, sizeof(c->last_id));
+    memcpy(c->last_id, id.ptr, c->last_id_size);
+    return is_same;
+}
+
 static void judge_first(struct mt_sigma_correlator *c)
 {
     struct mt_sigma_waiting first = pop(c);
     struct mt_sigma_feed feed;
+    if (c->drops_repeats && is_repeated(c, &first)) {
+        c->counts.repeated++;
+        mt_sigma_group_release(c, first.feed, first.size);
+        return;
+    }
     end_windows(c, first.order);
     c->judged = first.order;
     mt_sigma_feed_open(mt_span(first.feed, first.size), &feed);
@@ -128,6 +144,18 @@ static void judge_first(struct mt_sigma_correlator *c)
         .correlator = c, .feed = &feed, .order = first.order, .time = first.time};
     mt_sigma_feed_parents(&judging, MT_SIGMA_ROUTE_NONE);
     mt_sigma_group_release(c, first.feed, first.size);
+}
+
+void mt_sigma_feed_wait(struct mt_sigma_correlator *c, struct mt_span bytes, uint64_t order, uint64_t time,
+                        uint32_t sequence)
+{
+    uint8_t *copy = make_room(c) ? mt_sigma_group_alloc(c, NULL, NULL, 0, bytes.size) : NULL;
+    if (!copy)
+        return;
+    memcpy(copy, bytes.ptr, bytes.size);
+    push(c,
+         (struct mt_sigma_waiting){
+             .order = order, .time = time, .feed = copy, .size = (uint32_t)bytes.size, .sequence = sequence});
 }
 
 void mt_sigma_correlator_feed(struct mt_sigma_correlator *c, struct mt_span bytes)
@@ -139,21 +167,18 @@ void mt_sigma_correlator_feed(struct mt_sigma_correlator *c, struct mt_span byte
         c->counts.early++;
         judge_first(c);
     }
-    uint8_t *copy = make_room(c) ? mt_sigma_group_alloc(c, NULL, NULL, 0, bytes.size) : NULL;
-    if (!copy)
-        return;
-    memcpy(copy, bytes.ptr, bytes.size);
     uint64_t back = head.completed > MT_SIGMA_REORDER ? head.completed - MT_SIGMA_REORDER : 0;
     uint64_t order = mt_max_u64(head.time, back);
     if (order < c->judged) {
         c->counts.late++;
         order = c->judged;
     }
-    push(c, (struct mt_sigma_waiting){.order = order,
-                                      .time = head.time,
-                                      .feed = copy,
-                                      .size = (uint32_t)bytes.size,
-                                      .sequence = head.sequence});
+    mt_sigma_feed_wait(c, bytes, order, head.time, head.sequence);
+}
+
+void mt_sigma_correlator_drop_repeats(struct mt_sigma_correlator *c)
+{
+    c->drops_repeats = true;
 }
 
 void mt_sigma_correlator_advance(struct mt_sigma_correlator *c, uint64_t time)

@@ -71,15 +71,16 @@ struct mt_sigma_alarm {
 typedef void mt_sigma_alarm_fn(void *ctx, const struct mt_sigma_alarm *alarm);
 
 struct mt_sigma_correlator_counts {
-    uint64_t feeds;   /* taken */
-    uint64_t late;    /* came behind what had been judged, or older than a window: see docs/rules.md */
-    uint64_t early;   /* judged before their time: no room to wait */
-    uint64_t stale;   /* of a correlation that a reload took away */
-    uint64_t evicted; /* groups given up: no room */
-    uint64_t held;    /* events of windows that had alerted, and did not again */
-    uint64_t lost;    /* feeds and values: out of memory */
-    uint64_t groups;  /* now */
-    uint64_t memory;  /* bytes now */
+    uint64_t feeds;    /* taken */
+    uint64_t late;     /* came behind what had been judged, or older than a window: see docs/rules.md */
+    uint64_t early;    /* judged before their time: no room to wait */
+    uint64_t repeated; /* left out: mt_sigma_correlator_drop_repeats */
+    uint64_t stale;    /* of a correlation that a reload took away */
+    uint64_t evicted;  /* groups given up: no room */
+    uint64_t held;     /* events of windows that had alerted, and did not again */
+    uint64_t lost;     /* feeds and values: out of memory */
+    uint64_t groups;   /* now */
+    uint64_t memory;   /* bytes now */
     uint64_t alarms;
 };
 
@@ -89,6 +90,11 @@ struct mt_sigma_correlator;
 int mt_sigma_correlator_create(const struct mt_sigma *sigma, size_t memory_max, mt_sigma_alarm_fn *alarm,
                                void *ctx, struct mt_sigma_correlator **ret_correlator);
 void mt_sigma_correlator_destroy(struct mt_sigma_correlator *correlator);
+
+/* Feeds may come twice: one with the time, the event.id and the sequence of the one
+ * judged before it is left out. Feeds that wait together stand side by side then, so
+ * none is judged twice as long as both come in time. */
+void mt_sigma_correlator_drop_repeats(struct mt_sigma_correlator *correlator);
 
 /* Other rules from here on. Groups of correlations that say the same stay. */
 void mt_sigma_correlator_reload(struct mt_sigma_correlator *correlator, const struct mt_sigma *sigma);

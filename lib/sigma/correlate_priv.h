@@ -91,7 +91,12 @@ struct mt_sigma_correlator {
     uint32_t waiting_cap;
     size_t waiting_size;
     uint64_t judged; /* order of the latest feed that was */
-    unsigned depth;  /* of correlations of correlations, in hand */
+    bool drops_repeats;
+    bool is_loading;              /* state.h */
+    struct mt_sigma_waiting last; /* that was judged, without its bytes */
+    uint8_t last_id[64];
+    size_t last_id_size;
+    unsigned depth; /* of correlations of correlations, in hand */
     uint8_t lines[MT_SIGMA_ALARM_LINES_MAX][512];
     uint8_t message[512];
 };
@@ -136,6 +141,9 @@ void mt_sigma_window_end(struct mt_sigma_correlator *correlator, struct mt_sigma
 
 /* Correlations that name the one that has just been met. */
 void mt_sigma_feed_parents(struct mt_sigma_judging *judging, uint32_t frame);
+/* Takes a copy of a feed that is judged at its order. */
+void mt_sigma_feed_wait(struct mt_sigma_correlator *correlator, struct mt_span feed, uint64_t order,
+                        uint64_t time, uint32_t sequence);
 struct mt_sigma_loaded *mt_sigma_of_identity(const struct mt_sigma *sigma, uint64_t identity);
 
 /* --- alarm.c ---------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* Which correlations can be judged, and what of a rule's events they need. */
 #include "base/hash.h"
+#include "sigma/family_priv.h"
 #include "sigma/rule_priv.h"
 
 #include <errno.h>
@@ -285,6 +286,8 @@ int mt_sigma_route_all(struct mt_sigma *sigma)
     } while (rc == 0 && errors != sigma->error_count && errors < MT_SIGMA_ERRORS_MAX);
     if (rc == 0)
         rc = list_active(sigma);
+    if (rc == 0)
+        mt_sigma_find_families(sigma);
     close_components(sigma);
     return rc;
 }

@@ -166,10 +166,12 @@ struct mt_sigma_correlation {
     uint32_t percentile;
     uint8_t bound_bits;
     bool generates;
-    bool is_late;           /* only judged when a window is over */
-    const char *expression; /* extended condition: over the rules */
-    uint8_t mark;           /* while cycles are looked for */
-    uint64_t identity;      /* the same in another set when it says the same */
+    bool is_late;                 /* only judged when a window is over */
+    const char *expression;       /* extended condition: over the rules */
+    uint8_t mark;                 /* while cycles are looked for */
+    uint64_t identity;            /* the same in another set when it says the same */
+    uint64_t family, fingerprint; /* family_priv.h */
+    uint8_t pivot;
 };
 
 #define MT_SIGMA_REFS_MAX 64u  /* rules of a temporal correlation */
@@ -265,7 +267,6 @@ int mt_sigma_placeholder(struct mt_sigma_reading *reading, struct mt_span name, 
 extern const char *const mt_sigma_placeholders[];
 extern const size_t mt_sigma_placeholder_count;
 
-/* Patterns. */
 int mt_sigma_pattern_parse(struct mt_sigma_memory *memory, struct mt_span text, bool has_placeholders,
                            struct mt_sigma_pattern *ret_pattern);
 bool mt_sigma_pattern_is_plain(const struct mt_sigma_pattern *pattern); /* no wildcard */
@@ -280,7 +281,6 @@ int mt_sigma_link(struct mt_sigma *sigma);
 
 /* Once programs are made: which correlations can be judged, how matches get to them. */
 int mt_sigma_route_all(struct mt_sigma *sigma);
-
 int mt_sigma_compile(struct mt_sigma *sigma);
 void mt_sigma_program_free(struct mt_sigma_program *program);
 void mt_sigma_eval_free(struct mt_sigma_eval *eval);

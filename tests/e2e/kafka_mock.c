@@ -2,6 +2,7 @@
  * then does what standard input says, a command a line, each answered by a line:
  *
  *   down BROKER · up BROKER · leader PARTITION BROKER · refuse ERROR COUNT
+ *   put PARTITION HEX: writes a message
  *   dump SECONDS: partition, key, id and value of each message, then "."
  */
 #include <librdkafka/rdkafka.h>
@@ -73,6 +74,22 @@ static void dump(const char *brokers)
     printf(".\n");
 }
 
+static rd_kafka_resp_err_t put(const char *brokers, int partition, const char *hex)
+{
+    rd_kafka_t *producer = make_client(RD_KAFKA_PRODUCER, brokers);
+    unsigned char bytes[4096];
+    size_t size = 0;
+
+    for (unsigned byte; size < sizeof(bytes) && sscanf(hex, "%2x", &byte) == 1; hex += 2)
+        bytes[size++] = (unsigned char)byte;
+    rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(TOPIC), RD_KAFKA_V_PARTITION(partition),
+                      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(bytes, size),
+                      RD_KAFKA_V_END);
+    rd_kafka_resp_err_t error = rd_kafka_flush(producer, 5000);
+    rd_kafka_destroy(producer);
+    return error;
+}
+
 static void obey(rd_kafka_mock_cluster_t *cluster, char *line)
 {
     char what[16] = "";
@@ -84,6 +101,10 @@ static void obey(rd_kafka_mock_cluster_t *cluster, char *line)
     if (strcmp(what, "dump") == 0) {
         dump(rd_kafka_mock_cluster_bootstraps(cluster));
         return;
+    }
+    if (strcmp(what, "put") == 0) {
+        const char *hex = strrchr(line, ' ');
+        error = put(rd_kafka_mock_cluster_bootstraps(cluster), first, hex + 1);
     }
     if (strcmp(what, "down") == 0)
         error = rd_kafka_mock_broker_set_down(cluster, first);
@@ -98,7 +119,7 @@ static void obey(rd_kafka_mock_cluster_t *cluster, char *line)
 
 int main(void)
 {
-    char line[128];
+    char line[8300];
     rd_kafka_t *client = make_client(RD_KAFKA_PRODUCER, NULL);
     rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(client, BROKERS);
 

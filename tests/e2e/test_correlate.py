@@ -1,0 +1,294 @@
+"""Correlations of several sensors, by way of Kafka: one sensor with all the traffic,
+and three with its parts, give the alerts that `mailtap read` gives of the whole, with
+members of the group that share the work, come, go and are killed. The brokers are
+the mock cluster of librdkafka.
+
+    test_correlate.py MAILTAP ROOT TRAFFIC KAFKA-MOCK
+"""
+
+import glob
+import json
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+from harness import Run, Tap, scratch
+from test_output_kafka import Cluster, BROKERS, PARTITIONS
+
+SENSORS = 3
+PATIENCE = 90  # seconds until something that should come is given up
+
+RULES = """
+title: A session
+name: a_session
+logsource: {product: mailtap, service: smtp, category: session}
+detection:
+    selection: {destination.port: 25}
+    condition: selection
+---
+title: A recipient
+name: a_recipient
+logsource: {product: mailtap, service: smtp, category: recipient}
+detection:
+    selection: {smtp.transactions.recipients.code|gte: 200}
+    condition: selection
+---
+title: Refused recipient
+name: a_refusal
+logsource: {product: mailtap, service: smtp, category: recipient}
+detection:
+    selection: {smtp.transactions.recipients.code|gte: 500}
+    condition: selection
+---
+title: Many sessions of one client
+name: many_sessions
+level: medium
+correlation:
+    type: event_count
+    rules: [a_session]
+    group-by: [source.ip]
+    timespan: 20s
+    condition: {gte: 12}
+---
+title: Many clients of one server
+name: many_clients
+level: low
+correlation:
+    type: value_count
+    rules: [a_recipient]
+    group-by: [destination.ip]
+    timespan: 30s
+    condition: {field: source.ip, gte: 4}
+---
+title: Bytes on average
+name: bytes_average
+level: low
+correlation:
+    type: value_avg
+    rules: [a_session]
+    group-by: [destination.ip]
+    timespan: 15s
+    condition: {field: source.bytes, gte: 1}
+---
+title: Refusals of one client at one server
+name: refusals
+correlation:
+    type: event_count
+    rules: [a_refusal]
+    group-by: [source.ip, destination.ip]
+    timespan: 30s
+    condition: {gte: 2}
+---
+title: Refusals of one client at several servers
+name: refusals_everywhere
+level: high
+correlation:
+    type: value_count
+    rules: [refusals]
+    group-by: [source.ip]
+    timespan: 60s
+    condition: {field: destination.ip, gte: 2}
+---
+title: Refusals, and nothing in common
+name: refusals_unlike
+level: high
+correlation:
+    type: event_count
+    rules: [refusals_of_server]
+    group-by: [source.ip]
+    timespan: 60s
+    condition: {gte: 1}
+---
+title: Refusals of one server
+name: refusals_of_server
+correlation:
+    type: event_count
+    rules: [a_refusal]
+    group-by: [destination.ip]
+    timespan: 20s
+    condition: {gte: 5}
+"""
+
+
+def flow_of(frame):
+    """What both directions of a connection have in common."""
+    kind = struct.unpack(">H", frame[12:14])[0]
+    if kind == 0x0800:
+        at, ends = 14 + (frame[14] & 15) * 4, (frame[26:30], frame[30:34])
+    else:
+        at, ends = 54, (frame[22:38], frame[38:54])
+    ports = (frame[at:at + 2], frame[at + 2:at + 4])
+    return tuple(sorted(zip(ends, ports)))
+
+
+def split(capture, folder, count):
+    """The capture's flows, dealt to so many captures."""
+    with open(capture, "rb") as file:
+        data = file.read()
+    paths = [os.path.join(folder, f"part-{n}.pcap") for n in range(count)]
+    parts = [bytearray(data[:24]) for _ in paths]
+    of, at = {}, 24
+    while at < len(data):
+        size = struct.unpack("<I", data[at + 8:at + 12])[0]
+        flow = flow_of(data[at + 16:at + 16 + size])
+        parts[of.setdefault(flow, len(of) % count)] += data[at:at + 16 + size]
+        at += 16 + size
+    for path, part in zip(paths, parts):
+        with open(path, "wb") as file:
+            file.write(part)
+    return paths
+
+
+def alerts_of(text):
+    """Of NDJSON; without who observed it."""
+    found = []
+    for line in text.splitlines():
+        alert = json.loads(line)
+        alert.pop("observer")
+        found.append(json.dumps(alert, sort_keys=True))
+    return sorted(found)
+
+
+def differences(found, expected):
+    missing, more = list(expected), []
+    for alert in found:
+        if alert in missing:
+            missing.remove(alert)
+        else:
+            more.append(alert)
+    for what, alerts in (("missing", missing), ("too many", more)):
+        if alerts:
+            yield f"{len(alerts)} {what} of {len(expected)}, such as {alerts[0][:900]}"
+
+
+class Member:
+    """A `mailtap correlate` of its own."""
+
+    number = 0
+
+    def __init__(self, bench, cluster, *arguments, alerts=None):
+        Member.number += 1
+        self.alerts = alerts or os.path.join(bench.folder, f"alerts-{Member.number}")
+        self.stats = os.path.join(bench.folder, f"stats-{Member.number}")
+        self.log = os.path.join(bench.folder, f"log-{Member.number}")
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [bench.mailtap, "correlate", "--from", f"kafka://{cluster.brokers}/mail?session.timeout.ms=6000",
+                 "--alerts", self.alerts, "--stats", self.stats, *bench.rules, *arguments],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+
+    def wait(self, seconds=PATIENCE):
+        try:
+            return self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return f"it did not end in {seconds} s: {self.said()}"
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def said(self):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def partitions(self):
+        lines = [line for line in self.said().splitlines() if "partitions are this member's" in line]
+        return int(lines[-1].split()[2]) if lines else 0
+
+    def written(self):
+        if not os.path.exists(self.alerts):
+            return []
+        with open(self.alerts, encoding="utf-8") as file:
+            return alerts_of(file.read())
+
+    def counter(self, name):
+        with open(self.stats, encoding="utf-8") as file:
+            return json.load(file)[name]
+
+
+def until(what, seconds=PATIENCE):
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class Bench:
+    def __init__(self, mailtap, traffic, mock, folder):
+        self.mailtap, self.mock, self.folder = mailtap, mock, folder
+        path = os.path.join(folder, "rules.yml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(RULES)
+        self.rules = ["--rules", path, "--no-shipped-rules"]
+        self.capture = os.path.join(folder, "whole.pcap")
+        made = Run(traffic, ["--output", self.capture, "--profile", "spam", "--sessions", "3000", "--clients",
+                             "198.18.0.0/27", "--servers", "10.25.0.0/30", "--concurrency", "40"])
+        if made.code != 0:
+            raise RuntimeError(made.stderr)
+        self.parts = split(self.capture, folder, SENSORS)
+        read = Run(mailtap, ["read", self.capture, "--alerts", "-", *self.rules])
+        self.expected = [a for a in alerts_of(read.stdout.decode()) if '"category": "correlation"' in a]
+
+    def cluster(self):
+        return Cluster(self.mock)
+
+    def read(self, cluster, capture, sensor, *arguments):
+        return subprocess.Popen([self.mailtap, "read", capture, "--correlate-to",
+                                 f"kafka://{cluster.brokers}/mail?backoff_max=200ms", "--observer", sensor, "--quiet",
+                                 "--alerts", "/dev/null", *self.rules, *arguments],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def send(self, cluster, captures, *arguments):
+        """All sensors at once; what went wrong."""
+        runs = [self.read(cluster, capture, f"sensor-{n}", *arguments) for n, capture in enumerate(captures)]
+        for run in runs:
+            said = run.communicate(timeout=PATIENCE)[1].decode("utf-8", "replace")
+            if run.returncode != 0:
+                yield f"a sensor ended with {run.returncode}: {said}"
+
+
+def check_same(bench, tap):
+    reasons = []
+    if len(bench.expected) < 100:
+        reasons.append(f"only {len(bench.expected)} alerts: the capture shows nothing")
+    names = {json.loads(alert)["rule"]["name"] for alert in bench.expected}
+    if len(names) < 5:
+        reasons.append(f"only {names}")
+    tap.check("the capture has enough to find", reasons)
+    for name, captures in (("one sensor with all the traffic gives the alerts of read", [bench.capture]),
+                           ("three sensors with its parts give them too", bench.parts)):
+        cluster = bench.cluster()
+        reasons = list(bench.send(cluster, captures))
+        member = Member(bench, cluster, "--sensors", str(len(captures)), "--until-end")
+        code = member.wait()
+        reasons += [] if code == 0 else [f"exit code {code}: {member.said()}"]
+        reasons += differences(member.written(), bench.expected)
+        late = member.counter("rules.correlated_late")
+        reasons += [f"{late} late"] if late else []
+        tap.check(name, reasons)
+        cluster.close()
+
+
+def main():
+    mailtap, traffic, mock = (os.path.abspath(sys.argv[i]) for i in (1, 3, 4))
+    tap = Tap()
+    with scratch() as folder:
+        bench = Bench(mailtap, traffic, mock, folder)
+        check_same(bench, tap)
+    return tap.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
