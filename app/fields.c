@@ -274,6 +274,31 @@ static void print_received_tests(void)
 }
 
 /* What rules of the categories command, reply and statistics are held against. */
+static void print_message_tests(void)
+{
+    static const struct {
+        const char *name;
+        const char *meaning;
+    } tests[] = {
+#define MT_MESSAGE_TEST(name, number, finding, meaning) {finding, meaning},
+#include "record/message_tests.def"
+#undef MT_MESSAGE_TEST
+    };
+
+    puts(
+        "\n## Message findings\n"
+        "\n"
+        "Names in `message.findings`: envelope and header against each other. Lists, services that send for\n"
+        "others, forwarders and Bcc show some of them every day: they are hints.\n"
+        "\n"
+        "| Name | Meaning |\n|---|---|");
+    for (size_t i = 0; i < MT_ARRAY_COUNT(tests); i++) {
+        printf("| `%s` | ", tests[i].name);
+        print_cell(tests[i].meaning);
+        puts(" |");
+    }
+}
+
 static void print_events(void)
 {
     const char *separator = "";
@@ -336,6 +361,7 @@ static void print_markdown(void)
     print_anomalies();
     print_helo_findings();
     print_received_tests();
+    print_message_tests();
 }
 
 /* --- json ------------------------------------------------------------------- */

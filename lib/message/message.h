@@ -28,7 +28,8 @@ struct mt_message_header {
 };
 
 struct mt_message_events {
-    /* One field, unfolded (each CRLF before a blank removed), value trimmed. */
+    /* One field, unfolded (each CRLF before a blank removed), value trimmed. Behind the
+     * name stands the colon, or a blank that should not be there. */
     void (*field)(void *ctx, struct mt_span name, struct mt_span value, bool is_cut);
     void (*anomaly)(void *ctx, enum mt_anomaly anomaly);
 };

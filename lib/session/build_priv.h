@@ -31,6 +31,7 @@ struct mt_build_slot {
 
 /* Names in message.received_findings of one transaction. */
 #define MT_BUILD_FINDINGS_MAX 15u
+#define MT_BUILD_MESSAGE_FINDINGS_MAX 9u /* in message.findings */
 #define MT_BUILD_PART_FINDINGS_MAX 8u
 
 /* Scratch for one record. Sized at create, so that everything that a session
@@ -102,6 +103,11 @@ void mt_build_signatures(struct mt_run *run, const struct mt_texts *texts,
                          struct mt_signatures *ret_signatures);
 void mt_build_received(struct mt_run *run, const struct mt_build_slot *slot,
                        struct mt_record_transaction *transaction);
+/* build_findings.c: behind the rest of the transaction, and of the recipient */
+void mt_build_findings(struct mt_run *run, const struct mt_build_slot *slot,
+                       struct mt_record_transaction *transaction);
+void mt_build_relay(struct mt_run *run, struct mt_entry_mail *tx, const struct mt_entry_rcpt *rcpt,
+                    struct mt_record_recipient *recipient);
 /* build_tls.c */
 void mt_build_tls_client(struct mt_run *run, const struct mt_entry_tls_client *entry,
                          struct mt_record_session *record);

@@ -199,6 +199,7 @@ static void fill_rcpt(struct mt_run *run, const struct mt_entry_rcpt *rcpt, stru
         recipient->params = build_parameters(run, argument_of(text), false);
     if (site->local_domain_count > 0 && domain.ptr != NULL)
         recipient->local = mt_site_is_local_domain(site, domain) ? MT_FLAG_TRUE : MT_FLAG_FALSE;
+    mt_build_relay(run, (struct mt_entry_mail *)(uintptr_t)slot->mail, rcpt, recipient);
 }
 
 /* --- message and reply ------------------------------------------------------ */
@@ -221,6 +222,8 @@ static void fill_field(struct mt_run *run, const struct mt_entry_field *field, s
     if (field->kind == MT_HEADER_RECEIVED)
         slot->is_received_low |= (slot->seen & below) != 0;
     slot->seen |= 1u << field->kind;
+    if (field->kind >= MT_HEADER_TWICE)
+        return;
     if (field->kind < MT_HEADER_LISTS) {
         size_t at = slot->texts_off[field->kind] + slot->texts[field->kind];
         if (at >= build->texts_cap) {
@@ -409,6 +412,7 @@ static void finish_transaction(struct mt_run *run, struct mt_build_slot *slot, e
         transaction->reply_code = mt_reply_code(done->final);
         transaction->reply_enhanced = mt_build_enhanced(build, done->final);
     }
+    mt_build_findings(run, slot, transaction);
     if (transaction->end == 0 && is_aborted)
         transaction->end = run->session->last.time;
     if (transaction->reply_code == 0)

@@ -112,6 +112,30 @@ static void keep_signature(struct mt_run *run, enum mt_field_kind kind, struct m
     keep_field(run, kind, mt_keep(run, mt_buf_span(&text), engine->limits.text_max, MT_CUT_MESSAGE));
 }
 
+/* Something odd about this header, once. */
+static MT_COLD void keep_mark(struct mt_run *run, enum mt_field_kind kind)
+{
+    struct mt_extra *extra = run->session->extra;
+
+    if (extra->header_seen & 1u << kind)
+        return;
+    extra->header_seen |= 1u << kind;
+    keep_field(run, kind, mt_span("", 0));
+}
+
+/* A field that is there already (RFC 5322 §3.6). */
+static MT_COLD void keep_twice(struct mt_run *run, enum mt_field_kind kind)
+{
+    const uint32_t once = 1u << MT_HEADER_FROM | 1u << MT_HEADER_SENDER | 1u << MT_HEADER_REPLY_TO |
+                          1u << MT_HEADER_TO | 1u << MT_HEADER_CC | 1u << MT_HEADER_SUBJECT |
+                          1u << MT_HEADER_DATE | 1u << MT_HEADER_MESSAGE_ID | 1u << MT_HEADER_IN_REPLY_TO;
+
+    if (once & 1u << kind)
+        keep_mark(run, MT_HEADER_TWICE);
+    if (kind == MT_HEADER_FROM)
+        keep_mark(run, MT_HEADER_TWO_FROM);
+}
+
 /* Fields of which a message may have several. False: enough of them are kept. */
 static bool may_keep(struct mt_run *run, enum mt_field_kind kind)
 {
@@ -126,7 +150,10 @@ static bool may_keep(struct mt_run *run, enum mt_field_kind kind)
             return true;
         extra->lists[kind] = LIST_MAX;
     } else { /* RFC 5322 §3.6: once; the first counts */
-        return !(extra->header_seen & 1u << kind);
+        if (MT_LIKELY(!(extra->header_seen & 1u << kind)))
+            return true;
+        keep_twice(run, kind);
+        return false;
     }
     mt_cut(run, MT_CUT_MESSAGE);
     return false;
@@ -139,6 +166,8 @@ static void take_field(void *ctx, struct mt_span name, struct mt_span value, boo
     enum mt_field_kind kind = kind_of(name);
     size_t max = run->engine->limits.text_max;
 
+    if (MT_UNLIKELY(name.ptr[name.size] != ':'))
+        keep_mark(run, MT_HEADER_MALFORMED);
     if (MT_UNLIKELY(mt_header_is_wanted(run)))
         mt_header_keep(run, NULL, name, value, is_cut);
     if (kind == MT_HEADER_COUNT) {
@@ -175,6 +204,8 @@ static void take_field(void *ctx, struct mt_span name, struct mt_span value, boo
 static void take_anomaly(void *ctx, enum mt_anomaly anomaly)
 {
     mt_anomaly(ctx, anomaly);
+    if (anomaly == MT_ANOMALY_CONTENT_NUL)
+        keep_mark(ctx, MT_HEADER_MALFORMED);
 }
 
 static const struct mt_message_events message_events = {.field = take_field, .anomaly = take_anomaly};

@@ -51,8 +51,9 @@ static bool allocate(struct mt_build *build, const struct mt_session_limits *lim
     build->parts_cap = limits->bytes_max / sizeof(struct mt_entry_part) + 1;
     build->headers_cap = limits->header_max == 0 ? 1 : limits->bytes_max / sizeof(struct mt_entry_header) + 1;
     build->chunks_cap = limits->bytes_max / sizeof(struct mt_entry_chunk) + 1;
-    build->names_cap = (size_t)limits->transactions_max * MT_BUILD_FINDINGS_MAX +
-                       build->parts_cap * MT_BUILD_PART_FINDINGS_MAX;
+    build->names_cap =
+        (size_t)limits->transactions_max * (MT_BUILD_FINDINGS_MAX + MT_BUILD_MESSAGE_FINDINGS_MAX) +
+        build->parts_cap * MT_BUILD_PART_FINDINGS_MAX;
     build->text_cap = 8 * (size_t)limits->bytes_max;
     build->transactions = calloc(build->transactions_cap, sizeof(*build->transactions));
     build->slots = calloc(build->transactions_cap, sizeof(*build->slots));

@@ -208,6 +208,9 @@ enum mt_field_kind {
     MT_HEADER_RETURN_PATH,
     MT_HEADER_LIST_ID,
     MT_HEADER_ORIGINATING_IP,
+    MT_HEADER_TWICE, /* from here on no fields, but what was odd: without text, once a message */
+    MT_HEADER_TWO_FROM,
+    MT_HEADER_MALFORMED,
     MT_HEADER_COUNT,
 };
 #define MT_HEADER_LISTS (MT_HEADER_ARC + 1)

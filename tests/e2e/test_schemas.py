@@ -67,7 +67,8 @@ def columns(sql):
 class Bench:
     def __init__(self, mailtap, root, folder, tap):
         self.mailtap, self.root, self.folder, self.tap = mailtap, root, folder, tap
-        self.fields = json.loads(self.output("fields", "--json"))
+        fields = json.loads(self.output("fields", "--json"))
+        self.fields = [field for field in fields if field["record"] in ("session", "alert")]
         run = Run(mailtap, ["read", "--json", os.path.join(root, "pcaps")])
         self.records = [json.loads(line) for line in run.stdout.splitlines()]
         # the paths as receivers know them

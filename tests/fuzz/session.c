@@ -127,8 +127,11 @@ static struct wire *wire_for(uint8_t settings)
         wire_site_home(&site, "2001:db8:1::/48");
         wire_site_domain(&site, "example.net");
     }
-    if (wire->engine == NULL)
+    if (wire->engine == NULL) {
         wire_init(wire, settings & HAS_SITE ? &site : NULL, settings & IS_TIGHT ? &tight : &wide);
+        if (settings & HAS_SITE)
+            wire_want_events(wire);
+    }
     wire_clear(wire);
     return wire;
 }

@@ -58,9 +58,12 @@ FREE = {
     "smtp.transactions[].latency",
     "smtp.transactions[].message.content_type",
     "smtp.transactions[].message.parts",
+    "smtp.transactions[].message.findings",
     "smtp.transactions[].message.received_findings",
     "smtp.transactions[].message.received_hops",
     "smtp.transactions[].message.received_total",
+    "smtp.transactions[].recipients[].foreign",
+    "smtp.transactions[].recipients[].form",
 }
 # As the generator writes them.
 RECEIVED = re.compile(r"from (\S+) by (\S+) with (\S+) id (\S+); (.*)")

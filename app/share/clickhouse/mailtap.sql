@@ -212,6 +212,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
             `selector` String,
             `validation` String
           )),
+          `findings` Array(LowCardinality(String)),
           `from` Array(String),
           `header` Array(Tuple(
             `cut` Nullable(Bool),
@@ -272,6 +273,8 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           `code` UInt16,
           `domain` String,
           `enhanced` String,
+          `foreign` Nullable(Bool),
+          `form` LowCardinality(String),
           `local` Nullable(Bool),
           `mx` Nullable(Bool),
           `params` Map(String, String),

@@ -318,6 +318,7 @@ static void handshake(const struct script *script, enum script_way way, struct w
 void script_wire(const struct script *script, struct wire *wire)
 {
     wire_init(wire, script->has_site ? &script->site : NULL, &script->limits);
+    wire_want_events(wire);
 }
 
 void script_run(const struct script *script, enum script_way way, size_t cut, struct wire *wire)

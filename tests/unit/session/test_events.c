@@ -26,6 +26,7 @@ static void check(const char *const *lines, const char *expected)
     for (int is_cut = 0; is_cut < 2; is_cut++) {
         struct wire wire;
         wire_init(&wire, NULL, NULL);
+        wire_want_events(&wire);
         wire_open(&wire, NULL);
         wire_handshake(&wire);
         say(&wire, lines, is_cut);
@@ -111,7 +112,6 @@ static void nothing_is_told_to_nobody(void **state)
     struct wire wire;
     (void)state;
     wire_init(&wire, NULL, NULL);
-    mt_session_engine_want(wire.engine, 0);
     wire_open(&wire, NULL);
     wire_lines(&wire, lines);
     mt_session_engine_want(wire.engine, MT_SESSION_WANTS_REPLIES);
@@ -134,7 +134,6 @@ static void who_asks_in_the_middle_of_a_reply_gets_what_is_left_of_it(void **sta
     struct wire wire;
     (void)state;
     wire_init(&wire, NULL, NULL);
-    mt_session_engine_want(wire.engine, 0);
     wire_open(&wire, NULL);
     wire_lines(&wire, lines);
     mt_session_engine_want(wire.engine, MT_SESSION_WANTS_REPLIES);

@@ -154,6 +154,10 @@ void wire_init(struct wire *wire, const struct wire_site *site, const struct mt_
     };
     MT_BUG_ON(mt_arena_create(16 << 20, &wire->arena) != 0);
     MT_BUG_ON(mt_session_engine_create(&config, wire->arena, &events, wire, wire->stats, &wire->engine) != 0);
+}
+
+void wire_want_events(struct wire *wire)
+{
     mt_session_engine_want(wire->engine, MT_SESSION_WANTS_COMMANDS | MT_SESSION_WANTS_REPLIES);
 }
 

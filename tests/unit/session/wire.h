@@ -51,6 +51,8 @@ void wire_site_domain(struct wire_site *site, const char *domain);
 /* site and limits may be NULL. The session is open to 192.0.2.25:25 from
  * 203.0.113.5:40000 unless `open` says otherwise. */
 void wire_init(struct wire *wire, const struct wire_site *site, const struct mt_session_limits *limits);
+/* Has commands and replies told, which costs memory. */
+void wire_want_events(struct wire *wire);
 /* Forgets what came out. */
 void wire_clear(struct wire *wire);
 void wire_open(struct wire *wire, const struct mt_session_open *open);
