@@ -222,8 +222,7 @@ struct mt_entry_field {
     uint8_t text[];
 } MT_PACKED;
 
-/* A field as it stood, for the list of all of them. Its texts: path of the message in
- * the message, name, value. */
+/* A field as it stood, for the list of all. Texts: path of a message within, name, value. */
 struct mt_entry_header {
     struct mt_entry head;
     uint8_t back; /* as in RCPT */
