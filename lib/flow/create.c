@@ -46,6 +46,11 @@ static size_t embryos_size(const struct mt_flow_table *table)
     return (size_t)table->embryo_set_max * MT_EMBRYO_WAYS * sizeof(*table->embryos);
 }
 
+static size_t bits_size(uint32_t count)
+{
+    return ((size_t)count + 63) / 64 * sizeof(uint64_t);
+}
+
 int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *stats,
                          struct mt_flow_table **ret_table)
 {
@@ -73,10 +78,12 @@ int mt_flow_table_create(const struct mt_flow_config *config, struct mt_stats *s
     mt_flow_grow_init(table, config->is_long_lived);
     table->lines = region_reserve(flows_max * sizeof(*table->lines), false);
     table->buckets = region_reserve(table->bucket_max * sizeof(*table->buckets), is_large);
+    table->buckets_used = region_reserve(bits_size(table->bucket_max), false);
     table->wheel_prev = region_reserve(flows_max * sizeof(*table->wheel_prev), false);
     table->embryos = region_reserve(embryos_size(table), is_large);
     table->embryo_prints = region_reserve(table->embryo_set_max * sizeof(*table->embryo_prints), is_large);
-    if (!table->lines || !table->buckets || !table->wheel_prev || !table->embryos || !table->embryo_prints) {
+    if (!table->lines || !table->buckets || !table->buckets_used || !table->wheel_prev || !table->embryos ||
+        !table->embryo_prints) {
         mt_flow_table_destroy(table);
         return -ENOMEM;
     }
@@ -90,6 +97,7 @@ void mt_flow_table_destroy(struct mt_flow_table *table)
         return;
     region_release(table->lines, table->flows_max * sizeof(*table->lines));
     region_release(table->buckets, table->bucket_max * sizeof(*table->buckets));
+    region_release(table->buckets_used, bits_size(table->bucket_max));
     region_release(table->wheel_prev, table->flows_max * sizeof(*table->wheel_prev));
     region_release(table->embryos, embryos_size(table));
     region_release(table->embryo_prints, table->embryo_set_max * sizeof(*table->embryo_prints));

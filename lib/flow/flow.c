@@ -59,6 +59,21 @@ static inline void way_set(struct mt_flow_bucket *bucket, unsigned way, uint16_t
     bucket->line[way] = line;
 }
 
+static inline bool is_bucket_used(const struct mt_flow_table *table, uint32_t at)
+{
+    return (table->buckets_used[at / 64] >> at % 64 & 1) != 0;
+}
+
+/* After the bucket has changed. */
+static inline void note_use(struct mt_flow_table *table, uint32_t at)
+{
+    const struct mt_flow_bucket *bucket = &table->buckets[at];
+    bool is_used = (bucket->tags[0] | bucket->tags[1] | bucket->passed) != 0;
+    uint64_t *word = &table->buckets_used[at / 64];
+
+    *word = (*word & ~(UINT64_C(1) << at % 64)) | (uint64_t)is_used << at % 64;
+}
+
 static inline bool key_eq(const struct mt_flow_key *a, const struct mt_flow_key *b)
 {
     return ((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1])) == 0;
@@ -105,14 +120,20 @@ uint64_t mt_flow_key_of(const struct mt_flow_table *table, const struct mt_tuple
 
 void mt_flow_prefetch_bucket(const struct mt_flow_table *table, uint64_t hash)
 {
-    MT_PREFETCH_READ(&table->buckets[home_of(table, hash)]);
+    uint32_t home = home_of(table, hash);
+
+    if (is_bucket_used(table, home))
+        MT_PREFETCH_READ(&table->buckets[home]);
 }
 
 /* The first flow with this tag. For one look-up in ten thousand that is another
  * one's: then, and where flows went past the bucket, the whole search has to say. */
 struct mt_flow *mt_flow_guess(const struct mt_flow_table *table, uint64_t hash)
 {
-    const struct mt_flow_bucket *bucket = &table->buckets[home_of(table, hash)];
+    uint32_t home = home_of(table, hash);
+    if (!is_bucket_used(table, home))
+        return NULL;
+    const struct mt_flow_bucket *bucket = &table->buckets[home];
     uint64_t ways = ways_with(bucket, tag_of(hash));
     struct mt_flow *guess = NULL;
 
@@ -142,6 +163,8 @@ struct mt_flow *mt_flow_find(struct mt_flow_table *table, const struct mt_flow_k
     uint16_t tag = tag_of(hash);
     uint32_t at = home_of(table, hash);
 
+    if (!is_bucket_used(table, at))
+        return NULL;
     for (unsigned probe = 0; probe < MT_FLOW_PROBE_MAX; probe++) {
         const struct mt_flow_bucket *bucket = &table->buckets[at];
         for (uint64_t ways = ways_with(bucket, tag); ways; ways &= ways - 1) {
@@ -160,8 +183,10 @@ struct mt_flow *mt_flow_find(struct mt_flow_table *table, const struct mt_flow_k
  * more, or one less, went past it. */
 static void tell_passed(struct mt_flow_table *table, uint32_t home, uint32_t at, bool is_more)
 {
-    for (; home != at; home = bucket_after(table, home))
+    for (; home != at; home = bucket_after(table, home)) {
         table->buckets[home].passed += is_more ? 1 : UINT32_MAX;
+        note_use(table, home);
+    }
 }
 
 bool mt_flow_index_insert(struct mt_flow_table *table, uint64_t hash, uint32_t line)
@@ -174,6 +199,7 @@ bool mt_flow_index_insert(struct mt_flow_table *table, uint64_t hash, uint32_t l
         uint64_t ways = ways_with(bucket, 0);
         if (ways) {
             way_set(bucket, way_first(ways), tag_of(hash), line);
+            note_use(table, at);
             tell_passed(table, home, at, true);
             return true;
         }
@@ -195,6 +221,7 @@ static void index_remove(struct mt_flow_table *table, uint64_t hash, uint32_t li
             if (bucket->line[way_first(ways)] != line)
                 continue;
             way_set(bucket, way_first(ways), 0, 0);
+            note_use(table, at);
             tell_passed(table, home, at, false);
             return;
         }

@@ -4,7 +4,9 @@
  * they stand for. A flow lives in its home bucket or, when that is full, in one
  * of the next few; how many flows went past a bucket is counted in it, so a
  * search goes on only where something is to be found. Buckets are sized for
- * half load: one in fifty overflows when the table is full.
+ * half load: one in fifty overflows when the table is full. A bit for each bucket
+ * says whether anything is in it or went past it, so that the SYNs of strangers,
+ * who are everywhere in the index, leave it alone where it is empty.
  *
  * Lines are one region, reached by number. Line numbers are given out from the
  * bottom, last returned first, so memory in use follows flows in use.
@@ -52,6 +54,7 @@ MT_STATIC_ASSERT(sizeof(struct mt_embryo_prints) == MT_CACHE_LINE / 2, "two sets
 struct mt_flow_table {
     struct mt_flow *lines;
     struct mt_flow_bucket *buckets;
+    uint64_t *buckets_used;    /* a bit a bucket */
     uint32_t *wheel_prev;      /* per line: the line before it in its slot, or WHEEL_HEAD | slot */
     struct mt_embryo *embryos; /* sets of MT_EMBRYO_WAYS */
     struct mt_embryo_prints *embryo_prints;

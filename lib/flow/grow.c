@@ -31,6 +31,7 @@ bool mt_flow_grow_index(struct mt_flow_table *table)
     if (table->bucket_shift == 0)
         return false;
     memset(table->buckets, 0, table->bucket_count * sizeof(*table->buckets));
+    memset(table->buckets_used, 0, (table->bucket_count + 63) / 64 * sizeof(*table->buckets_used));
     table->bucket_shift -= BUCKETS_STEP;
     table->bucket_count = buckets_of(table);
     for (uint32_t line = 0; line < table->line_high; line++) {

@@ -1,5 +1,7 @@
 #include "tables.h"
 
+#include "flow/flow_priv.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -153,6 +155,35 @@ static void a_crowded_table_agrees_with_a_list(void **state)
     mt_flow_table_destroy(table);
 }
 
+/* A bit that stays is a SYN that looks for nothing; one that lacks is a lost flow. */
+static void the_bits_of_the_index_tell_the_buckets_that_are_used(void **state)
+{
+    (void)state;
+    enum { KEYS = 3000, STEPS = 100000 };
+    struct mt_flow_table *table = table_make(1500, 0, &stats);
+    uint64_t random = 3;
+
+    for (unsigned step = 0; step < STEPS; step++) {
+        uint32_t n = (uint32_t)(random_next(&random) % KEYS);
+        struct mt_flow *found = find_number(table, n);
+        if (found)
+            mt_flow_remove(table, found);
+        else if (step < STEPS / 2)
+            (void)add_number(table, n, MT_SEC, 300);
+        if (step % 1000 != 0)
+            continue;
+        for (uint32_t at = 0; at < table->bucket_count; at++) {
+            const struct mt_flow_bucket *bucket = &table->buckets[at];
+            bool is_used = (bucket->tags[0] | bucket->tags[1] | bucket->passed) != 0;
+            assert_int_equal(table->buckets_used[at / 64] >> at % 64 & 1, is_used);
+        }
+    }
+    assert_int_equal(mt_flow_count(table), 0);
+    for (uint32_t word = 0; word < (table->bucket_count + 63) / 64; word++)
+        assert_int_equal(table->buckets_used[word], 0);
+    mt_flow_table_destroy(table);
+}
+
 static void a_full_table_takes_a_new_flow_when_its_victim_is_gone(void **state)
 {
     (void)state;
@@ -296,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_flow_is_found_from_add_to_remove),
         cmocka_unit_test(a_tuple_that_is_used_again_gets_a_flow_without_a_past),
         cmocka_unit_test(a_crowded_table_agrees_with_a_list),
+        cmocka_unit_test(the_bits_of_the_index_tell_the_buckets_that_are_used),
         cmocka_unit_test(a_full_table_takes_a_new_flow_when_its_victim_is_gone),
         cmocka_unit_test(the_victim_is_the_flow_closest_to_its_timeout),
         cmocka_unit_test(a_walk_meets_every_flow_once_and_may_remove_it),
