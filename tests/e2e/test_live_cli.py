@@ -288,6 +288,26 @@ def options_come_from_a_configuration(bench):
                       f"captured from: {other.stdout.decode()[:200]}")
 
 
+STATISTICS_RULE = """title: Interval
+logsource: {product: mailtap, service: smtp, category: statistics}
+detection: {s: {mailtap.statistics.interval|gt: 0, mailtap.statistics.lost_permille: 0}, condition: s}
+"""
+
+
+def rules_are_held_against_each_interval(bench):
+    rules = bench.file("statistics.yml", STATISTICS_RULE)
+    alerts, stats = bench.path("interval-alerts.json"), bench.path("interval-stats.json")
+    run = Run(bench.mailtap, ["live", *bench.pcap, "--no-shipped-rules", "--rules", rules, "--alerts", alerts, "--stats",
+                              stats, "--interval", "1s", "--duration", "4s"])
+    yield from crash_reasons(run, okay=(0,))
+    with open(alerts, encoding="utf-8") as file:
+        found = [alert for alert in map(json.loads, file) if alert["rule"]["name"] == "interval"]
+    yield from unless(len(found) >= 2, f"{len(found)} alerts")
+    for alert in found:
+        yield from unless("source" not in alert and "id" not in alert["event"], f"an alert of a session: {alert}")
+        yield from unless(alert["message"] == "Interval", f"says {alert['message']}")
+
+
 def statistics_are_lines_of_every_counter(bench):
     stats = bench.path("stats.json")
     with Live(bench, "stats", [*NULL, "--stats", stats, "--interval", "1s"]) as run:
@@ -486,6 +506,7 @@ def main():
             ("--fail-on decides the exit code", an_alert_decides_the_exit_code),
             ("options come from --config, and the command line wins", options_come_from_a_configuration),
             ("--stats writes lines with every counter", statistics_are_lines_of_every_counter),
+            ("rules about statistics are held against each interval", rules_are_held_against_each_interval),
             ("the service manager is told of the start, of life, of reloading and of the end",
              the_service_manager_is_told),
             ("SIGHUP reads the site file again, or keeps the old one and says why", sighup_reads_again_or_keeps),
