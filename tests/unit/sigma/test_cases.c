@@ -140,11 +140,59 @@ static void every_case_comes_out_the_same_with_all_texts_in_databases(void **sta
     check_all(1);
 }
 
+/* Each of names stands in the file, between what may stand before and behind one. */
+static void check_named(const char *path, const char *const *names, size_t count, const char *before,
+                        const char *behind)
+{
+    static char text[1 << 17];
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t size = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    assert_true(size > 0 && size < sizeof(text) - 1);
+    text[size] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        bool is_there = false;
+        for (const char *at = text; !is_there && (at = strstr(at, names[i])) != NULL; at++) {
+            char next = at[strlen(names[i])];
+            is_there = at > text && strchr(before, at[-1]) && next != '\0' && strchr(behind, next);
+        }
+        if (!is_there)
+            fail_msg("%s has no case of %s", path, names[i]);
+    }
+}
+
+static void every_modifier_category_and_type_of_correlation_stands_in_a_table(void **state)
+{
+    static const char *const modifiers[] = {
+#define MT_SIGMA_MODIFIER(NAME, name) name,
+#include "sigma/modifiers.def"
+#undef MT_SIGMA_MODIFIER
+    };
+    static const char *const categories[] = {
+#define MT_SIGMA_CATEGORY(NAME, name, meaning, unseen) name,
+#include "sigma/categories.def"
+#undef MT_SIGMA_CATEGORY
+    };
+    static const char *const correlations[] = {
+#define MT_SIGMA_CORRELATION(NAME, name) name,
+#include "sigma/correlations.def"
+#undef MT_SIGMA_CORRELATION
+    };
+    const char *cases = MT_SOURCE_ROOT "/tests/unit/sigma/cases.txt";
+    (void)state;
+    check_named(cases, modifiers, MT_ARRAY_COUNT(modifiers), "|", "|:'");
+    check_named(cases, categories, MT_ARRAY_COUNT(categories), " ", "\n");
+    check_named(MT_SOURCE_ROOT "/tests/unit/sigma/correlations.txt", correlations,
+                MT_ARRAY_COUNT(correlations), " ", ",\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_of_the_table_comes_out_as_written),
         cmocka_unit_test(every_case_comes_out_the_same_with_all_texts_in_databases),
+        cmocka_unit_test(every_modifier_category_and_type_of_correlation_stands_in_a_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
