@@ -243,12 +243,12 @@ static void certificates(struct mt_tls_run *run, struct mt_span body, bool is_cu
     bool is_empty = mt_read_u24(&reader) == 0 && run->side == MT_CLIENT;
     while (count < MT_TLS_CHAIN_MAX && reader.rest.size > 0 && next_certificate(run, &reader, count))
         count++;
-    if (count == MT_TLS_CHAIN_MAX && (reader.rest.size > 0 || is_cut))
+    bool has_more = reader.rest.size > 0;
+    bool is_full = count == MT_TLS_CHAIN_MAX;
+    if (is_cut || (is_full && has_more))
         run->events->note(run->ctx, MT_TLS_CUT);
-    else if (reader.rest.size > 0 || reader.is_bad || (count == 0 && !is_empty))
-        run->events->note(run->ctx, is_cut ? MT_TLS_CUT : MT_TLS_MALFORMED);
-    else if (is_cut)
-        run->events->note(run->ctx, MT_TLS_CUT);
+    else if (has_more || reader.is_bad || (count == 0 && !is_empty))
+        run->events->note(run->ctx, MT_TLS_MALFORMED);
 }
 
 void mt_tls_message(struct mt_tls_run *run, uint8_t type, struct mt_span body, bool is_cut)

@@ -4,7 +4,7 @@
 #define REPLACEMENT 0xfffdu
 #define BYTE_ORDER_MARK 0xfeffu
 #define SWAPPED_MARK 0xfffeu
-#define UTF8_MAX 4u
+#define UTF8_MAX ((size_t)4)
 
 enum {
     ORDER_LITTLE,
