@@ -144,13 +144,8 @@ static int create(const struct mt_format_options *options, char *ret_reason, siz
     return 0;
 }
 
-static bool put(struct mt_format *format, unsigned group, const void *record, mt_format_emit *emit, void *ctx)
+static bool put_out(struct mt_buf b, mt_format_emit *emit, void *ctx)
 {
-    const struct mt_json_group *groups =
-        format->selection != NULL ? format->selection->groups : mt_json_groups;
-    struct mt_buf b = mt_buf(format->pen.begin, MT_FORMAT_TEXT_MAX + 1); /* the encoder ends lines */
-
-    mt_json_put_line(&b, groups, group, record);
     if (b.overflow)
         return false;
     const struct mt_format_text text = {.text = mt_span(b.ptr, b.size - 1)};
@@ -161,13 +156,25 @@ static bool put(struct mt_format *format, unsigned group, const void *record, mt
 static bool put_session(struct mt_format *format, const struct mt_record_session *record,
                         mt_format_emit *emit, void *ctx)
 {
-    return put(format, MT_JSON_GROUP_SESSION, record, emit, ctx);
+    struct mt_buf b = mt_buf(format->pen.begin, MT_FORMAT_TEXT_MAX + 1); /* the encoder ends lines */
+
+    if (format->selection != NULL)
+        mt_json_put_line(&b, format->selection->groups, MT_JSON_GROUP_SESSION, record);
+    else
+        mt_json_put_session(&b, record);
+    return put_out(b, emit, ctx);
 }
 
 static bool put_alert(struct mt_format *format, const struct mt_record_alert *alert, mt_format_emit *emit,
                       void *ctx)
 {
-    return put(format, MT_JSON_GROUP_ALERT, alert, emit, ctx);
+    struct mt_buf b = mt_buf(format->pen.begin, MT_FORMAT_TEXT_MAX + 1);
+
+    if (format->selection != NULL)
+        mt_json_put_line(&b, format->selection->groups, MT_JSON_GROUP_ALERT, alert);
+    else
+        mt_json_put_alert(&b, alert);
+    return put_out(b, emit, ctx);
 }
 
 const struct mt_format_ops mt_format_ecs = {

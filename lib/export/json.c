@@ -2,26 +2,14 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "export/json_lines_priv.h"
 #include "export/json_priv.h"
 #include "export/json_table_priv.h"
 
-/* All list members of a record look like this, whatever their items are. */
-struct list {
-    const void *items;
-    uint32_t count;
-};
-
-/* Items of lists that are written as objects, seen as two texts each. */
-struct pair {
-    struct mt_span key;
-    struct mt_span value;
-};
-
 MT_STATIC_ASSERT(MT_RECORD_SEQ == 1, "the meaning of a field has changed: look whether its encoding has");
-MT_STATIC_ASSERT(sizeof(struct list) == sizeof(struct mt_texts), "put_objects reads any list");
-MT_STATIC_ASSERT(sizeof(struct list) == sizeof(struct mt_transactions), "put_objects reads any list");
-MT_STATIC_ASSERT(sizeof(struct pair) == sizeof(struct mt_record_parameter), "put_pairs reads parameters");
-MT_STATIC_ASSERT(sizeof(struct pair) == sizeof(struct mt_record_groupby),
+MT_STATIC_ASSERT(sizeof(struct mt_json_pair) == sizeof(struct mt_record_parameter),
+                 "put_pairs reads parameters");
+MT_STATIC_ASSERT(sizeof(struct mt_json_pair) == sizeof(struct mt_record_groupby),
                  "put_pairs reads what was counted by");
 
 /* Scalars and keys are written without a test for every byte: a member is
@@ -267,7 +255,8 @@ static void put_verbs(struct object *object, const struct mt_json_field *field, 
     mt_buf_put_byte(b, '}');
 }
 
-static bool is_taken(const struct pair *pairs, uint32_t count, struct mt_span key, struct mt_span suffix)
+static bool is_taken(const struct mt_json_pair *pairs, uint32_t count, struct mt_span key,
+                     struct mt_span suffix)
 {
     for (uint32_t i = 0; i < count; i++) {
         struct mt_span other = pairs[i].key;
@@ -283,7 +272,7 @@ static bool is_taken(const struct pair *pairs, uint32_t count, struct mt_span ke
  * as it is. The others become KEY_2, KEY_3, ...; numbers that would give the
  * name of another key are passed over. Keys of one MAIL or RCPT are few
  * (MT_SMTP_PARAMETERS_MAX) and rarely equal. */
-static uint64_t number_of_key(const struct pair *pairs, uint32_t count, uint32_t at)
+static uint64_t number_of_key(const struct mt_json_pair *pairs, uint32_t count, uint32_t at)
 {
     uint64_t number = 1;
     for (uint32_t i = 0; i < at; i++) {
@@ -301,18 +290,12 @@ static uint64_t number_of_key(const struct pair *pairs, uint32_t count, uint32_t
     return number;
 }
 
-static void put_pairs(struct object *object, const struct mt_json_field *field, const struct list *list)
+void mt_json_append_pairs(struct mt_buf *b, const struct mt_json_pair *pairs, uint32_t count)
 {
-    const struct pair *pairs = list->items;
-    struct mt_buf *b = &object->line->b;
-
-    if (list->count == 0)
-        return;
-    put_key_alone(object, field);
-    for (uint32_t i = 0; i < list->count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         mt_buf_put_byte(b, i == 0 ? '{' : ',');
         mt_json_append_string(b, pairs[i].key);
-        uint64_t number = number_of_key(pairs, list->count, i);
+        uint64_t number = number_of_key(pairs, count, i);
         if (number > 1 && !b->overflow) {
             b->size--; /* the closing quote */
             mt_buf_put_byte(b, '_');
@@ -325,7 +308,17 @@ static void put_pairs(struct object *object, const struct mt_json_field *field, 
     mt_buf_put_byte(b, '}');
 }
 
-static void put_objects(struct object *object, const struct mt_json_field *field, const struct list *list)
+static void put_pairs(struct object *object, const struct mt_json_field *field,
+                      const struct mt_json_list *list)
+{
+    if (list->count == 0)
+        return;
+    put_key_alone(object, field);
+    mt_json_append_pairs(&object->line->b, list->items, list->count);
+}
+
+static void put_objects(struct object *object, const struct mt_json_field *field,
+                        const struct mt_json_list *list)
 {
     struct mt_buf *b = &object->line->b;
     const uint8_t *item = list->items;
@@ -445,13 +438,43 @@ void mt_json_put_line(struct mt_buf *b, const struct mt_json_group *groups, unsi
         b->size = line.b.size;
 }
 
+/* What may not fit is written by the walk, which knows how much does. */
+static bool begin_straight(const struct mt_buf *b, struct mt_json_pen *ret_pen)
+{
+    if (b->cap - b->size <= mt_json_reserve)
+        return false;
+    ret_pen->limit = b->ptr + b->cap - mt_json_reserve;
+    ret_pen->is_full = false;
+    ret_pen->second.number = 0;
+    return true;
+}
+
+static bool end_straight(struct mt_buf *b, const struct mt_json_pen *pen, uint8_t *to)
+{
+    if (pen->is_full)
+        return false;
+    *to = '\n';
+    b->size = (size_t)(to + 1 - b->ptr);
+    return true;
+}
+
 void mt_json_put_session(struct mt_buf *b, const struct mt_record_session *record)
 {
+    struct mt_json_pen pen;
+
+    if (MT_LIKELY(begin_straight(b, &pen)) &&
+        MT_LIKELY(end_straight(b, &pen, mt_json_straight_session(&pen, b->ptr + b->size, record))))
+        return;
     mt_json_put_line(b, mt_json_groups, MT_JSON_GROUP_SESSION, record);
 }
 
 void mt_json_put_alert(struct mt_buf *b, const struct mt_record_alert *alert)
 {
+    struct mt_json_pen pen;
+
+    if (MT_LIKELY(begin_straight(b, &pen)) &&
+        MT_LIKELY(end_straight(b, &pen, mt_json_straight_alert(&pen, b->ptr + b->size, alert))))
+        return;
     mt_json_put_line(b, mt_json_groups, MT_JSON_GROUP_ALERT, alert);
 }
 

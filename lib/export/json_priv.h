@@ -1,4 +1,4 @@
-/* Shared by the encoder's two files.
+/* Shared by the encoder's files.
  *
  * Ownership: writes to the caller's buffer. Thread: any; no state. Limits: an
  * append that does not fit sets overflow and may leave what came before it; the
@@ -101,6 +101,15 @@ static inline bool mt_json_copy_plain(uint8_t *to, struct mt_span text)
 
 /* text as a JSON string with its quotes. */
 void mt_json_append_string(struct mt_buf *b, struct mt_span text);
+
+/* Items of lists that are written as objects, seen as two texts each. */
+struct mt_json_pair {
+    struct mt_span key;
+    struct mt_span value;
+};
+
+/* At least one pair, as an object. A key that stood before is KEY_2. */
+void mt_json_append_pairs(struct mt_buf *b, const struct mt_json_pair *pairs, uint32_t count);
 
 /* Do both spans read as the same JSON string? Not the same as equal bytes:
  * whatever is not UTF-8 becomes U+FFFD. */
