@@ -27,8 +27,9 @@ struct mt_capture_input {
     size_t map_size;
     size_t dropped; /* bytes at the start whose pages were given back */
 
-    uint8_t *buffer; /* behind the window of a stream */
-    size_t buffer_size;
+    uint8_t *buffer;    /* behind the window of a stream */
+    size_t buffer_size; /* without MT_CACHE_LINE of room for slack */
+    size_t slack;       /* before the window */
     struct mt_decompress *decompress;
     struct mt_span raw;  /* compressed bytes not used yet */
     uint8_t *raw_buffer; /* where they lie when the file is not mapped */
