@@ -72,6 +72,12 @@ void mt_detect_reload(struct mt_detect *detect, const struct mt_detect_config *c
 
 void mt_detect_observe(struct mt_detect *detect, const struct mt_observation *observation);
 
+/* A VRFY or EXPN of this client may be observed soon: asks the memory for where it is
+ * counted, in two steps that leave time between them and before it. 0: there is
+ * nothing to fetch. */
+uint64_t mt_detect_expect_probe(const struct mt_detect *detect, const struct mt_ip *client);
+void mt_detect_fetch_probe(const struct mt_detect *detect, uint64_t expected);
+
 /* How capturing goes: counts since the start. What was lost is told by cause. */
 struct mt_detect_health {
     uint64_t time;        /* ns, of the packets' clock */

@@ -71,6 +71,24 @@ static inline void mt_table_prefetch(const struct mt_table *table, struct mt_has
     MT_PREFETCH(&table->slots[key.word[0] & table->slot_mask]);
 }
 
+#define MT_TABLE_FETCH_SLOTS 4u
+
+/* Then, once that is there, the first size bytes of the entry under a key of this
+ * first word, which may be another's. */
+static inline void mt_table_fetch(const struct mt_table *table, uint64_t word, size_t size)
+{
+    for (uint64_t i = word; i - word < MT_TABLE_FETCH_SLOTS; i++) {
+        struct mt_table_slot slot = table->slots[i & table->slot_mask];
+        if (slot.index == 0)
+            return;
+        if (slot.tag != (uint32_t)word)
+            continue;
+        for (size_t off = 0; off < size; off += MT_CACHE_LINE)
+            MT_PREFETCH(table->entries + (slot.index - 1) * table->entry_size + off);
+        return;
+    }
+}
+
 /* The large part of an entry: undefined in a new one. */
 static inline void *mt_table_large(const struct mt_table *table, const struct mt_table_entry *entry)
 {

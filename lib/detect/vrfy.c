@@ -229,6 +229,18 @@ static void probe(struct mt_detect *detect, struct vrfy_client *client, const st
     mt_history_add(&client->history, o);
 }
 
+uint64_t mt_detect_expect_probe(const struct mt_detect *detect, const struct mt_ip *client)
+{
+    struct mt_hash128 key = mt_detect_key(detect, client, NULL, mt_span_none());
+    mt_table_prefetch(&detect->vrfy_clients, key);
+    return key.word[0];
+}
+
+void mt_detect_fetch_probe(const struct mt_detect *detect, uint64_t expected)
+{
+    mt_table_fetch(&detect->vrfy_clients, expected, offsetof(struct vrfy_client, history.lines));
+}
+
 void mt_vrfy_probe(struct mt_detect *detect, const struct mt_observation *o)
 {
     struct mt_hash128 key = mt_detect_key(detect, &o->tuple.src, NULL, mt_span_none());

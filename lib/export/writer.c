@@ -11,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUFFER_SIZE (1u << 20)
+#define BUFFER_SIZE (128u << 10)  /* stays in a core's second cache */
+#define GATHERED_SIZE (16u << 10) /* enough to be written as it is */
 
 struct mt_writer {
     struct mt_stats *stats;
@@ -178,13 +179,13 @@ void mt_writer_flush(struct mt_writer *writer)
 
 void mt_writer_put(struct mt_writer *writer, struct mt_span lines, uint64_t count)
 {
-    if (lines.size > BUFFER_SIZE - writer->size)
+    if (lines.size > BUFFER_SIZE - writer->size || lines.size >= GATHERED_SIZE)
         mt_writer_flush(writer);
     if (writer->error != 0) {
         shed(writer, count);
         return;
     }
-    if (lines.size > BUFFER_SIZE) {
+    if (lines.size >= GATHERED_SIZE) {
         push_out(writer, lines, count);
         return;
     }

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define LINES_CAP ((size_t)256 << 10)
+#define LINES_CAP ((size_t)64 << 10) /* they stay in a core's second cache */
+#define ROOM_MIN ((size_t)24 << 10)
 #define MARK_EVERY MT_SEC /* of packet time */
 
 enum {
@@ -37,6 +38,8 @@ static bool sink_enter(struct mt_collector *collector, uint64_t count, uint64_t 
         mt_stats_add(&collector->stats, MT_COUNTER_EXPORT_SHED, count);
         return false;
     }
+    if (!collector->may_be_lost)
+        return true;
     collector->in_sink = count + in_hand;
     atomic_fetch_add_explicit(&collector->sink_calls, 1, memory_order_relaxed);
     atomic_store_explicit(&collector->sink_state, SINK_IN, memory_order_release);
@@ -54,6 +57,8 @@ static MT_NOINLINE void lost_thread_end(struct mt_collector *collector)
 static void sink_leave(struct mt_collector *collector)
 {
     int state = SINK_IN;
+    if (!collector->may_be_lost)
+        return;
     if (!atomic_compare_exchange_strong_explicit(&collector->sink_state, &state, SINK_OUT,
                                                  memory_order_acq_rel, memory_order_acquire))
         lost_thread_end(collector);
@@ -94,14 +99,18 @@ static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rul
     }
     if (!collector->sink->alert)
         return;
-    struct mt_record_alert redacted = with_id;
-    if (collector->redact && !mt_redact_alert(collector->redact, &with_id, &redacted)) {
-        mt_stats_add(&collector->stats, MT_COUNTER_EXPORT_SHED, 1);
-        return;
+    struct mt_record_alert redacted;
+    const struct mt_record_alert *shown = &with_id;
+    if (collector->redact) {
+        if (!mt_redact_alert(collector->redact, &with_id, &redacted)) {
+            mt_stats_add(&collector->stats, MT_COUNTER_EXPORT_SHED, 1);
+            return;
+        }
+        shown = &redacted;
     }
     if (!sink_enter(collector, 1, 0))
         return;
-    collector->sink->alert(collector->sink_ctx, &redacted, rule, level);
+    collector->sink->alert(collector->sink_ctx, shown, rule, level);
     sink_leave(collector);
 }
 
@@ -185,6 +194,13 @@ void mt_collector_flush(struct mt_collector *collector)
     flush(collector, 0);
 }
 
+struct mt_buf mt_collector_room(struct mt_collector *collector)
+{
+    if (collector->lines_cap - collector->lines_size < ROOM_MIN)
+        flush(collector, 1);
+    return mt_buf(collector->lines + collector->lines_size, collector->lines_cap - collector->lines_size);
+}
+
 void mt_collector_line(struct mt_collector *collector, struct mt_span line)
 {
     if (MT_UNLIKELY(atomic_load_explicit(&collector->sheds, memory_order_relaxed))) {
@@ -197,7 +213,8 @@ void mt_collector_line(struct mt_collector *collector, struct mt_span line)
         lines_out(collector, line, 1, 0);
         return;
     }
-    memcpy(collector->lines + collector->lines_size, line.ptr, line.size);
+    if (line.ptr != collector->lines + collector->lines_size)
+        memcpy(collector->lines + collector->lines_size, line.ptr, line.size);
     collector->lines_size += line.size;
     collector->lines_count++;
 }

@@ -6,7 +6,7 @@
  * sink's hands, and the thread that is stuck ends should it ever come back.
  *
  * Ownership: owns the detect engine and the correlator. Thread: one. Limits: lines are gathered up
- * to 256 KiB before the sink is called.
+ * to 64 KiB before the sink is called.
  */
 #ifndef MT_PIPELINE_COLLECTOR_PRIV_H
 #define MT_PIPELINE_COLLECTOR_PRIV_H
@@ -31,6 +31,7 @@ struct mt_collector {
     size_t lines_cap;
     uint64_t lines_count;
     /* a live run's */
+    bool may_be_lost;            /* mt_collector_abandon may be called */
     _Atomic int sink_state;      /* enum of collector.c */
     _Atomic uint64_t sink_calls; /* begun and ended: whether anything moves */
     _Atomic bool sheds;          /* nothing goes to the sink any more; it is counted */
@@ -46,6 +47,8 @@ int mt_collector_create(const struct mt_pipeline_config *config, const struct mt
                         void *sink_ctx, struct mt_collector **ret_collector);
 void mt_collector_destroy(struct mt_collector *collector);
 
+/* A line may be written straight into the room that the collector has for it. */
+struct mt_buf mt_collector_room(struct mt_collector *collector);
 void mt_collector_line(struct mt_collector *collector, struct mt_span line);
 void mt_collector_document(struct mt_collector *collector, struct mt_span packed);
 void mt_collector_match(struct mt_collector *collector, struct mt_span packed);

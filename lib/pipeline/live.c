@@ -109,6 +109,8 @@ static int rooms_create(struct mt_live *live, struct mt_capture *const *sources,
     live->collector_rules.set = &live->rules;
     mt_rules_taken(&live->collector_rules, live->rules.newest);
     rc = mt_collector_create(&live->config, sink, ctx, &live->collector);
+    if (rc == 0)
+        live->collector->may_be_lost = true;
     live->merge.collector = live->collector;
     live->merge.count = live->lane_count;
     for (uint32_t i = 0; rc == 0 && i < live->lane_count; i++)

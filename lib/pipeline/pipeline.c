@@ -40,6 +40,23 @@ struct mt_pipeline_config mt_pipeline_filled(const struct mt_pipeline_config *gi
 
 /* --- one worker, in the calling thread -------------------------------------- */
 
+static struct mt_buf direct_room(void *ctx)
+{
+    return mt_collector_room(ctx);
+}
+
+static uint64_t direct_expect_probe(void *ctx, const struct mt_ip *client)
+{
+    const struct mt_collector *collector = ctx;
+    return mt_detect_expect_probe(collector->detect, client);
+}
+
+static void direct_fetch_probe(void *ctx, uint64_t expected)
+{
+    const struct mt_collector *collector = ctx;
+    mt_detect_fetch_probe(collector->detect, expected);
+}
+
 static void direct_line(void *ctx, struct mt_span line, uint64_t number)
 {
     (void)number;
@@ -70,6 +87,9 @@ static void direct_feed(void *ctx, struct mt_span packed, uint64_t number)
 }
 
 static const struct mt_worker_output direct_output = {
+    .room = direct_room,
+    .expect_probe = direct_expect_probe,
+    .fetch_probe = direct_fetch_probe,
     .line = direct_line,
     .observation = direct_observation,
     .document = direct_document,

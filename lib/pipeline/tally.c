@@ -24,11 +24,15 @@ const char *mt_outcome_name(enum mt_outcome outcome)
     return outcome_names[outcome];
 }
 
+static uint64_t host_hash(const struct mt_ip *ip)
+{
+    return mt_hash_bytes(ip->family, mt_span(ip->bytes, sizeof(ip->bytes)));
+}
+
 static void hosts_add(struct mt_tally_hosts *hosts, const struct mt_ip *ip, uint64_t sessions,
                       uint64_t transactions)
 {
-    uint64_t at = mt_hash_bytes(ip->family, mt_span(ip->bytes, sizeof(ip->bytes)));
-    for (;; at++) {
+    for (uint64_t at = host_hash(ip);; at++) {
         struct mt_tally_host *host = &hosts->slots[at & (MT_TALLY_HOSTS - 1)];
         if (host->ip.family == 0) {
             if (hosts->count >= MT_TALLY_HOSTS / 4 * 3) {
@@ -66,6 +70,17 @@ static void transactions_add(struct mt_tally *tally, struct mt_transactions tran
         tally->recipients += t->recipients_total;
         tally->content_bytes += t->bytes;
     }
+}
+
+static void hosts_prefetch(const struct mt_tally_hosts *hosts, const struct mt_ip *ip)
+{
+    MT_PREFETCH(&hosts->slots[host_hash(ip) & (MT_TALLY_HOSTS - 1)]);
+}
+
+void mt_tally_prefetch(const struct mt_tally *tally, const struct mt_record_session *record)
+{
+    hosts_prefetch(&tally->clients, &record->source_ip);
+    hosts_prefetch(&tally->servers, &record->destination_ip);
 }
 
 void mt_tally_add(struct mt_tally *tally, const struct mt_record_session *record)

@@ -53,6 +53,8 @@ struct mt_tally {
 };
 
 void mt_tally_add(struct mt_tally *tally, const struct mt_record_session *record);
+/* For an addition that comes a little later. */
+void mt_tally_prefetch(const struct mt_tally *tally, const struct mt_record_session *record);
 
 /* Of a record what is asked for while the run goes on: transactions by outcome,
  * replies by class, STARTTLS. */

@@ -501,11 +501,13 @@ static void worker_packet(struct mt_worker *worker, const struct mt_packet *pack
     flow_segment(worker, flow, flow_side(flow, swapped), packet);
 }
 
-/* Sessions that end have not been touched for a while: each is asked for in three
+/* Sessions that end have not been touched for a while: each is asked for in four
  * steps, this many sessions ahead of the one being written. */
 #define AHEAD_SESSION 6u
 #define AHEAD_KEPT 4u
 #define AHEAD_BLOCKS 2u
+#define AHEAD_CHAIN 1u
+#define AHEAD_FETCH 2u /* packets: where what they tell is counted */
 
 static void flows_end(struct mt_worker *worker, struct mt_flow *const *flows, size_t count)
 {
@@ -516,6 +518,8 @@ static void flows_end(struct mt_worker *worker, struct mt_flow *const *flows, si
             mt_session_prefetch_kept(flows[i - (AHEAD_SESSION - AHEAD_KEPT)]->owner);
         if (i >= AHEAD_SESSION - AHEAD_BLOCKS && i < count + AHEAD_SESSION - AHEAD_BLOCKS)
             mt_session_prefetch_blocks(flows[i - (AHEAD_SESSION - AHEAD_BLOCKS)]->owner);
+        if (i >= AHEAD_SESSION - AHEAD_CHAIN && i < count + AHEAD_SESSION - AHEAD_CHAIN)
+            mt_session_prefetch_chain(flows[i - (AHEAD_SESSION - AHEAD_CHAIN)]->owner);
         if (i >= AHEAD_SESSION)
             flow_end(worker, flows[i - AHEAD_SESSION], MT_SESSION_END_TIMEOUT);
     }
@@ -531,11 +535,18 @@ static void worker_expire(struct mt_worker *worker, uint64_t now)
     } while (count == MT_FLOW_EXPIRE_MAX);
 }
 
-/* A flow that an earlier packet of the burst has ended has no session any more. */
-static void hint_prefetch(const struct mt_flow_key *key, const struct mt_flow *hint)
+/* What a packet will need beyond its session; a flow that an earlier packet of the burst
+ * has ended has none any more. Returns what is to be fetched next, or 0. */
+static uint64_t packet_prefetch(struct mt_worker *worker, const struct mt_packet *packet,
+                                const struct mt_flow_key *key, bool swapped, const struct mt_flow *hint)
 {
-    if (hint->key.word[0] == key->word[0] && hint->key.word[1] == key->word[1])
-        mt_session_prefetch_kept(hint->owner);
+    if (hint->key.word[0] != key->word[0] || hint->key.word[1] != key->word[1])
+        return 0;
+    mt_session_prefetch_kept(hint->owner);
+    bool is_reply = packet->payload_size > 0 && flow_side(hint, swapped) == MT_SERVER;
+    if (!is_reply || !worker->output->expect_probe || !mt_session_awaits_probe(hint->owner))
+        return 0;
+    return worker->output->expect_probe(worker->output_ctx, &packet->tuple.dst);
 }
 
 void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, size_t count, uint64_t now)
@@ -562,11 +573,16 @@ void mt_worker_burst(struct mt_worker *worker, const struct mt_packet *packets, 
         if (!hints[i] && packets[i].tcp_flags & MT_TCP_SYN)
             mt_embryo_prefetch_slot(worker->flows, hashes[i], packets[i].mark.time);
     }
-    for (size_t i = 0; i < count; i++) {
-        size_t ahead = i + AHEAD_KEPT;
-        if (ahead < count && hints[ahead])
-            hint_prefetch(&keys[ahead], hints[ahead]);
-        worker_packet(worker, &packets[i], &keys[i], hashes[i], swapped[i], hints[i], added);
+    uint64_t expected[MT_BURST_MAX];
+    for (size_t i = 0; i < count + AHEAD_KEPT; i++) {
+        size_t soon = i - (AHEAD_KEPT - AHEAD_FETCH);
+        size_t at = i - AHEAD_KEPT;
+        if (i < count)
+            expected[i] = hints[i] ? packet_prefetch(worker, &packets[i], &keys[i], swapped[i], hints[i]) : 0;
+        if (soon < count && expected[soon] != 0)
+            worker->output->fetch_probe(worker->output_ctx, expected[soon]);
+        if (at < count)
+            worker_packet(worker, &packets[at], &keys[at], hashes[at], swapped[at], hints[at], added);
     }
     if (count > 0)
         worker->now.number = packets[count - 1].mark.number;

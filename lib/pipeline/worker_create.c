@@ -21,14 +21,21 @@ static uint32_t share_of(uint64_t total, uint32_t share)
 
 static void put_native(struct mt_worker *worker, const struct mt_record_session *record)
 {
-    struct mt_buf line = mt_buf(worker->line, worker->line_cap);
-    mt_json_put_session(&line, record);
+    const struct mt_worker_output *output = worker->output;
+    struct mt_buf line = output->room ? output->room(worker->output_ctx) : mt_buf(NULL, 0);
+    line.overflow = !output->room;
+    if (MT_LIKELY(!line.overflow))
+        mt_json_put_session(&line, record);
+    if (line.overflow) {
+        line = mt_buf(worker->line, worker->line_cap);
+        mt_json_put_session(&line, record);
+    }
     if (line.overflow) {
         mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_SHED, 1);
         return;
     }
     mt_stats_add(&worker->stats, MT_COUNTER_EXPORT_RECORDS, 1);
-    worker->output->line(worker->output_ctx, mt_buf_span(&line), worker->now.number);
+    output->line(worker->output_ctx, mt_buf_span(&line), worker->now.number);
 }
 
 static void put_documents(struct mt_worker *worker, const struct mt_record_session *record)
@@ -171,21 +178,9 @@ static void on_reply(void *ctx, const struct mt_session *session, const struct m
         judge_event(worker, MT_SIGMA_REPLY, &event);
 }
 
-static void on_record(void *ctx, const struct mt_record_session *record)
+static void write_record(struct mt_worker *worker, struct mt_record_session *record,
+                         uint8_t community_id[MT_COMMUNITY_ID_SIZE])
 {
-    struct mt_worker *worker = ctx;
-    mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS, 1);
-    mt_stats_add(&worker->stats, MT_COUNTER_TRANSACTIONS, record->transactions_total);
-    mt_stats_add(&worker->stats, MT_COUNTER_ANOMALIES, record->anomalies.count);
-    mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS_ONE_WAY,
-                 record->direction && strcmp(record->direction, "both") != 0);
-    mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS_TRUNCATED, record->truncated.count > 0);
-    mt_tally_count_record(&worker->stats, record);
-    mt_tally_add(worker->tally, record);
-    if (!worker->sink->sessions && !worker->sink->record && !worker->encoders && !worker->rules)
-        return;
-    uint8_t community_id[MT_COMMUNITY_ID_SIZE];
-    struct mt_record_session with_id = *record;
     struct mt_tuple tuple = {
         .src = record->source_ip,
         .dst = record->destination_ip,
@@ -193,13 +188,30 @@ static void on_record(void *ctx, const struct mt_record_session *record)
         .dst_port = (uint16_t)record->destination_port,
     };
     mt_community_id(&tuple, community_id);
-    with_id.network_community_id = mt_span(community_id, sizeof(community_id));
+    record->network_community_id = mt_span(community_id, MT_COMMUNITY_ID_SIZE);
     if (worker->rules)
-        judge_record(worker, &with_id);
+        judge_record(worker, record);
     if (worker->redact)
-        put_redacted(worker, &with_id);
+        put_redacted(worker, record);
     else
-        put_record(worker, &with_id);
+        put_record(worker, record);
+}
+
+static void on_record(void *ctx, struct mt_record_session *record)
+{
+    struct mt_worker *worker = ctx;
+    uint8_t community_id[MT_COMMUNITY_ID_SIZE];
+    mt_tally_prefetch(worker->tally, record);
+    mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS, 1);
+    mt_stats_add(&worker->stats, MT_COUNTER_TRANSACTIONS, record->transactions_total);
+    mt_stats_add(&worker->stats, MT_COUNTER_ANOMALIES, record->anomalies.count);
+    mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS_ONE_WAY,
+                 record->direction && strcmp(record->direction, "both") != 0);
+    mt_stats_add(&worker->stats, MT_COUNTER_SESSIONS_TRUNCATED, record->truncated.count > 0);
+    mt_tally_count_record(&worker->stats, record);
+    if (worker->sink->sessions || worker->sink->record || worker->encoders || worker->rules)
+        write_record(worker, record, community_id);
+    mt_tally_add(worker->tally, record);
 }
 
 static void on_observation(void *ctx, const struct mt_observation *observation)

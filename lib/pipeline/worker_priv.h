@@ -17,6 +17,11 @@
 /* Where a worker's results go: straight to the collector, or into blocks for
  * its thread. */
 struct mt_worker_output {
+    /* Where line takes it from without copying; overflow there is none. NULL: nowhere. */
+    struct mt_buf (*room)(void *ctx);
+    /* mt_detect_expect_probe, mt_detect_fetch_probe; NULL: the rules are elsewhere. */
+    uint64_t (*expect_probe)(void *ctx, const struct mt_ip *client);
+    void (*fetch_probe)(void *ctx, uint64_t expected);
     void (*line)(void *ctx, struct mt_span line, uint64_t number);
     void (*observation)(void *ctx, const struct mt_observation *observation);
     void (*document)(void *ctx, struct mt_span packed, uint64_t number);

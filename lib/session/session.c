@@ -189,6 +189,13 @@ void mt_session_count(struct mt_session *session, enum mt_side side, uint32_t pa
     session->last = *mark;
 }
 
+bool mt_session_awaits_probe(const struct mt_session *session)
+{
+    bool is_probe = session->head.what == MT_VERB_VRFY || session->head.what == MT_VERB_EXPN;
+
+    return is_probe && session->expected > 0 && (session->flags & MT_S_OUTSIDE);
+}
+
 void mt_session_drop(struct mt_session_engine *engine, struct mt_session *session)
 {
     if (MT_UNLIKELY(session->flags & MT_S_OTHER_SEEN))

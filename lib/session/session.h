@@ -102,7 +102,8 @@ enum mt_transcript_kind {
 struct mt_session;
 
 struct mt_session_events {
-    void (*record)(void *ctx, const struct mt_record_session *record);
+    /* For the call; the receiver may change it. */
+    void (*record)(void *ctx, struct mt_record_session *record);
     void (*observation)(void *ctx, const struct mt_observation *observation);
     /* Called when mt_session_engine_want says so. known: of the session by now,
      * with the time of the event as its event_end. */
@@ -173,6 +174,11 @@ static inline void mt_session_prefetch(const void *session)
  * what is needed now and then; before the end of a session all its entries. */
 void mt_session_prefetch_kept(const void *session);
 void mt_session_prefetch_blocks(const void *session);
+/* And of a long chain what lies between its first and its last block. */
+void mt_session_prefetch_chain(const void *session);
+
+/* Is the reply that comes next to a VRFY or EXPN that will be observed? A guess. */
+bool mt_session_awaits_probe(const struct mt_session *session);
 
 /* A frame of this side, whatever it carries. Called once a frame, before
  * mt_session_data. */

@@ -108,6 +108,7 @@ bool mt_store_extend(struct mt_session *session, struct mt_entry *entry, struct 
 /* Lines ahead of a walk over a block that are asked for at once; the processor
  * finds the rest of a large one by itself. */
 #define PREFETCH_LINES 4u
+#define CHAIN_LINES 2u /* of a block whose size is not known yet */
 
 static void prefetch_lines(const void *memory, size_t size)
 {
@@ -133,6 +134,15 @@ void mt_session_prefetch_blocks(const void *memory)
         return;
     prefetch_lines(first_block(session), FIRST_BLOCK);
     prefetch_lines(session->block, session->block->size);
+}
+
+void mt_session_prefetch_chain(const void *memory)
+{
+    const struct mt_session *session = memory;
+    const struct mt_block *second = session->block != NULL ? first_block(session)->next : NULL;
+
+    if (second != session->block && second != NULL)
+        prefetch_lines(second, CHAIN_LINES * MT_CACHE_LINE);
 }
 
 struct mt_cursor mt_store_begin(const struct mt_session *session)
@@ -163,6 +173,8 @@ struct mt_entry *mt_store_next(struct mt_cursor *cursor)
     while (cursor->block != NULL && cursor->off == cursor->block->used) {
         cursor->block = cursor->block == cursor->last ? NULL : cursor->block->next;
         cursor->off = 0;
+        if (cursor->block != NULL)
+            prefetch_lines(cursor->block->next, CHAIN_LINES * MT_CACHE_LINE);
     }
     if (cursor->block == NULL)
         return NULL;

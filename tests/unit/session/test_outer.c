@@ -14,7 +14,7 @@ struct taken {
     bool has_id[MT_OUTER_MAX];
 };
 
-static void take(void *ctx, const struct mt_record_session *record)
+static void take(void *ctx, struct mt_record_session *record)
 {
     struct taken *taken = ctx;
     taken->count = record->network_outer.count;

@@ -166,7 +166,7 @@ struct taken {
 };
 
 /* The record's members that a dump leaves out. */
-static void on_record(void *ctx, const struct mt_record_session *record)
+static void on_record(void *ctx, struct mt_record_session *record)
 {
     struct taken *taken = ctx;
     taken->record = *record;

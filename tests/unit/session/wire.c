@@ -68,7 +68,7 @@ static void keep_times(struct wire_times *times, const struct mt_record_session 
     keep_digits(times->server, record->fingerprint_server);
 }
 
-static void on_record(void *ctx, const struct mt_record_session *record)
+static void on_record(void *ctx, struct mt_record_session *record)
 {
     struct wire *wire = ctx;
 
