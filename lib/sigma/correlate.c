@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#define BIN_MAX ((uint32_t)64 << 10)
+
 /* --- feeds that wait ------------------------------------------------------------------ */
 
 static struct mt_span event_id_of(const struct mt_sigma_waiting *w)
@@ -51,7 +53,6 @@ static void push(struct mt_sigma_correlator *c, struct mt_sigma_waiting one)
     for (; at > 0 && is_earlier(&one, &c->waiting[(at - 1) / 2]); at = (at - 1) / 2)
         c->waiting[at] = c->waiting[(at - 1) / 2];
     c->waiting[at] = one;
-    c->waiting_size += one.size;
 }
 
 static struct mt_sigma_waiting pop(struct mt_sigma_correlator *c)
@@ -67,8 +68,51 @@ static struct mt_sigma_waiting pop(struct mt_sigma_correlator *c)
         c->waiting[at] = c->waiting[kid];
     }
     c->waiting[at] = last;
-    c->waiting_size -= first.size;
     return first;
+}
+
+/* --- bins ------------------------------------------------------------------------------- */
+
+/* A small part of what may wait, and room for any feed. */
+static uint32_t bin_cap(const struct mt_sigma_correlator *c)
+{
+    return (uint32_t)mt_min_u64(BIN_MAX, mt_max_u64(c->memory_max / 64, MT_SIGMA_FEED_MAX));
+}
+
+static void bin_free(struct mt_sigma_correlator *c, struct mt_sigma_bin *bin)
+{
+    if (c->bin == bin)
+        c->bin = NULL;
+    c->bin_size -= bin->cap;
+    mt_sigma_group_release(c, bin, sizeof(*bin) + bin->cap);
+}
+
+static void bin_release(struct mt_sigma_correlator *c, struct mt_sigma_bin *bin)
+{
+    if (--bin->live > 0)
+        return;
+    if (c->bin == bin)
+        bin->used = 0;
+    else
+        bin_free(c, bin);
+}
+
+/* NULL: out of memory. */
+static uint8_t *bin_take(struct mt_sigma_correlator *c, size_t size)
+{
+    if (!c->bin || size > c->bin->cap - c->bin->used) {
+        uint32_t cap = (uint32_t)mt_max_u64(bin_cap(c), size);
+        struct mt_sigma_bin *bin = mt_sigma_group_alloc(c, NULL, NULL, 0, sizeof(*bin) + cap);
+        if (!bin)
+            return NULL;
+        *bin = (struct mt_sigma_bin){.cap = cap};
+        c->bin_size += cap;
+        c->bin = bin;
+    }
+    uint8_t *at = c->bin->bytes + c->bin->used;
+    c->bin->used += (uint32_t)size;
+    c->bin->live++;
+    return at;
 }
 
 /* --- judging ---------------------------------------------------------------------------- */
@@ -134,7 +178,7 @@ static void judge_first(struct mt_sigma_correlator *c)
     struct mt_sigma_feed feed;
     if (c->drops_repeats && is_repeated(c, &first)) {
         c->counts.repeated++;
-        mt_sigma_group_release(c, first.feed, first.size);
+        bin_release(c, first.bin);
         return;
     }
     end_windows(c, first.order);
@@ -143,19 +187,27 @@ static void judge_first(struct mt_sigma_correlator *c)
     struct mt_sigma_judging judging = {
         .correlator = c, .feed = &feed, .order = first.order, .time = first.time};
     mt_sigma_feed_parents(&judging, MT_SIGMA_ROUTE_NONE);
-    mt_sigma_group_release(c, first.feed, first.size);
+    bin_release(c, first.bin);
+}
+
+static bool has_room(const struct mt_sigma_correlator *c, size_t size)
+{
+    return (c->bin && size <= c->bin->cap - c->bin->used) || c->bin_size + bin_cap(c) <= c->memory_max / 4;
 }
 
 void mt_sigma_feed_wait(struct mt_sigma_correlator *c, struct mt_span bytes, uint64_t order, uint64_t time,
                         uint32_t sequence)
 {
-    uint8_t *copy = make_room(c) ? mt_sigma_group_alloc(c, NULL, NULL, 0, bytes.size) : NULL;
+    uint8_t *copy = make_room(c) ? bin_take(c, bytes.size) : NULL;
     if (!copy)
         return;
     memcpy(copy, bytes.ptr, bytes.size);
-    push(c,
-         (struct mt_sigma_waiting){
-             .order = order, .time = time, .feed = copy, .size = (uint32_t)bytes.size, .sequence = sequence});
+    push(c, (struct mt_sigma_waiting){.order = order,
+                                      .time = time,
+                                      .bin = c->bin,
+                                      .feed = copy,
+                                      .size = (uint32_t)bytes.size,
+                                      .sequence = sequence});
 }
 
 void mt_sigma_correlator_feed(struct mt_sigma_correlator *c, struct mt_span bytes)
@@ -163,7 +215,7 @@ void mt_sigma_correlator_feed(struct mt_sigma_correlator *c, struct mt_span byte
     struct mt_sigma_feed_head head;
     memcpy(&head, bytes.ptr, sizeof(head));
     c->counts.feeds++;
-    while (c->waiting_count > 0 && c->waiting_size + bytes.size > c->memory_max / 4) {
+    while (c->waiting_count > 0 && !has_room(c, bytes.size)) {
         c->counts.early++;
         judge_first(c);
     }
@@ -229,7 +281,9 @@ void mt_sigma_correlator_destroy(struct mt_sigma_correlator *c)
     if (!c)
         return;
     for (uint32_t i = 0; i < c->waiting_count; i++)
-        free(c->waiting[i].feed);
+        bin_release(c, c->waiting[i].bin);
+    if (c->bin)
+        bin_free(c, c->bin);
     free(c->waiting);
     mt_sigma_groups_fini(c);
     free(c);

@@ -64,10 +64,20 @@ struct mt_sigma_group {
     struct mt_sigma_seen first;
 };
 
+/* Feeds lie behind each other; a bin goes with the last of them. They come and go
+ * by the thousand, nearly in the same order. */
+struct mt_sigma_bin {
+    uint32_t cap;
+    uint32_t used;
+    uint32_t live;
+    uint8_t bytes[];
+};
+
 struct mt_sigma_waiting {
     uint64_t order;
     uint64_t time;
-    uint8_t *feed;
+    struct mt_sigma_bin *bin;
+    const uint8_t *feed;
     uint32_t size;
     uint32_t sequence;
 };
@@ -89,8 +99,9 @@ struct mt_sigma_correlator {
     struct mt_sigma_waiting *waiting; /* a heap */
     uint32_t waiting_count;
     uint32_t waiting_cap;
-    size_t waiting_size;
-    uint64_t judged; /* order of the latest feed that was */
+    struct mt_sigma_bin *bin; /* that is being filled */
+    size_t bin_size;          /* of all */
+    uint64_t judged;          /* order of the latest feed that was */
     bool drops_repeats;
     bool is_loading;              /* state.h */
     struct mt_sigma_waiting last; /* that was judged, without its bytes */
@@ -116,6 +127,9 @@ void *mt_sigma_group_alloc(struct mt_sigma_correlator *correlator, const struct 
                            void *old, size_t old_size, size_t size);
 void mt_sigma_group_release(struct mt_sigma_correlator *correlator, void *memory, size_t size);
 
+/* NULL: it isn't there. */
+struct mt_sigma_group *mt_sigma_group_find(struct mt_sigma_correlator *correlator,
+                                           const struct mt_sigma_loaded *of, struct mt_hash128 key);
 /* The group, made if it isn't there; NULL: out of memory. Is the newest then. */
 struct mt_sigma_group *mt_sigma_group_get(struct mt_sigma_correlator *correlator, struct mt_sigma_loaded *of,
                                           struct mt_hash128 key, bool *ret_is_new);

@@ -66,6 +66,9 @@ static void put_test(struct mt_buf *b, const struct mt_sigma_test *test)
     case MT_SIGMA_OP_EXISTS:
         put(b, " is there");
         break;
+    case MT_SIGMA_OP_ABSENT:
+        put(b, " is absent");
+        break;
     case MT_SIGMA_OP_FIELD:
         put(b, within[test->within]);
         put(b, test->other->path);
@@ -431,7 +434,7 @@ static void on_event(void *ctx, const struct mt_sigma_event *event)
     struct near *near = ctx;
     uint32_t met = 0;
     uint32_t parts = 0;
-    mt_sigma_ask(near->eval, near->loaded->rule.category, event, true);
+    mt_sigma_ask_all(near->eval, near->loaded->rule.category, event);
     count_parts(near->state, near->loaded->condition, false, &met, &parts);
     bool is_match = is_met(near->state, near->loaded->condition);
     if (!near->has_event || (is_match && !near->has_match) ||
@@ -465,8 +468,10 @@ bool mt_sigma_nearness(struct mt_sigma_eval *eval, const struct mt_sigma_rule *r
                        struct mt_buf *ret_text)
 {
     struct near near = near_of(eval, rule, ret_text);
-    if (can_be_near(&near))
+    if (can_be_near(&near)) {
         mt_sigma_each_event(rule->category, session, on_event, &near);
+        mt_sigma_forget_session(eval, rule->category);
+    }
     *ret_met = near.best_met;
     *ret_parts = near.parts;
     return near.has_match;
@@ -477,8 +482,10 @@ bool mt_sigma_event_nearness(struct mt_sigma_eval *eval, const struct mt_sigma_r
                              struct mt_buf *ret_text)
 {
     struct near near = near_of(eval, rule, ret_text);
-    if (can_be_near(&near))
+    if (can_be_near(&near)) {
         on_event(&near, event);
+        mt_sigma_forget_session(eval, rule->category);
+    }
     *ret_met = near.best_met;
     *ret_parts = near.parts;
     return near.has_match;

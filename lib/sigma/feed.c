@@ -39,8 +39,7 @@ static uint64_t hash_of(uint64_t seed, struct mt_span text)
     uint8_t lower[256];
     if (text.size > sizeof(lower))
         return mt_hash_bytes(seed, text);
-    for (size_t i = 0; i < text.size; i++)
-        lower[i] = mt_ascii_lower(text.ptr[i]);
+    mt_ascii_put_lower(lower, text.ptr, text.size);
     return mt_hash_bytes(seed, mt_span(lower, text.size));
 }
 

@@ -462,7 +462,7 @@ static bool walk_group(const struct visit *visit, const struct mt_field_group *g
     return true;
 }
 
-static const void *root_of(enum mt_sigma_root root, const struct mt_sigma_event *event)
+const void *mt_sigma_root_of(enum mt_sigma_root root, const struct mt_sigma_event *event)
 {
     switch (root) {
     case MT_SIGMA_ROOT_TRANSACTION:
@@ -490,7 +490,7 @@ void mt_sigma_field_each(const struct mt_sigma_field *field, const struct mt_sig
 {
     const struct visit v = {.visit = visit, .ctx = ctx};
     if (field->path) {
-        walk(&v, field, 0, root_of(field->root, event));
+        walk(&v, field, 0, mt_sigma_root_of(field->root, event));
         return;
     }
     /* keywords: of the smallest thing that the event is */

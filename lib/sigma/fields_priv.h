@@ -88,6 +88,8 @@ bool mt_sigma_field_is_late(enum mt_sigma_category category, struct mt_span path
 const char *mt_sigma_field_nearest(enum mt_sigma_category category, struct mt_span path, char *storage,
                                    size_t size);
 
+/* The struct that the field's first offset is of. */
+const void *mt_sigma_root_of(enum mt_sigma_root root, const struct mt_sigma_event *event);
 /* Every value that the field has in the event. False ends it. */
 typedef bool mt_sigma_visit_fn(void *ctx, const struct mt_sigma_value *value);
 void mt_sigma_field_each(const struct mt_sigma_field *field, const struct mt_sigma_event *event,

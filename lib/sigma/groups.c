@@ -184,15 +184,26 @@ static struct mt_sigma_group *group_make(struct mt_sigma_correlator *c, struct m
     return group;
 }
 
+struct mt_sigma_group *mt_sigma_group_find(struct mt_sigma_correlator *c, const struct mt_sigma_loaded *of,
+                                           struct mt_hash128 key)
+{
+    if (!c->buckets)
+        return NULL;
+    for (struct mt_sigma_group *g = *bucket_of(c, key); g; g = g->next) {
+        if (g->of == of && g->key.word[0] == key.word[0] && g->key.word[1] == key.word[1])
+            return g;
+    }
+    return NULL;
+}
+
 struct mt_sigma_group *mt_sigma_group_get(struct mt_sigma_correlator *c, struct mt_sigma_loaded *of,
                                           struct mt_hash128 key, bool *ret_is_new)
 {
     *ret_is_new = false;
     if (!c->buckets && !make_buckets(c))
         return NULL;
-    for (struct mt_sigma_group *g = *bucket_of(c, key); g; g = g->next) {
-        if (g->of != of || g->key.word[0] != key.word[0] || g->key.word[1] != key.word[1])
-            continue;
+    struct mt_sigma_group *g = mt_sigma_group_find(c, of, key);
+    if (g) {
         if (c->newest != g) {
             age_remove(c, g);
             age_add(c, g);

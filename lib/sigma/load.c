@@ -11,6 +11,7 @@
 
 #define FOLDERS_DEEP_MAX 16u
 #define ERROR_SIZE 1024u
+#define FILE_ROOM ((size_t)8 << 10)
 
 static const struct mt_yaml_limits limits = {
     .depth = MT_YAML_DEPTH_MAX, .nodes = 1000000, .has_documents = true};
@@ -137,16 +138,26 @@ static int take_text(struct mt_sigma *sigma, const char *path, struct mt_span co
 
 /* --- files ------------------------------------------------------------------- */
 
-static int read_all(int fd, uint8_t *memory, size_t *ret_size)
+/* Grows with what comes: a block of the largest size would be mapped and given back
+ * for each file, and make malloc clear all that is taken later. */
+static int read_all(int fd, uint8_t **memory, size_t *ret_size)
 {
+    size_t cap = 0;
     size_t size = 0;
-    ssize_t n;
-    do {
-        n = read(fd, memory + size, MT_SIGMA_FILE_MAX + 1 - size);
+    ssize_t n = 1;
+    while (n != 0 && size <= MT_SIGMA_FILE_MAX) {
+        if (size == cap) {
+            cap = cap ? cap * 2 : FILE_ROOM;
+            uint8_t *more = realloc(*memory, cap);
+            if (!more)
+                return -ENOMEM;
+            *memory = more;
+        }
+        n = read(fd, *memory + size, cap - size);
         if (n < 0 && errno != EINTR)
             return -errno;
         size += n > 0 ? (size_t)n : 0;
-    } while (n != 0 && size <= MT_SIGMA_FILE_MAX);
+    }
     *ret_size = size;
     return 0;
 }
@@ -160,9 +171,9 @@ static int take_file(struct mt_sigma *sigma, const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return file_error(sigma, path, strerrordesc_np(errno));
-    uint8_t *memory = malloc(MT_SIGMA_FILE_MAX + 1);
+    uint8_t *memory = NULL;
     size_t size = 0;
-    int rc = memory ? read_all(fd, memory, &size) : -ENOMEM;
+    int rc = read_all(fd, &memory, &size);
     close(fd);
     if (rc == 0)
         rc = take_text(sigma, path, mt_span(memory, size));
@@ -236,9 +247,7 @@ static int finish(struct mt_sigma *sigma)
     for (struct mt_sigma_loaded *l = sigma->first; l; l = l->next)
         sigma->all[l->index] = l;
     int rc = mt_sigma_link(sigma);
-    if (rc == 0)
-        rc = mt_sigma_compile(sigma);
-    return rc != 0 ? rc : mt_sigma_route_all(sigma);
+    return rc != 0 ? rc : mt_sigma_compile(sigma);
 }
 
 int mt_sigma_load(const struct mt_sigma_config *config, struct mt_sigma **ret_sigma)

@@ -130,8 +130,63 @@ static int batch_fill(const struct mt_sigma_program *program, const struct mt_si
     return 0;
 }
 
+/* --- PCRE2 --------------------------------------------------------------------- */
+
+/* The bytes of which a match begins with one, or those of which it holds one. */
+static int find_needles(struct mt_sigma_program *program, struct mt_sigma_pcre *pcre)
+{
+    uint32_t options = 0;
+    uint32_t type = 0;
+    uint32_t unit = 0;
+    const uint8_t *bits = NULL;
+    pcre2_pattern_info(pcre->code, PCRE2_INFO_ALLOPTIONS, &options);
+    pcre2_pattern_info(pcre->code, PCRE2_INFO_MINLENGTH, &pcre->size_min);
+    pcre2_pattern_info(pcre->code, PCRE2_INFO_FIRSTBITMAP, &bits);
+    pcre2_pattern_info(pcre->code, PCRE2_INFO_FIRSTCODETYPE, &type);
+    pcre2_pattern_info(pcre->code, PCRE2_INFO_FIRSTCODEUNIT, &unit);
+    pcre->is_anchored = (options & PCRE2_ANCHORED) != 0;
+    if (!bits && type != 1)
+        return 0;
+    uint8_t *needles = mt_sigma_alloc(&program->memory, 32);
+    if (!needles)
+        return -ENOMEM;
+    if (bits) {
+        memcpy(needles, bits, 32);
+    } else {
+        uint8_t lower = mt_ascii_lower((uint8_t)unit);
+        uint8_t upper = mt_ascii_upper((uint8_t)unit); /* whether case counts is not told */
+        needles[lower / 8] |= (uint8_t)(1u << lower % 8);
+        needles[upper / 8] |= (uint8_t)(1u << upper % 8);
+    }
+    pcre->needles = needles;
+    return 0;
+}
+
+/* Of all of a field that are not anchored. */
+static int join_needles(struct mt_sigma_program *program, struct mt_sigma_plan *plan)
+{
+    uint8_t *all = mt_sigma_alloc(&program->memory, 256);
+    if (!all)
+        return -ENOMEM;
+    plan->pcre_size_min = UINT32_MAX;
+    plan->has_needles = true;
+    plan->needles = NULL;
+    for (uint32_t i = 0; i < plan->pcre_count; i++) {
+        const struct mt_sigma_pcre *pcre = &plan->pcres[i];
+        plan->pcre_size_min = pcre->size_min < plan->pcre_size_min ? pcre->size_min : plan->pcre_size_min;
+        if (pcre->is_anchored)
+            continue;
+        plan->has_needles &= pcre->needles != NULL;
+        plan->needles = all;
+        for (unsigned k = 0; k < 256 && pcre->needles; k++)
+            all[k] |= pcre->needles[k / 8] >> k % 8 & 1;
+    }
+    return 0;
+}
+
 /* A pattern for PCRE2: \A and \z mean the same there. */
-static int add_pcre(struct mt_sigma_plan *plan, const char *expression, unsigned flags, uint32_t test)
+static int add_pcre(struct mt_sigma_program *program, struct mt_sigma_plan *plan, const char *expression,
+                    unsigned flags, uint32_t test)
 {
     uint8_t regex_flags = 0;
     int error;
@@ -143,12 +198,14 @@ static int add_pcre(struct mt_sigma_plan *plan, const char *expression, unsigned
     if (!pcres)
         return -ENOMEM;
     plan->pcres = pcres;
+    struct mt_sigma_pcre *pcre = &pcres[plan->pcre_count];
     pcre2_code *code = mt_sigma_regex_compile(mt_span_cstr(expression), regex_flags, &error, &off);
     if (!code)
-        return -ENOMEM;                          /* it was compiled before: mt_sigma_regex_check */
-    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without it matching is slower, no more */
-    pcres[plan->pcre_count++] = (struct mt_sigma_pcre){.code = code, .test = test};
-    return 0;
+        return -ENOMEM; /* it was compiled before: mt_sigma_regex_check */
+    *pcre = (struct mt_sigma_pcre){.code = code, .test = test};
+    plan->pcre_count++;
+    pcre->has_jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0; /* without it matching is slower */
+    return find_needles(program, pcre);
 }
 
 static void batch_drop(struct batch *batch, uint32_t i)
@@ -167,7 +224,8 @@ static void batch_drop(struct batch *batch, uint32_t i)
 #define SCAN_FROM_DEFAULT 9u
 
 /* Each time around one that Hyperscan refuses goes to PCRE2. */
-static int build_database(uint32_t scan_from, struct mt_sigma_plan *plan, struct batch *batch)
+static int build_database(struct mt_sigma_program *program, uint32_t scan_from, struct mt_sigma_plan *plan,
+                          struct batch *batch)
 {
     bool can_scan =
         batch->count >= (scan_from ? scan_from : SCAN_FROM_DEFAULT) && hs_valid_platform() == HS_SUCCESS;
@@ -187,7 +245,8 @@ static int build_database(uint32_t scan_from, struct mt_sigma_plan *plan, struct
             refused = can_scan ? (uint32_t)error->expression : refused;
             hs_free_compile_error(error);
         }
-        int rc = add_pcre(plan, batch->expressions[refused], batch->flags[refused], batch->ids[refused]);
+        int rc =
+            add_pcre(program, plan, batch->expressions[refused], batch->flags[refused], batch->ids[refused]);
         if (rc != 0)
             return rc;
         batch_drop(batch, refused);
@@ -238,8 +297,10 @@ int mt_sigma_plan_build(struct mt_sigma_program *program, uint32_t scan_from, st
         return 0;
     int rc = batch_fill(program, plan, &batch);
     if (rc == 0)
-        rc = build_database(scan_from, plan, &batch);
+        rc = build_database(program, scan_from, plan, &batch);
     batch_free(&batch);
+    if (rc == 0)
+        rc = join_needles(program, plan);
     return rc != 0 ? rc : find_empties(program, plan);
 }
 
@@ -251,11 +312,25 @@ void mt_sigma_plan_free(struct mt_sigma_plan *plan)
     free(plan->pcres);
 }
 
-/* FNV-1a of the lower case: short texts, no copy. */
+/* Of the lower case, eight bytes at a time. */
 uint64_t mt_sigma_exact_hash(struct mt_span text)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < text.size; i++)
-        hash = (hash ^ mt_ascii_lower(text.ptr[i])) * UINT64_C(0x100000001b3);
+    const uint64_t multiplier = UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t hash = text.size * multiplier;
+    uint64_t bytes = 0;
+    size_t at = 0;
+    for (; at + 8 < text.size; at += 8) {
+        memcpy(&bytes, text.ptr + at, 8);
+        hash = (hash ^ mt_ascii_turn8(bytes, 'A')) * multiplier;
+        hash ^= hash >> 32;
+    }
+    bytes = 0;
+    if (text.size >= 8) {
+        memcpy(&bytes, text.ptr + text.size - 8, 8); /* some of them again */
+    } else {
+        for (; at < text.size; at++)
+            bytes = bytes << 8 | text.ptr[at];
+    }
+    hash = (hash ^ mt_ascii_turn8(bytes, 'A')) * multiplier;
     return hash ^ hash >> 32;
 }

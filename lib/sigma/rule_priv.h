@@ -36,6 +36,7 @@ enum mt_sigma_op {
     MT_SIGMA_OP_NUMBER,
     MT_SIGMA_OP_CIDR,
     MT_SIGMA_OP_EXISTS, /* the field has a value */
+    MT_SIGMA_OP_ABSENT, /* not EXISTS, by the compiler */
     MT_SIGMA_OP_FIELD,  /* the same as, or within, another field */
 };
 
@@ -82,7 +83,7 @@ struct mt_sigma_test {
     enum mt_sigma_compare compare;      /* NUMBER */
     enum mt_sigma_part part;            /* NUMBER */
     enum mt_sigma_within within;        /* FIELD */
-    uint64_t number;                    /* NUMBER */
+    uint64_t number;                    /* NUMBER; ABSENT: the index of EXISTS */
     struct mt_prefix prefix;            /* CIDR */
     struct mt_sigma_pattern pattern;    /* TEXT */
     struct mt_span regex;               /* REGEX */
@@ -278,8 +279,7 @@ int mt_sigma_regex_check(struct mt_span regex, uint8_t flags, char *ret_error, s
 
 /* Looks up references, finds double names and cycles, marks what is inactive. */
 int mt_sigma_link(struct mt_sigma *sigma);
-
-/* Once programs are made: which correlations can be judged, how matches get to them. */
+/* Once conditions are made: which correlations can be judged, how matches get to them. */
 int mt_sigma_route_all(struct mt_sigma *sigma);
 int mt_sigma_compile(struct mt_sigma *sigma);
 void mt_sigma_program_free(struct mt_sigma_program *program);

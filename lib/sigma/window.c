@@ -573,6 +573,12 @@ static bool take_growing(const struct arrival *a)
     return true;
 }
 
+/* A link of a chain means nothing where none has begun. */
+static bool is_idle_link(const struct arrival *a)
+{
+    return a->c->type == MT_SIGMA_CORRELATE_TEMPORAL_ORDERED && !a->c->is_late && a->frame.head.ref > 0;
+}
+
 void mt_sigma_window_take(struct mt_sigma_judging *judging, struct mt_sigma_loaded *of, uint32_t frame,
                           uint32_t group_in_frame, struct mt_hash128 key)
 {
@@ -585,6 +591,9 @@ void mt_sigma_window_take(struct mt_sigma_judging *judging, struct mt_sigma_load
                         .time = judging->time,
                         .span = of->correlation->timespan * MT_SEC};
     bool is_new;
+    mt_sigma_frame_open(judging->feed, frame, &a.frame);
+    if (is_idle_link(&a) && !mt_sigma_group_find(correlator, of, key))
+        return;
     struct mt_sigma_group *g = mt_sigma_group_get(correlator, of, key, &is_new);
     if (g && g->is_standing && a.time >= g->start && a.time - g->start >= a.span) {
         mt_sigma_window_end(correlator, g);
@@ -593,7 +602,6 @@ void mt_sigma_window_take(struct mt_sigma_judging *judging, struct mt_sigma_load
     if (!g)
         return;
     a.group = g;
-    mt_sigma_frame_open(judging->feed, frame, &a.frame);
     if (!fits(&a)) {
         correlator->counts.late++;
         return;

@@ -29,6 +29,8 @@ LIMITS = {
     "ordinary: tshark / mailtap": (90.0, "at least"),
     "probing: mailtap / floor": (6.0, "at most"),
     "probing: ndpiReader / mailtap": (6.0, "at least"),
+    "ordinary: shipped rules / no rules": (1.10, "at most"),
+    "spam: shipped rules / no rules": (1.25, "at most"),
     "a million sessions: peak memory, MiB": (512.0, "at most"),
     "a capture of 10 kB: wall, ms": (40.0, "at most"),
     "spam: workers writing a file / workers writing nothing": (1.15, "at most"),
@@ -385,6 +387,11 @@ def figures(results):
                 found[f"{profile}: mailtap / floor"] = ours / table[peer]["ns_per_frame"]
             else:
                 found[f"{profile}: {peer} / mailtap"] = table[peer]["ns_per_frame"] / ours
+    for profile in ("ordinary", "spam"):
+        table = results["profiles"].get(profile, {})
+        if "mailtap, rules" in table:
+            ratio = table["mailtap, rules"]["ns_per_frame"] / table["mailtap"]["ns_per_frame"]
+            found[f"{profile}: shipped rules / no rules"] = ratio
     if results.get("million"):
         found["a million sessions: peak memory, MiB"] = results["million"]["peak_bytes"] / MIB
     if results.get("outputs"):

@@ -17,10 +17,28 @@
 #define SELECTIONS_MAX 3u
 #define EVENT_VALUES_MAX 16u
 
-enum how { PLAIN, CONTAINS, STARTS, ENDS, WILD, EXISTS, ABSENT, LESS, MORE, NUMBER, HOW_COUNT };
+enum how {
+    PLAIN,
+    CONTAINS,
+    STARTS,
+    ENDS,
+    WILD,
+    REGEX,
+    SAME, /* as another field */
+    EXISTS,
+    ABSENT,
+    MISSING, /* exists: false */
+    LESS,
+    MORE,
+    AT_MOST,
+    AT_LEAST,
+    NUMBER,
+    HOW_COUNT
+};
 
 struct item {
     const char *field;
+    const char *other; /* SAME */
     enum how how;
     bool is_all;
     bool is_negated;
@@ -124,8 +142,14 @@ static void make_text(char *to, unsigned size_max)
 static void make_value(struct item *item, char *to)
 {
     make_text(to, 3);
-    if (item->how == LESS || item->how == MORE || item->how == NUMBER)
+    if (item->how >= LESS)
         snprintf(to, 16, "%u", below(4));
+    if (item->how == REGEX && below(3) == 0) {
+        memmove(to + 1, to, strlen(to) + 1);
+        to[0] = '^';
+    }
+    if (item->how == REGEX && below(4) == 0)
+        strcat(to, "$");
     if (item->how == WILD)
         strcat(to, below(2) ? "*" : "?");
     if (item->how == WILD && below(2))
@@ -137,14 +161,14 @@ static void make_item(struct item *item)
     memset(item, 0, sizeof(*item));
     bool is_number = below(4) == 0;
     item->field = is_number ? kind->numbers[below(3)] : kind->texts[below(4)];
-    item->how = (enum how)below(ABSENT + 1);
+    item->how = (enum how)below(LESS);
     if (is_number)
-        item->how = (enum how)(LESS + below(3));
-    item->count = item->how == LESS || item->how == MORE ? 1 : 1 + below(VALUES_MAX);
-    if (item->how == EXISTS || item->how == ABSENT)
-        item->count = 1;
+        item->how = (enum how)(LESS + below(NUMBER + 1 - LESS));
+    bool is_one = item->how >= SAME && item->how < NUMBER;
+    item->count = is_one ? 1 : 1 + below(VALUES_MAX);
+    item->other = kind->texts[below(4)];
     item->is_all = item->count > 1 && below(3) == 0;
-    bool is_text = item->how <= WILD;
+    bool is_text = item->how <= SAME;
     item->is_cased = is_text && below(4) == 0;
     item->is_negated = (is_text || item->how == NUMBER) && below(5) == 0;
     for (unsigned i = 0; i < item->count; i++)
@@ -178,8 +202,9 @@ static void make_rule(struct rule *rule)
 
 /* --- writing ---------------------------------------------------------------------- */
 
-static const char *const modifiers[HOW_COUNT] = {"",        "|contains", "|startswith", "|endswith", "",
-                                                 "|exists", "",          "|lt",         "|gt",       ""};
+static const char *const modifiers[HOW_COUNT] = {"",    "|contains", "|startswith", "|endswith", "",
+                                                 "|re", "|fieldref", "|exists",     "",          "|exists",
+                                                 "|lt", "|gt",       "|lte",        "|gte",      ""};
 
 static const char *const conditions[6][SELECTIONS_MAX] = {
     {"s0", "s0 and s1", "s0 and s1 and s2"},
@@ -193,11 +218,13 @@ static const char *const conditions[6][SELECTIONS_MAX] = {
 static void write_item(struct mt_buf *b, const struct item *item, const char *lead)
 {
     char line[512];
-    int n =
-        snprintf(line, sizeof(line), "    %s%s%s%s%s%s:", lead, item->field, modifiers[item->how],
-                 item->is_all ? "|all" : "", item->is_cased ? "|cased" : "", item->is_negated ? "|neq" : "");
-    if (item->how == EXISTS || item->how == ABSENT) {
-        snprintf(line + n, sizeof(line) - (size_t)n, " %s\n", item->how == EXISTS ? "true" : "null");
+    bool is_regex = item->how == REGEX;
+    const char *letters = is_regex == item->is_cased ? "" : is_regex ? "|i" : "|cased";
+    int n = snprintf(line, sizeof(line), "    %s%s%s%s%s%s:", lead, item->field, modifiers[item->how],
+                     letters, item->is_all ? "|all" : "", item->is_negated ? "|neq" : "");
+    if (item->how >= SAME && item->how <= MISSING) {
+        const char *const what[] = {item->other, "true", "null", "false"};
+        snprintf(line + n, sizeof(line) - (size_t)n, " %s\n", what[item->how - SAME]);
         mt_buf_put_cstr(b, line);
         return;
     }
@@ -241,9 +268,28 @@ static bool glob(const char *pattern, const char *text, bool is_cased)
            glob(pattern + 1, text + 1, is_cased);
 }
 
+/* Letters, with ^ before and $ behind them or not. */
+static bool regex_matches(const struct item *item, const char *regex, const char *text)
+{
+    char pattern[40];
+    size_t size = strlen(regex);
+    bool from_start = regex[0] == '^';
+    bool to_end = size > 0 && regex[size - 1] == '$';
+    int letters = (int)(size - from_start - to_end);
+    snprintf(pattern, sizeof(pattern), "%s%.*s%s", from_start ? "" : "*", letters, regex + from_start,
+             to_end ? "" : "*");
+    return glob(pattern, text, item->is_cased);
+}
+
 static bool value_matches(const struct item *item, const char *wanted, const char *text)
 {
     char pattern[40];
+    if (item->how == REGEX)
+        return regex_matches(item, wanted, text);
+    if (item->how == AT_MOST)
+        return atoi(text) <= atoi(wanted);
+    if (item->how == AT_LEAST)
+        return atoi(text) >= atoi(wanted);
     if (item->how == LESS)
         return atoi(text) < atoi(wanted);
     if (item->how == MORE)
@@ -256,14 +302,29 @@ static bool value_matches(const struct item *item, const char *wanted, const cha
     return glob(pattern, text, item->is_cased);
 }
 
+static bool has_same(const struct item *item, const struct value *values, unsigned count)
+{
+    for (unsigned v = 0; v < count; v++) {
+        for (unsigned w = 0; w < count; w++) {
+            if (strcmp(values[v].field, item->field) == 0 && strcmp(values[w].field, item->other) == 0 &&
+                strlen(values[v].text) == strlen(values[w].text) &&
+                glob(values[v].text, values[w].text, item->is_cased))
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool item_matches(const struct item *item, const struct value *values, unsigned count)
 {
     unsigned present = 0;
     unsigned met = 0;
     for (unsigned v = 0; v < count; v++)
         present += strcmp(values[v].field, item->field) == 0;
-    if (item->how == EXISTS || item->how == ABSENT)
+    if (item->how >= EXISTS && item->how <= MISSING)
         return (present > 0) == (item->how == EXISTS);
+    if (item->how == SAME)
+        return has_same(item, values, count) != item->is_negated;
     for (unsigned w = 0; w < item->count; w++) {
         bool is_met = false;
         for (unsigned v = 0; v < count; v++)
