@@ -404,6 +404,8 @@ static void take(struct mt_member *member, const struct mt_topic_message *messag
     part->has_changed |= message->bytes.size < 6 || message->bytes.ptr[5] != MT_SIGMA_MESSAGE_STATE;
     mt_share_take(part->share, message->bytes, message->stamp);
     part->at = message->offset + 1;
+    if (part->phase == PHASE_SILENT && part->at >= part->loud_from) /* nothing may follow */
+        part->phase = PHASE_LOUD;
     if (part->has_alerted)
         commit(part);
 }

@@ -55,6 +55,8 @@ static void on_log(const rd_kafka_t *client, int level, const char *facility, co
 {
     (void)client;
     (void)level;
+    if (strcmp(facility, "CONFWARN") == 0) /* reader and writer are given the same properties */
+        return;
     mt_log(MT_LOG_DEBUG, "kafka: %s: %s", facility, text);
 }
 

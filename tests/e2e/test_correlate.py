@@ -6,7 +6,6 @@ the mock cluster of librdkafka.
     test_correlate.py MAILTAP ROOT TRAFFIC KAFKA-MOCK
 """
 
-import glob
 import json
 import os
 import random
@@ -177,7 +176,7 @@ class Member:
         self.log = os.path.join(bench.folder, f"log-{Member.number}")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [bench.mailtap, "correlate", "--from", f"kafka://{cluster.brokers}/mail?session.timeout.ms=6000",
+                [bench.mailtap, "correlate", "--from", f"kafka://{cluster.brokers}/mail?session.timeout.ms=6000&heartbeat.interval.ms=500",
                  "--alerts", self.alerts, "--stats", self.stats, *bench.rules, *arguments],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
 
@@ -212,6 +211,8 @@ class Member:
             return alerts_of(file.read())
 
     def counter(self, name):
+        if not os.path.exists(self.stats):
+            return 0  # it did not come to its end, which is said elsewhere
         with open(self.stats, encoding="utf-8") as file:
             return json.load(file)[name]
 
@@ -221,7 +222,7 @@ def until(what, seconds=PATIENCE):
     while not what():
         if time.monotonic() > end:
             return False
-        time.sleep(0.02)
+        time.sleep(0.002)
     return True
 
 
@@ -281,12 +282,176 @@ def check_same(bench, tap):
         cluster.close()
 
 
+def lines_of(path):
+    if not os.path.exists(path):
+        return 0
+    with open(path, "rb") as file:
+        return file.read().count(b"\n")
+
+
+def check_killed(bench, tap):
+    """One member, killed again and again while it says what there is to say."""
+    cluster, chance = bench.cluster(), random.Random(8)
+    reasons = list(bench.send(cluster, bench.parts))
+    path, between = os.path.join(bench.folder, "killed"), 0
+    arguments = ["--sensors", str(SENSORS), "--state-interval", "100ms", "--observer", "one"]
+    for turn in range(4):
+        member = Member(bench, cluster, *arguments, alerts=path)
+        size = len(bench.expected) // 5
+        target = size * turn + chance.randrange(1, size)
+        if not until(lambda: lines_of(path) >= target):  # noqa: B023
+            reasons.append(f"it went no further than {lines_of(path)} alerts: {member.said()}")
+        member.kill()
+        between += lines_of(path) < len(bench.expected)
+    member = Member(bench, cluster, *arguments, "--until-end", alerts=path)
+    code = member.wait()
+    reasons += [] if code == 0 else [f"exit code {code}: {member.said()}"]
+    reasons += differences(member.written(), bench.expected)
+    reasons += [] if between else ["no member was killed while it had something to say"]
+    tap.check("a member killed again and again loses no alert and repeats none", reasons)
+    cluster.close()
+
+
+def check_restart(bench, tap):
+    """Stopped when two of three sensors have spoken: what was known is taken up."""
+    cluster, arguments = bench.cluster(), ["--sensors", str(SENSORS), "--observer", "one"]
+    path = os.path.join(bench.folder, "restarted")
+    reasons = list(bench.send(cluster, bench.parts[:2]))
+    member = Member(bench, cluster, *arguments, alerts=path)
+    reasons += [] if until(lambda: member.partitions() == PARTITIONS) else ["it has not got all partitions"]
+    time.sleep(2)
+    code = member.stop()
+    reasons += [] if code == 0 else [f"exit code {code}: {member.said()}"]
+    reasons += [] if member.counter("correlate.states") else ["no state was put down"]
+    reasons += bench.send(cluster, bench.parts[2:])
+    member = Member(bench, cluster, *arguments, "--until-end", alerts=path)
+    code = member.wait()
+    reasons += [] if code == 0 else [f"exit code {code}: {member.said()}"]
+    reasons += [] if member.counter("correlate.states_read") else ["no state was taken up"]
+    reasons += differences(member.written(), bench.expected)
+    tap.check("a member that is started again takes up what it knew", reasons)
+    cluster.close()
+
+
+def union(members):
+    return sorted(alert for member in members for alert in member.written())
+
+
+def check_two(bench, tap):
+    cluster = bench.cluster()
+    members = [Member(bench, cluster, "--sensors", str(SENSORS), "--until-end") for _ in range(2)]
+    reasons = [] if until(lambda: [m.partitions() for m in members] == [PARTITIONS // 2] * 2) else ["no halves"]
+    reasons += bench.send(cluster, bench.parts)
+    for member in members:
+        code = member.wait()
+        reasons += [] if code == 0 else [f"exit code {code}: {member.said()}"]
+    reasons += [] if all(m.written() for m in members) else ["one of them has said nothing"]
+    reasons += differences(union(members), bench.expected)
+    tap.check("two members that share the partitions give them", reasons)
+    cluster.close()
+
+
+def check_handover(bench, tap):
+    """One is there, another comes while it has windows open, the first one goes."""
+    cluster = bench.cluster()
+    arguments = ["--sensors", str(SENSORS)]
+    first = Member(bench, cluster, *arguments)
+    reasons = [] if until(lambda: first.partitions() == PARTITIONS) else ["the first has not got all"]
+    reasons += bench.send(cluster, bench.parts[:1])
+    runs = [bench.read(cluster, capture, f"late-{n}") for n, capture in enumerate(bench.parts[1:])]
+    second = Member(bench, cluster, *arguments, "--until-end")
+    for run in runs:
+        run.communicate(timeout=PATIENCE)
+    reasons += [] if until(lambda: second.partitions() > 0) else ["the second has got none"]
+    code = first.stop()
+    reasons += [] if code == 0 else [f"exit code {code} of the first: {first.said()}"]
+    code = second.wait()
+    reasons += [] if code == 0 else [f"exit code {code} of the second: {second.said()}"]
+    reasons += differences(union([first, second]), bench.expected)
+    tap.check("a member that comes and one that goes hand over what they know", reasons)
+    cluster.close()
+
+
+def check_away(bench, tap):
+    cluster = bench.cluster()
+    for broker in range(1, BROKERS + 1):
+        cluster.tell("down", broker)
+    member = Member(bench, cluster, "--sensors", str(SENSORS), "--until-end")
+    runs = [bench.read(cluster, capture, f"sensor-{n}") for n, capture in enumerate(bench.parts)]
+    time.sleep(3)
+    for broker in range(1, BROKERS + 1):
+        cluster.tell("up", broker)
+    reasons = []
+    for run in runs:
+        said = run.communicate(timeout=PATIENCE)[1].decode("utf-8", "replace")
+        reasons += [] if run.returncode == 0 else [f"a sensor ended with {run.returncode}: {said}"]
+    code = member.wait()
+    reasons += [] if code == 0 else [f"exit code {code}: {member.said()}"]
+    reasons += differences(member.written(), bench.expected)
+    tap.check("brokers that are away for a while cost nothing", reasons)
+    cluster.close()
+
+
+def check_foreign(bench, tap):
+    cluster = bench.cluster()
+    for partition, message in enumerate((b"hello", b"mtev\1\1", b"mtev\1\2" + b"\xff" * 40, b"mtev\2" + bytes(40))):
+        cluster.tell("put", partition, message.hex())
+    reasons = list(bench.send(cluster, [bench.capture]))
+    member = Member(bench, cluster, "--until-end")
+    code = member.wait()
+    reasons += [] if code == 1 else [f"exit code {code}: {member.said()}"]
+    reasons += [] if member.counter("correlate.foreign") == 4 else [f"{member.counter('correlate.foreign')} of 4 counted"]
+    for words in ("it is no event of mailtap", "it is of another version of events"):
+        reasons += [] if words in member.said() else [f"not said: {words}: {member.said()}"]
+    reasons += differences(member.written(), bench.expected)
+    tap.check("foreign and damaged messages are counted, named and left out", reasons)
+    cluster.close()
+
+
+def check_other_rules(bench, tap):
+    cluster, path = bench.cluster(), os.path.join(bench.folder, "other.yml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(RULES.replace("timespan: 20s\n    condition: {gte: 12}", "timespan: 21s\n    condition: {gte: 12}"))
+    run = bench.read(cluster, bench.capture, "tap-7")
+    run.communicate(timeout=PATIENCE)
+    keep, bench.rules = bench.rules, ["--rules", path, "--no-shipped-rules"]
+    member = Member(bench, cluster, "--until-end")
+    bench.rules = keep
+    code = member.wait()
+    reasons = [] if code == 1 else [f"exit code {code}: {member.said()}"]
+    reasons += differences(member.written(), [a for a in bench.expected if '"name": "many_sessions"' not in a])
+    reasons += [] if "sensor tap-7 for many_sessions is left out" in member.said() else [member.said()]
+    reasons += [] if member.counter("correlate.other_rules") else ["not counted"]
+    tap.check("events made for other rules are named and left out; the others count", reasons)
+    cluster.close()
+
+
+def check_gone(bench, tap):
+    """A sensor that has spoken once, and never again."""
+    cluster = bench.cluster()
+    mark = b"mtev\1\2" + struct.pack("<QQ", 99, 1) + b"\4gone" + struct.pack("<Q", 1)
+    for partition in range(PARTITIONS):
+        cluster.tell("put", partition, mark.hex())
+    time.sleep(1)
+    reasons = list(bench.send(cluster, [bench.capture]))
+    member = Member(bench, cluster, "--until-end", "--sensors", "2", "--sensor-timeout", "500ms")
+    code = member.wait()
+    reasons += [] if code == 0 else [f"exit code {code}: {member.said()}"]
+    gone = member.counter("correlate.sensors_gone")
+    reasons += [] if gone == PARTITIONS else [f"missed {gone} times"]
+    reasons += differences(member.written(), bench.expected)
+    tap.check("a sensor that says nothing any more is not waited for, and that is counted", reasons)
+    cluster.close()
+
+
 def main():
     mailtap, traffic, mock = (os.path.abspath(sys.argv[i]) for i in (1, 3, 4))
     tap = Tap()
     with scratch() as folder:
         bench = Bench(mailtap, traffic, mock, folder)
-        check_same(bench, tap)
+        for check in (check_same, check_killed, check_restart, check_two, check_handover, check_away, check_foreign,
+                      check_other_rules, check_gone):
+            check(bench, tap)
     return tap.finish()
 
 
