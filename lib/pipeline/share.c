@@ -17,9 +17,11 @@ struct sensor {
     uint64_t run;
     uint64_t mark;   /* 0: none yet */
     uint64_t number; /* of the message that brought it */
-    uint64_t stamp;  /* of its latest message */
+    uint64_t stamp;  /* of its latest message, by whatever clock */
+    uint64_t heard;  /* when that came, by the share's */
     uint8_t has_ended;
     uint8_t is_gone;
+    uint8_t is_past; /* all had ended: known only so that its repetitions are */
 };
 
 struct mt_share {
@@ -29,7 +31,7 @@ struct mt_share {
     struct mt_sigma_correlator_counts before; /* of correlators that are no more */
     struct sensor sensors[MT_SHARE_SENSORS_MAX];
     uint32_t sensor_count;
-    uint64_t now; /* latest stamp */
+    uint64_t now; /* hear() */
     uint32_t complaints;
     bool is_over;
     uint8_t feed[MT_SIGMA_EVENT_MAX];
@@ -115,7 +117,8 @@ static void all_have_ended(struct mt_share *share)
     share->before = share->counts.correlated;
     share->before.groups = 0;
     share->before.memory = 0;
-    share->sensor_count = 0;
+    for (uint32_t i = 0; i < share->sensor_count; i++)
+        share->sensors[i].is_past = 1;
     share->is_over = true;
     struct mt_sigma_correlator *old = share->correlator;
     if (begin(share) == 0) /* the time of what comes now may be any */
@@ -124,14 +127,30 @@ static void all_have_ended(struct mt_share *share)
         share->correlator = old;
 }
 
+/* Stamps may be of the sensors' own clocks, which differ. So who speaks is there, however
+ * late its clock; and behind one that runs ahead, time goes on by what passes for each. */
+static void hear(struct mt_share *share, struct sensor *sensor, uint64_t stamp)
+{
+    stamp = mt_min_u64(stamp, MT_SIGMA_TIME_MAX);
+    uint64_t passed = sensor->stamp > 0 && stamp > sensor->stamp ? stamp - sensor->stamp : 0;
+    passed = mt_min_u64(passed, share->config.patience + 1); /* more says no more */
+    share->now = mt_max_u64(share->now, mt_max_u64(stamp, sensor->heard + passed));
+    sensor->stamp = stamp;
+    sensor->heard = share->now;
+}
+
 /* Judges up to where all sensors are that are still there. */
 static void advance(struct mt_share *share)
 {
     uint64_t least = UINT64_MAX;
+    uint32_t spoken = 0;
     bool is_anyone_there = false;
     for (uint32_t i = 0; i < share->sensor_count; i++) {
         struct sensor *sensor = &share->sensors[i];
-        bool is_gone = share->now > sensor->stamp && share->now - sensor->stamp > share->config.patience;
+        if (sensor->is_past)
+            continue;
+        spoken++;
+        bool is_gone = share->now - sensor->heard > share->config.patience;
         share->counts.gone += is_gone && !sensor->is_gone && !sensor->has_ended;
         sensor->is_gone = is_gone;
         if (sensor->has_ended || is_gone)
@@ -139,7 +158,7 @@ static void advance(struct mt_share *share)
         is_anyone_there = true;
         least = mt_min_u64(least, sensor->mark);
     }
-    if (share->sensor_count < share->config.sensors)
+    if (spoken < share->config.sensors)
         return;
     if (!is_anyone_there)
         all_have_ended(share);
@@ -157,8 +176,9 @@ static struct sensor *sensor_of(struct mt_share *share, uint64_t run)
         struct sensor *sensor = &share->sensors[i];
         if (sensor->run == run)
             return sensor;
-        bool is_past = sensor->is_gone || (sensor->has_ended && share->sensor_count > share->config.sensors);
-        if (is_past && (!place || sensor->stamp < place->stamp))
+        bool is_past = sensor->is_past || sensor->is_gone ||
+                       (sensor->has_ended && share->sensor_count > share->config.sensors);
+        if (is_past && (!place || sensor->heard < place->heard))
             place = sensor;
     }
     if (share->sensor_count < MT_SHARE_SENSORS_MAX)
@@ -210,19 +230,20 @@ void mt_share_take(struct mt_share *share, struct mt_span bytes, uint64_t stamp)
     }
     if (message.kind == MT_SIGMA_MESSAGE_STATE)
         return;
-    share->now = mt_max_u64(share->now, stamp);
     struct sensor *sensor = sensor_of(share, message.run);
     if (!sensor) {
         share->counts.crowded++;
         complain(share, &message, "there are too many sensors");
         return;
     }
-    sensor->stamp = mt_max_u64(sensor->stamp, stamp);
-    share->is_over = false;
-    /* all before a mark were there before it */
-    if (message.number <= sensor->number)
+    hear(share, sensor, stamp);
+    if (message.number <= sensor->number) { /* all before a mark were there before it */
         share->counts.repeated++;
-    else if (message.kind == MT_SIGMA_MESSAGE_EVENT)
+        return;
+    }
+    sensor->is_past = 0;
+    share->is_over = false;
+    if (message.kind == MT_SIGMA_MESSAGE_EVENT)
         take_event(share, &message);
     else
         take_mark(share, sensor, &message);
@@ -290,6 +311,10 @@ static bool load_share(struct mt_share *share, struct mt_span rest)
         memcpy(share->sensors, rest.ptr, rest.size);
     share->sensor_count = piece.sensor_count;
     share->now = piece.now;
+    for (uint32_t i = 0; i < share->sensor_count; i++) {
+        if (share->sensors[i].heard > share->now)
+            return false;
+    }
     share->is_over = piece.is_over != 0;
     return true;
 }

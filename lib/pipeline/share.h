@@ -7,6 +7,7 @@
  * Time is that of packets. A share judges up to the least mark of its sensors. A
  * sensor of which nothing has come for `patience` holds nobody up any more; that is
  * measured by the messages' stamps, so it comes out the same when they are read again.
+ * Stamps may be of sensors whose clocks differ: who speaks is there, whatever its stamp.
  * When all sensors have ended, everything is judged, and time begins anew.
  *
  * Ownership: rules and texts are borrowed; alerts are lent for the call. Thread: one.

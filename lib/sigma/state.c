@@ -233,7 +233,8 @@ static bool is_sound(const struct mt_sigma *sigma, const struct mt_sigma_loaded 
     size_t entries = (size_t)piece->entry_count * sizeof(struct mt_sigma_entry);
     bool is_temporal = of->correlation->type == MT_SIGMA_CORRELATE_TEMPORAL ||
                        of->correlation->type == MT_SIGMA_CORRELATE_TEMPORAL_ORDERED;
-    if (piece->entry_count > piece->entry_cap || piece->entry_cap > MT_SIGMA_EXACT_MAX * 2 ||
+    if (piece->entry_count > piece->entry_cap || piece->entry_count > MT_SIGMA_EXACT_MAX ||
+        piece->entry_cap > MT_SIGMA_EXACT_MAX * 2 ||
         (piece->sketch_size != 0 && piece->sketch_size != MT_SKETCH_SIZE) ||
         (is_temporal && piece->entry_count > of->ref_count) || piece->timer > UINT64_MAX / 2 ||
         piece->first.event_id_size > sizeof(piece->first.event_id))

@@ -30,7 +30,7 @@
 #define MT_SIGMA_EVENT_MAX (2u * MT_SIGMA_FEED_MAX)
 #define MT_SIGMA_EVENT_KEY_SIZE 16u           /* hexadecimal digits */
 #define MT_SIGMA_MARK_END UINT64_MAX          /* the sender has ended */
-#define MT_SIGMA_TIME_MAX (UINT64_C(1) << 63) /* later ones are refused */
+#define MT_SIGMA_TIME_MAX (UINT64_C(1) << 62) /* later ones are refused; a timespan more can't run over */
 
 struct mt_sigma_sender {
     struct mt_span sensor; /* at most 255 bytes; the rest is cut */

@@ -319,6 +319,28 @@ static void test_state(void **state)
     }
 }
 
+/* What may be said may be known: a group of the latest time is taken up again. */
+static void test_latest_time(void **state)
+{
+    (void)state;
+    use(chain);
+    struct mt_record_session *record =
+        event_of("destination.port=25 | source.ip=192.0.2.1 | destination.ip=10.0.0.1");
+    record->event_end = MT_SIGMA_TIME_MAX;
+    correlated_add(&feeds, mt_sigma_evaluator(sigma, 0), record);
+    write_all();
+    struct mt_sigma_correlator *c = start();
+    struct mt_sigma_correlator *next = start();
+    take(c, 0);
+    mt_sigma_correlator_advance(c, MT_SIGMA_TIME_MAX + MT_SIGMA_REORDER + MT_SIGMA_SLACK + 1);
+    assert_int_equal(mt_sigma_correlator_counts(c)->groups, 1);
+    mt_sigma_correlator_save(c, on_piece, next);
+    assert_int_equal(mt_sigma_correlator_counts(next)->groups, 1);
+    mt_sigma_correlator_destroy(c);
+    mt_sigma_correlator_destroy(next);
+    done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_state),
+        cmocka_unit_test(test_latest_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
