@@ -62,10 +62,12 @@
 #define MT_S_TLS_FAILED (UINT64_C(1) << 51) /* both sides were seen, and it did not come to its end */
 #define MT_S_TLS_FIRST (UINT64_C(1) << 52)  /* TLS from the first byte on */
 
-#define MT_S_LOOK_ALIKE (UINT64_C(1) << 53) /* what follows goes to extra->look_alike */
-#define MT_S_OPENED (UINT64_C(1) << 54)     /* content was begun */
-#define MT_S_OTHER (UINT64_C(1) << 55)      /* first words are kept, or too short to tell: other.c */
-#define MT_S_OTHER_SEEN (UINT64_C(1) << 56) /* a side did not begin like mail */
+#define MT_S_LOOK_ALIKE (UINT64_C(1) << 53)   /* what follows goes to extra->look_alike */
+#define MT_S_OPENED (UINT64_C(1) << 54)       /* content was begun */
+#define MT_S_OTHER (UINT64_C(1) << 55)        /* first words are kept, or too short to tell: other.c */
+#define MT_S_OTHER_SEEN (UINT64_C(1) << 56)   /* a side did not begin like mail */
+#define MT_S_SHORT_CLIENT (UINT64_C(1) << 59) /* its first word is not whole yet; MT_S_OTHER is set */
+#define MT_S_SHORT_SERVER (UINT64_C(1) << 60)
 #define MT_S_SERVER_HOME (UINT64_C(1) << 57)
 #define MT_S_HELO_FOUND (UINT64_C(1) << 58) /* a greeting has findings */
 

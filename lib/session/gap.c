@@ -116,7 +116,7 @@ void mt_session_gap(struct mt_session_engine *engine, struct mt_session *session
         extra->missing[side] += size;
     session->flags |= side == MT_CLIENT ? MT_S_PAYLOAD_CLIENT : MT_S_PAYLOAD_SERVER;
     session->flags &= side == MT_CLIENT ? ~MT_S_CLIENT_WAITS : ~UINT64_C(0);
-    session->flags &= ~MT_S_OTHER;
+    session->flags &= ~(MT_S_OTHER | MT_S_SHORT_CLIENT | MT_S_SHORT_SERVER);
     mt_anomaly(&run, MT_ANOMALY_GAP);
     mt_transcript(&run, MT_TRANSCRIPT_GAP, mt_span_none(), size);
     if (session->flags & MT_S_TLS_WATCH)

@@ -127,45 +127,66 @@ static void keep_banner(struct mt_run *run)
     keep(run, MT_SERVER, mt_buf_span(&b));
 }
 
+static uint64_t short_flag(enum mt_side side)
+{
+    return side == MT_CLIENT ? MT_S_SHORT_CLIENT : MT_S_SHORT_SERVER;
+}
+
+/* How the side begins: its first bytes, or these and more. */
+static void judge(struct mt_run *run, struct mt_span bytes)
+{
+    struct mt_session *session = run->session;
+    enum start start = start_of(run->side, bytes);
+
+    session->flags &= ~(MT_S_OTHER | short_flag(run->side));
+    if (start == START_SHORT)
+        session->flags |= short_flag(run->side);
+    if (session->flags & (MT_S_SHORT_CLIENT | MT_S_SHORT_SERVER))
+        session->flags |= MT_S_OTHER;
+    if (start != START_OTHER)
+        return;
+    session->flags |= MT_S_OTHER | MT_S_OTHER_SEEN;
+    if (begin_words(run) && run->side == MT_CLIENT)
+        keep_banner(run);
+}
+
 static void look(struct mt_run *run, struct mt_span bytes)
 {
     struct mt_session *session = run->session;
 
-    if (bytes.size == 0 || session->flags & MT_S_MIDSTREAM)
+    if (!(session->flags & MT_S_OTHER_SEEN))
+        judge(run, bytes);
+    if (!(session->flags & MT_S_OTHER_SEEN))
         return;
-    if (!(session->flags & MT_S_OTHER_SEEN)) {
-        enum start start = start_of(run->side, bytes);
-        bool is_undecided = start == START_SHORT && run->side == MT_CLIENT;
-        session->flags &= ~MT_S_OTHER;
-        session->flags |= start == START_OTHER ? MT_S_OTHER | MT_S_OTHER_SEEN : is_undecided ? MT_S_OTHER : 0;
-        if (start != START_OTHER || !begin_words(run))
-            return;
-        if (run->side == MT_CLIENT)
-            keep_banner(run);
-    }
+    session->flags &= ~short_flag(run->side);
     if (session->flags & MT_S_OTHER)
         keep(run, run->side, bytes);
 }
 
 /* A first word that a segment cut lies where lines do that are not whole yet. */
-size_t mt_other_feed(struct mt_run *run, struct mt_span bytes)
+static void put_first_word(const struct mt_run *run, struct mt_buf *b)
 {
-    struct mt_session *session = run->session;
-    uint64_t waiting = MT_S_OTHER | MT_S_CARRY_CLIENT;
-    bool is_undecided = (session->flags & (waiting | MT_S_OTHER_SEEN)) == waiting;
+    const struct mt_session *session = run->session;
+    uint64_t flag = run->side == MT_CLIENT ? MT_S_CARRY_CLIENT : MT_S_CARRY_SERVER;
+
+    if (!(session->flags & short_flag(run->side)) || !(session->flags & flag))
+        return;
+    const struct mt_carry *carry = session->extra->carry[run->side];
+    mt_buf_put_head(b, mt_span_head(mt_span(carry->bytes, carry->size), WORD_MAX));
+}
+
+size_t mt_other_feed(struct mt_run *run, struct mt_span bytes, bool is_first)
+{
+    const struct mt_session *session = run->session;
+    bool is_looked_at = is_first || (session->flags & (MT_S_OTHER_SEEN | short_flag(run->side))) != 0;
     uint8_t text[MT_OTHER_PIECE_MAX];
     struct mt_buf b = mt_buf(text, sizeof(text));
 
-    if (is_undecided && run->side == MT_SERVER)
-        return mt_feed_server(run, bytes);
-    if (is_undecided) {
-        const struct mt_carry *carry = session->extra->carry[MT_CLIENT];
-        mt_buf_put_head(&b, mt_span_head(mt_span(carry->bytes, carry->size), WORD_MAX));
-    }
+    put_first_word(run, &b);
     size_t before = b.size;
     mt_buf_put_head(&b, bytes);
     size_t taken = run->side == MT_CLIENT ? mt_feed_client(run, bytes) : mt_feed_server(run, bytes);
-    if (taken > 0)
+    if (is_looked_at && taken > 0 && !(session->flags & MT_S_MIDSTREAM))
         look(run, mt_span_head(mt_buf_span(&b), before + taken));
     return taken;
 }

@@ -251,9 +251,9 @@ enum {
 void mt_helo_command(struct mt_run *run, const struct mt_smtp_command *command);
 void mt_helo_at_mail(struct mt_run *run, const struct mt_smtp_command *command);
 void mt_helo_at_close(struct mt_run *run);
-/* What is no mail (other.c). feed: of the first bytes of a side, and of all while
- * MT_S_OTHER is set. name: of the protocol, or NULL. */
-size_t mt_other_feed(struct mt_run *run, struct mt_span bytes);
+/* What is no mail (other.c). feed: of the first bytes of a side (is_first), and of all
+ * while MT_S_OTHER is set. name: of the protocol, or NULL. */
+size_t mt_other_feed(struct mt_run *run, struct mt_span bytes, bool is_first);
 const char *mt_other_name(struct mt_run *run);
 void mt_other_free(struct mt_session_engine *engine, const struct mt_session *session);
 

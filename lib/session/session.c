@@ -258,10 +258,10 @@ size_t mt_session_data(struct mt_session_engine *engine, struct mt_session *sess
     if (bytes.size == 0)
         return 0;
     uint64_t payload = side == MT_CLIENT ? MT_S_PAYLOAD_CLIENT : MT_S_PAYLOAD_SERVER;
-    bool may_be_other = (session->flags & (payload | MT_S_OTHER)) != payload;
+    uint64_t seen = session->flags & (payload | MT_S_OTHER);
     session->flags |= payload;
-    if (MT_UNLIKELY(may_be_other))
-        return mt_other_feed(&run, bytes);
+    if (MT_UNLIKELY(seen != payload))
+        return mt_other_feed(&run, bytes, (seen & payload) == 0);
     return side == MT_CLIENT ? mt_feed_client(&run, bytes) : mt_feed_server(&run, bytes);
 }
 
