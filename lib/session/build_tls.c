@@ -123,6 +123,7 @@ static void fill_server(struct mt_run *run, const struct mt_record_certificate *
     record->tls_serial_number = certificate->serial_number;
     record->tls_subject_name = certificate->subject;
     record->tls_issuer_name = certificate->issuer;
+    record->tls_alternative_names = (struct mt_texts){0};
     add_texts(run, &record->tls_alternative_names, alternatives);
 }
 
@@ -135,6 +136,7 @@ static void fill_client(struct mt_run *run, const struct mt_record_certificate *
     record->tls_client_serial_number = certificate->serial_number;
     record->tls_client_subject = certificate->subject;
     record->tls_client_issuer = certificate->issuer;
+    record->tls_client_alternative_names = (struct mt_texts){0};
     add_texts(run, &record->tls_client_alternative_names, alternatives);
 }
 
@@ -148,8 +150,11 @@ void mt_build_tls_certificate(struct mt_run *run, const struct mt_entry_tls_cert
     struct mt_span alternatives;
 
     fill_certificate(build, entry, &certificate, &alternatives);
-    if (entry->index > 0) {
-        MT_BUG_ON(chain->count >= MT_ARRAY_COUNT(build->chains[0]));
+    if (entry->index == 0) /* gaps may show another handshake: the last counts */
+        chain->count = 0;
+    if (entry->index > 0 && chain->count == MT_ARRAY_COUNT(build->chains[0])) {
+        mt_cut(run, is_client ? MT_CUT_TLS_CLIENT : MT_CUT_TLS_SERVER);
+    } else if (entry->index > 0) {
         chain->items = build->chains[is_client];
         build->chains[is_client][chain->count++] = certificate;
     } else if (is_client) {

@@ -532,6 +532,45 @@ static void bytes_that_must_be_taken_are_read_as_what_they_look_like(void **stat
     wire_fini(&wire);
 }
 
+/* Handshake 11 with a list of four certificates of a byte each: none of them is one. */
+static void send_certificates(struct wire *wire, uint8_t first)
+{
+    uint8_t record[] = {0x16, 3,     3, 0, 23, 11,    0, 0, 19, 0,     0, 16, 0, 0,
+                        1,    first, 0, 0, 1,  first, 0, 0, 1,  first, 0, 0,  1, first};
+
+    for (uint8_t i = 1; i < 4; i++)
+        record[15 + 4 * i] = (uint8_t)(first + i);
+    wire_segment(wire, MT_CLIENT, mt_span(record, sizeof(record)));
+}
+
+/* Gaps may show what looks like content, then like TLS, then like neither. */
+static void of_two_chains_of_certificates_of_a_side_the_last_counts(void **state)
+{
+    (void)state;
+    struct wire wire;
+    wire_init(&wire, NULL, NULL);
+    wire_open(&wire, NULL);
+    wire_handshake(&wire);
+    wire_lines(&wire, greeted);
+    wire_lines(&wire, LINES("C: STARTTLS", "S: 454 not now"));
+    wire_gap(&wire, MT_SERVER, 100);
+    wire_gap(&wire, MT_CLIENT, 100);
+    wire_line(&wire, "C: the middle of a letter");
+    wire_gap(&wire, MT_CLIENT, 100);
+    send_certificates(&wire, '1');
+    wire_segment(&wire, MT_CLIENT, mt_span("no record", 9));
+    wire_gap(&wire, MT_SERVER, 100);
+    wire_line(&wire, "S: 250 Ok");
+    wire_gap(&wire, MT_CLIENT, 100);
+    send_certificates(&wire, '5');
+    wire_close(&wire, MT_SESSION_END_FIN);
+    assert_true(has(&wire, "tls.client.hash.sha256: \"EF2D127D"));
+    assert_true(has(&wire, "tls.client.chain[0].hash.sha256: \"E7F6C011"));
+    assert_true(has(&wire, "tls.client.chain[2].hash.sha256: \"2C624232"));
+    assert_false(has(&wire, "tls.client.chain[3]"));
+    wire_fini(&wire);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -552,6 +591,7 @@ int main(void)
         cmocka_unit_test(a_text_is_cut_between_characters),
         cmocka_unit_test(a_line_of_12_kib_that_comes_in_pieces_is_one_command),
         cmocka_unit_test(bytes_that_must_be_taken_are_read_as_what_they_look_like),
+        cmocka_unit_test(of_two_chains_of_certificates_of_a_side_the_last_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
