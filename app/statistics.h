@@ -17,7 +17,7 @@ const char *mt_statistics_name(int counter);
 /* What filters of rules have left out: those that left out any, at most
  * MT_FILTERS_MAX; the last one is the sum of the others then. */
 #define MT_FILTERS_MAX 64u
-#define MT_FILTER_NAME_MAX 64u
+#define MT_FILTER_NAME_MAX 260u /* a whole one: two that begin alike are two */
 
 struct mt_filter_counts {
     struct {

@@ -122,6 +122,31 @@ title: Asked and refused
 correlation: {type: temporal_ordered, rules: [asked, refused], group-by: [source.ip], timespan: 20s, generate: true}
 """
 
+NAMED = """connect 203.0.113.5 192.0.2.25
+S: 220 mx ESMTP
+C: EHLO client.example.org
+S: 250 mx
+C: VRFY alice
+S: 252 perhaps
+C: EXPN Alice A. <alice@example.com>
+S: 252 perhaps
+C: MAIL FROM:<alice>
+S: 250 Ok
+C: XCLIENT LOGIN=alice
+S: 503 no
+C: QUIT
+S: 221 bye
+"""
+
+NAMED_RULES = """title: Command
+logsource: {product: mailtap, service: smtp, category: command}
+detection: {s: {smtp.command.argument|exists: true}, condition: s}
+---
+title: Said
+level: low
+correlation: {type: event_count, rules: [command], group-by: [smtp.command.argument], timespan: 60s, condition: {gte: 1}}
+"""
+
 BROKEN = "title: Broken\nlogsource: {product: mailtap, service: smtp, category: session}\n" \
          "detection: {s: {smtp.helo.nmae: x}, condition: s}\n"
 
@@ -225,6 +250,16 @@ def check_filter(bench):
     if b"by not_from_there" not in told:
         reasons.append(f"the summary does not say it: {told}")
     bench.tap.check("A filter leaves a match out and counts it", reasons)
+    long = "a filter with a title of more than sixty letters may differ at its end alone "
+    filters = [FILTER.replace("Not from there", long + end).replace("refused_recipient", rule)
+               for end, rule in (("one", "refused_recipient"), ("two", "others"))]
+    others = RULES.split("---")[0].replace("refused_recipient", "others").replace("0f3c4a52", "0f3c4a53")
+    path = bench.file("alike.yml", "---\n".join([others, *filters]))
+    bench.run("read", "--rules", bench.rules, "--rules", path, "--stats", stats, bench.denied)
+    with open(stats, encoding="utf-8") as file:
+        counted = json.load(file).get("rules.filters")
+    reasons = [] if counted and sorted(counted.values()) == [1, 1] else [f"{counted}"]
+    bench.tap.check("Filters whose names begin alike are counted apart", reasons)
 
 
 def check_errors(bench):
@@ -395,6 +430,16 @@ def check_correlation_privacy(bench):
     reasons = [] if found else ["no alert"]
     reasons += [f"an address in {alert}" for alert in found if "@" in json.dumps([alert["message"], alert["mailtap"]])]
     bench.tap.check("With --redact groups and values of correlations hold no address", reasons)
+    text = bench.file("named.txt", NAMED)
+    Script(text).write(text + ".pcap")
+    rules = bench.file("named.yml", NAMED_RULES)
+    reasons = []
+    for mode in ("local-part", "hash", "drop"):
+        _, alerts = bench.alerts("--no-shipped-rules", "--rules", rules, "--redact", mode, text + ".pcap")
+        found = named(alerts, "said")
+        reasons += [] if found else [f"{mode}: no alert"]
+        reasons += [f"{mode}: {alert['mailtap']}" for alert in found if "alice" in json.dumps(alert["mailtap"]).lower()]
+    bench.tap.check("With --redact groups by what commands name hold no local part that stands alone", reasons)
 
 
 def check_shipped(bench):
