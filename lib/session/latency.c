@@ -93,6 +93,8 @@ uint64_t mt_latency_of(const struct mt_run *run, const struct mt_expect *expect)
         return 0;
     if (expect->what == MT_WHAT_CONTENT_END)
         sent = (expect->chunk >> MT_CONTENT_TIME_SHIFT) * MT_CONTENT_TIME_UNIT;
+    if (expect->what == MT_WHAT_CONTENT_END && sent == 0) /* further replies to the last chunk */
+        return 0;
     return now > sent ? now - sent : 0;
 }
 

@@ -144,6 +144,37 @@ static void who_asks_in_the_middle_of_a_reply_gets_what_is_left_of_it(void **sta
     wire_fini(&wire);
 }
 
+/* LMTP answers a message once a recipient; a chunk keeps no time of its own. */
+static void further_replies_to_the_last_chunk_have_no_latency(void **state)
+{
+    static const char *const lines[] = {"S: 220 mx.example LMTP",
+                                        "C: LHLO client.example",
+                                        "S: 250 mx.example",
+                                        "C: MAIL FROM:<a@example.com>",
+                                        "S: 250 Ok",
+                                        "C: RCPT TO:<b@example.net>",
+                                        "S: 250 Ok",
+                                        "C: RCPT TO:<c@example.net>",
+                                        "S: 250 Ok",
+                                        NULL};
+    struct wire wire;
+    (void)state;
+    wire_init(&wire, NULL, NULL);
+    wire_want_events(&wire);
+    wire_open(&wire, NULL);
+    wire_handshake(&wire);
+    wire_lines(&wire, lines);
+    assert_true(wire.latency > 0);
+    wire_line(&wire, "C: BDAT 6 LAST");
+    wire_line(&wire, "C: body");
+    for (int i = 0; i < 2; i++) {
+        wire_line(&wire, "S: 250 Ok");
+        assert_int_equal(wire.latency, 0);
+    }
+    wire_close(&wire, MT_SESSION_END_FIN);
+    wire_fini(&wire);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +182,7 @@ int main(void)
         cmocka_unit_test(of_a_login_only_the_mechanism_is_told),
         cmocka_unit_test(nothing_is_told_to_nobody),
         cmocka_unit_test(who_asks_in_the_middle_of_a_reply_gets_what_is_left_of_it),
+        cmocka_unit_test(further_replies_to_the_last_chunk_have_no_latency),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,7 @@ static void on_reply(void *ctx, const struct mt_session *session, const struct m
 
     (void)session;
     MT_BUG_ON(reply->latency > wire->mark.time - known->timestamp);
+    wire->latency = reply->latency;
     dump_reply(&wire->events, known, reply);
 }
 

@@ -41,6 +41,7 @@ struct wire {
     unsigned observed;
     size_t used_max; /* of the arena */
     struct wire_times times;
+    uint64_t latency; /* of the last reply that was told */
 };
 
 void wire_site_init(struct wire_site *site);
