@@ -135,6 +135,7 @@ static void flow_end(struct mt_worker *worker, struct mt_flow *flow, enum mt_ses
         mt_stats_add(&worker->stats, MT_COUNTER_FLOWS_TIMEOUT, 1);
     if (MT_UNLIKELY(flow->flags & FLOW_CANDIDATE) && !candidate_is_mail(worker, flow)) {
         candidate_let_go(worker, flow);
+        worker->closing = MT_CLOSING_NOW;
         return;
     }
     mt_session_close(worker->sessions, flow->owner, end);

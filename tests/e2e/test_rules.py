@@ -6,6 +6,7 @@
 
 import json
 import os
+import struct
 import sys
 
 from harness import Run, Tap, scratch
@@ -145,6 +146,49 @@ detection: {s: {smtp.command.argument|exists: true}, condition: s}
 title: Said
 level: low
 correlation: {type: event_count, rules: [command], group-by: [smtp.command.argument], timespan: 60s, condition: {gte: 1}}
+"""
+
+# The first connection is silent until the idle timeout, which comes before the last two VRFY.
+SILENT = """connect 198.51.100.9 192.0.2.99 8025
+S: 220 something
+wait 600
+connect 203.0.113.5 192.0.2.25
+S: 220 mx ESMTP
+C: EHLO client.example.org
+S: 250 mx
+wait 20
+C: VRFY a
+S: 252 perhaps
+wait 20
+C: VRFY b
+S: 252 perhaps
+C: QUIT
+S: 221 bye
+connect 203.0.113.5 192.0.2.25
+S: 220 mx ESMTP
+C: EHLO client.example.org
+S: 250 mx
+C: VRFY c
+S: 252 perhaps
+C: QUIT
+S: 221 bye
+"""
+
+SILENT_RULES = """title: Command
+logsource: {product: mailtap, service: smtp, category: command}
+detection: {s: {smtp.command.verb: vrfy}, condition: s}
+---
+title: Session
+logsource: {product: mailtap, service: smtp, category: session}
+detection: {s: {source.ip|exists: true}, condition: s}
+---
+title: Three
+level: low
+correlation: {type: event_count, rules: [command], group-by: [source.ip], timespan: 60s, condition: {gte: 3}}
+---
+title: Ordered
+level: low
+correlation: {type: temporal_ordered, rules: [session, command], group-by: [source.ip], timespan: 600s}
 """
 
 BROKEN = "title: Broken\nlogsource: {product: mailtap, service: smtp, category: session}\n" \
@@ -357,6 +401,32 @@ def check_events(bench):
                         f"1, 2 and 4 workers: {profile}", reasons)
 
 
+def without_end(path, port):
+    """Leaves out what the capture holds of that server port behind its first four frames."""
+    with open(path, "rb") as file:
+        data = file.read()
+    kept, at, seen = [data[:24]], 24, 0
+    while at < len(data):
+        end = at + 16 + struct.unpack_from("<I", data, at + 8)[0]
+        seen += port in struct.unpack_from(">HH", data, at + 16 + 34)
+        if seen <= 4 or port not in struct.unpack_from(">HH", data, at + 16 + 34):
+            kept.append(data[at:end])
+        at = end
+    with open(path, "wb") as file:
+        file.write(b"".join(kept))
+
+
+def check_event_order(bench):
+    text = bench.file("silent.txt", SILENT)
+    rules = bench.file("silent.yml", SILENT_RULES)
+    Script(text).write(text + ".pcap")
+    without_end(text + ".pcap", 8025)
+    found = [bench.alerts("--no-shipped-rules", "--rules", rules, "--workers", "1", *option, text + ".pcap")[1]
+             for option in ([], ["--any-port"])]
+    reasons = [] if named(found[0], "three") and found[0] == found[1] else [f"{found}"]
+    bench.tap.check("Commands keep their order when a connection that was no mail is let go between them", reasons)
+
+
 def check_event_words(bench):
     rules = bench.file("event-words.yml", EVENTS)
     for name, unit in (("asked", b" commands"), ("refused", b" replies"), ("rate", b" of 1 intervals"),
@@ -469,7 +539,7 @@ def main():
         bench = Bench(sys.argv[1], sys.argv[2], sys.argv[3], folder, tap)
         for check in (check_alert, check_workers, check_site, check_redaction, check_filter, check_errors, check_words,
                       check_correlations, check_correlation_words, check_correlation_memory,
-                      check_correlation_privacy, check_events, check_event_words, check_shipped):
+                      check_correlation_privacy, check_events, check_event_order, check_event_words, check_shipped):
             check(bench)
     tap.finish()
 
