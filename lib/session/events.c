@@ -86,17 +86,30 @@ static const char *const state_names[] = {
 };
 MT_STATIC_ASSERT(MT_ARRAY_COUNT(state_names) == MT_STATE_COUNT, "each state has a name");
 
+/* Of slips and of other protocols: AUTHPLAIN, Authorization:, PASS, a1 LOGIN. */
+static bool announces_secret(const struct mt_smtp_command *command)
+{
+    static const char *const words[] = {"AUTH", "PASS", "LOGIN", "PROXY-AUTH", "COOKIE"};
+
+    for (size_t i = 0; i < MT_ARRAY_COUNT(words); i++) {
+        if (mt_span_istarts(command->word, words[i]) || mt_span_istarts(command->argument, words[i]))
+            return true;
+    }
+    return false;
+}
+
 MT_COLD void mt_event_command(struct mt_run *run, const struct mt_smtp_command *command)
 {
     const struct mt_session *session = run->session;
     bool is_auth = command->verb == MT_VERB_AUTH || command->verb == MT_VERB_X_EXPS;
     bool is_secret = command->verb == MT_VERB_UNKNOWN && mt_auth_may_be_secret(session, command);
+    bool hides = is_secret || (command->verb == MT_VERB_UNKNOWN && announces_secret(command));
     struct mt_span argument = is_auth ? mt_auth_mechanism(command->argument) : command->argument;
     const struct mt_record_command event = {
         .time = run->mark->time,
         .verb = mt_smtp_verb_field(command->verb),
         .word = is_secret ? mt_span_none() : command->word,
-        .argument = is_secret || argument.size == 0 ? mt_span_none() : argument,
+        .argument = hides || argument.size == 0 ? mt_span_none() : argument,
         .size = command->octets,
         .outstanding = session->expected,
         .state = state_names[session->state],

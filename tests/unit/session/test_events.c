@@ -105,6 +105,40 @@ static void of_a_login_only_the_mechanism_is_told(void **state)
                "S code: 235 enhanced: \"2.7.0\" text: \"2.7.0 yes\" lines: 1 verb: auth_response" GREETED);
 }
 
+/* Slips, and what is said to another server. */
+static void what_a_word_that_is_no_verb_announces_as_a_secret_is_not_told(void **state)
+{
+    static const char *const secrets[] = {"AUTHPLAIN AGFsaWNlAHNlY3JldA==",
+                                          "AUTH: PLAIN AGFsaWNlAHNlY3JldA==",
+                                          "authenticate plain secret",
+                                          "Authorization: Basic secret",
+                                          "Proxy-Authorization: Basic secret",
+                                          "Cookie: id=secret",
+                                          "PASS secret",
+                                          "a1 LOGIN alice secret"};
+    (void)state;
+    for (size_t i = 0; i < MT_ARRAY_COUNT(secrets); i++) {
+        struct wire wire;
+        struct text line = {0};
+        text_put(&line, "C: %s", secrets[i]);
+        wire_init(&wire, NULL, NULL);
+        wire_want_events(&wire);
+        wire_open(&wire, NULL);
+        wire_handshake(&wire);
+        wire_line(&wire, "S: 220 mx.example ESMTP");
+        wire_line(&wire, "C: EHLO client.example");
+        wire_line(&wire, "S: 250 mx.example");
+        wire_line(&wire, line.ptr);
+        wire_line(&wire, "S: 500 what");
+        wire_close(&wire, MT_SESSION_END_FIN);
+        assert_non_null(strstr(wire.events.ptr, "C verb: unknown word: "));
+        assert_null(strstr(wire.events.ptr, "secret"));
+        assert_null(strstr(wire.events.ptr, "AGFs"));
+        text_free(&line);
+        wire_fini(&wire);
+    }
+}
+
 static void nothing_is_told_to_nobody(void **state)
 {
     static const char *const lines[] = {"S: 220 mx.example ESMTP", "C: EHLO client.example",
@@ -180,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_command_and_each_reply_is_told_once_with_what_they_belong_to),
         cmocka_unit_test(of_a_login_only_the_mechanism_is_told),
+        cmocka_unit_test(what_a_word_that_is_no_verb_announces_as_a_secret_is_not_told),
         cmocka_unit_test(nothing_is_told_to_nobody),
         cmocka_unit_test(who_asks_in_the_middle_of_a_reply_gets_what_is_left_of_it),
         cmocka_unit_test(further_replies_to_the_last_chunk_have_no_latency),
