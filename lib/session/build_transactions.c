@@ -316,12 +316,13 @@ static void fill_octets(const struct mt_entry_octets *entry, struct mt_record_tr
 {
     const struct mt_octets sums = entry->sums; /* that is packed */
 
-    transaction->content_crlf = sums.crlf;
-    transaction->content_bare_lf = sums.bare_lf;
-    transaction->content_bare_cr = sums.bare_cr;
-    transaction->content_eight_bit = sums.eight_bit;
-    transaction->content_control = sums.control;
-    transaction->content_longest_line = sums.longest;
+    /* content with a gap in it has several */
+    transaction->content_crlf += sums.crlf;
+    transaction->content_bare_lf += sums.bare_lf;
+    transaction->content_bare_cr += sums.bare_cr;
+    transaction->content_eight_bit += sums.eight_bit;
+    transaction->content_control += sums.control;
+    transaction->content_longest_line = mt_max_u64(transaction->content_longest_line, sums.longest);
 }
 
 /* --- outcome ---------------------------------------------------------------- */
@@ -426,7 +427,7 @@ static void take_total(const struct mt_entry_total *total, struct mt_build_slot 
     if (total->received > 0)
         slot->received_total = total->received;
     if (total->fields > 0)
-        slot->header_total = total->fields;
+        slot->header_total += total->fields;
 }
 
 /* --- all of them ------------------------------------------------------------ */

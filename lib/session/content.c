@@ -254,8 +254,27 @@ static void free_header(struct mt_run *run)
     extra->header = NULL;
 }
 
+/* Not an entry while more may come: where it lay among the fields, and so what a
+ * limit left of those, would depend on how the content was cut. */
+void mt_content_keep_octets(struct mt_run *run)
+{
+    struct mt_extra *extra = run->session->extra;
+
+    if (extra == NULL || extra->octets == NULL)
+        return;
+    struct mt_entry_octets *octets = extra->octets;
+    struct mt_entry_octets *entry = mt_store_put(run, MT_TAG_OCTETS, sizeof(*entry), mt_span_none(), true);
+    if (entry != NULL) {
+        entry->back = octets->back;
+        entry->sums = octets->sums;
+    }
+    mt_arena_put(run->engine->arena, octets, sizeof(*octets));
+    extra->octets = NULL;
+}
+
 void mt_content_drop_header(struct mt_run *run)
 {
+    mt_content_keep_octets(run);
     free_header(run);
     mt_parts_drop(run);
     mt_header_end(run);
@@ -279,6 +298,7 @@ static void finish_message(struct mt_run *run)
         mt_message_header_finish(run->session->extra->header, &message_events, run);
         end_header(run);
     }
+    mt_content_keep_octets(run);
     mt_parts_end(run);
     mt_header_end(run);
     mt_look_alike_end(run->session);
@@ -328,10 +348,12 @@ void mt_content_octets(void *ctx, const struct mt_octets *octets)
     if (extra == NULL)
         return;
     if (extra->octets == NULL) {
-        extra->octets = mt_store_put(run, MT_TAG_OCTETS, sizeof(*extra->octets), mt_span_none(), true);
-        if (extra->octets == NULL)
+        extra->octets = mt_arena_get(run->engine->arena, sizeof(*extra->octets));
+        if (extra->octets == NULL) {
+            mt_stats_add(run->engine->stats, MT_COUNTER_MEMORY_REFUSED, 1);
             return;
-        extra->octets->back = extra->back;
+        }
+        *extra->octets = (struct mt_entry_octets){.back = extra->back};
     }
     struct mt_octets sums = extra->octets->sums; /* that is packed */
     sums.crlf += octets->crlf;
@@ -367,8 +389,6 @@ void mt_content_begin(struct mt_run *run, struct mt_entry_mail *tx)
     mt_smtp_client_set_mode(&session->client, MT_SMTP_CONTENT);
     if (run->engine->limits.message_level == MT_MESSAGE_LINES)
         mt_smtp_client_want_lines(&session->client);
-    if (session->extra != NULL)
-        session->extra->octets = NULL;
     session->flags &= ~(MT_S_GUESS | MT_S_CONTENT_GAP | MT_S_EARLY_REFUSAL);
     if (tx == NULL && !(session->flags & MT_S_TX_UNKEPT)) {
         mt_tx_anonymous(run); /* a server that takes content without MAIL */

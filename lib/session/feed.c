@@ -595,5 +595,6 @@ void mt_feed_finish(struct mt_run *run)
     mt_reply_break_off(run);
     run->side = MT_CLIENT;
     mt_carry_free(run->engine, run->session, MT_CLIENT);
+    mt_content_keep_octets(run);
     finish_content(run);
 }

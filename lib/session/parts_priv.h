@@ -181,6 +181,8 @@ void mt_content_chunk_done(struct mt_run *run);
 void mt_content_take(void *run, struct mt_span bytes);
 void mt_content_octets(void *run, const struct mt_octets *octets);
 void mt_content_end(void *run, bool is_chunk);
+/* Of the content so far. */
+void mt_content_keep_octets(struct mt_run *run);
 /* Bytes of content are missing, or the connection ended: no field is complete. */
 void mt_content_drop_header(struct mt_run *run);
 /* The content has ended although its end was not seen. */

@@ -124,7 +124,7 @@ struct mt_extra {
     uint8_t chunks;                 /* kept of this transaction */
     uint16_t fields;                /* of this message, for the list of all */
     uint16_t header_units;          /* what the list of all took in this session, in MT_HEADER_UNIT octets */
-    struct mt_entry_octets *octets; /* of this content */
+    struct mt_entry_octets *octets; /* of this content; an entry at its end */
 };
 MT_STATIC_ASSERT(sizeof(struct mt_extra) <= 192, "one arena block");
 #define MT_FIRST_SIZE 256u

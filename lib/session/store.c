@@ -210,6 +210,8 @@ static void free_extra(struct mt_session_engine *engine, struct mt_session *sess
     mt_carry_free(engine, session, MT_SERVER);
     if (extra->header != NULL)
         mt_arena_put(engine->arena, extra->header, sizeof(*extra->header));
+    if (extra->octets != NULL)
+        mt_arena_put(engine->arena, extra->octets, sizeof(*extra->octets));
     mt_parts_free(engine, session);
     if (extra->ring != NULL)
         mt_arena_put(engine->arena, extra->ring, extra->ring_cap * sizeof(*extra->ring));
