@@ -260,6 +260,7 @@ static void print_summary(const struct run *run)
         {MT_COUNTER_CORRELATE_OTHER_RULES, "left out: made for other rules"},
         {MT_COUNTER_CORRELATE_FOREIGN, "left out: no events of mailtap, or damaged"},
         {MT_COUNTER_CORRELATE_CROWDED, "left out: too many sensors"},
+        {MT_COUNTER_CORRELATE_MISSED, "messages were gone before they were read"},
         {MT_COUNTER_CORRELATE_GONE, "times a sensor was not waited for any more"},
         {MT_COUNTER_CORRELATED_EVICTED, "groups of correlations given up because their memory was used up"},
         {MT_COUNTER_CORRELATED_SHED, "events lost: no memory"},
@@ -295,9 +296,9 @@ static int finish(struct run *run)
         run->is_incomplete |= !mt_statistics_write(options->stats_path, &run->stats, &none);
     if (!has_stdout && !(options->stats_path && strcmp(options->stats_path, "-") == 0))
         print_summary(run);
-    static const enum mt_counter losses[] = {MT_COUNTER_CORRELATE_FOREIGN, MT_COUNTER_CORRELATE_OTHER_RULES,
-                                             MT_COUNTER_CORRELATE_CROWDED, MT_COUNTER_CORRELATED_SHED,
-                                             MT_COUNTER_CORRELATE_STATES_LOST};
+    static const enum mt_counter losses[] = {
+        MT_COUNTER_CORRELATE_FOREIGN, MT_COUNTER_CORRELATE_OTHER_RULES, MT_COUNTER_CORRELATE_CROWDED,
+        MT_COUNTER_CORRELATED_SHED,   MT_COUNTER_CORRELATE_STATES_LOST, MT_COUNTER_CORRELATE_MISSED};
     for (size_t i = 0; i < MT_ARRAY_COUNT(losses); i++)
         run->is_incomplete |= mt_stats_get(&run->stats, losses[i]) > 0;
     run->is_incomplete |= mt_sigma_error_count(options->sigma) > 0;

@@ -14,6 +14,7 @@
 #define BURST 4096u /* messages between two looks at what is due */
 #define SAFE_PAUSE_NS 2000000
 #define SAFE_PATIENCE (UINT64_C(120) * 1000000000) /* then others may take over */
+#define SEEK_EVERY MT_SEC
 
 enum phase {
     PHASE_STATE,  /* reading it */
@@ -28,8 +29,11 @@ struct part {
     int32_t partition;
     enum phase phase;
     bool has_alerted;
-    bool has_changed;  /* since its state was put down */
-    bool is_unsafe;    /* an alert is not kept: nothing is committed any more */
+    bool has_changed; /* since its state was put down */
+    bool is_unsafe;   /* an alert is not kept: nothing is committed any more */
+    bool is_astray;   /* it could not go back: what comes is not what it wants */
+    int64_t wanted;   /* if so, from where on */
+    uint64_t sought_at;
     int64_t at;        /* next offset */
     int64_t committed; /* as the group knows it, or MT_TOPIC_OFFSET_NONE */
     int64_t loud_from; /* end of PHASE_SILENT */
@@ -51,6 +55,7 @@ struct mt_member {
     struct mt_stats stats; /* of partitions that are no more */
     uint64_t run;
     uint64_t states; /* written */
+    bool is_stuck;   /* an output took nothing for SAFE_PATIENCE */
     /* a state on its way */
     struct part *saving;
     int64_t saved_first;
@@ -154,19 +159,21 @@ static void save(struct part *part)
 
 /* --- committing ------------------------------------------------------------------------- */
 
-static bool wait_until_safe(const struct mt_member *member)
+static bool wait_until_safe(struct mt_member *member, uint64_t patience)
 {
-    uint64_t end = steady() + SAFE_PATIENCE;
+    uint64_t end = steady() + patience;
     const struct timespec pause = {.tv_nsec = SAFE_PAUSE_NS};
     while (!member->config.is_safe(member->config.ctx)) {
-        if (steady() >= end)
+        member->is_stuck = steady() >= end;
+        if (member->is_stuck)
             return false;
         nanosleep(&pause, NULL);
     }
+    member->is_stuck = false;
     return true;
 }
 
-static void commit(struct part *part)
+static void commit_within(struct part *part, uint64_t patience)
 {
     struct mt_member *member = part->member;
     char note[MT_TOPIC_NOTE_MAX];
@@ -174,7 +181,7 @@ static void commit(struct part *part)
         (part->at == part->committed && part->state == part->committed_state))
         return;
     part->committed_at = steady();
-    if (!wait_until_safe(member)) {
+    if (!wait_until_safe(member, patience)) {
         complain(member,
                  "partition %d: an output has not taken its alerts; nothing is committed until it has",
                  part->partition);
@@ -189,6 +196,11 @@ static void commit(struct part *part)
         complain(member, "partition %d: %s; it is tried again", part->partition,
                  mt_topic_error(member->topic));
     }
+}
+
+static void commit(struct part *part)
+{
+    commit_within(part, SAFE_PATIENCE);
 }
 
 /* --- partitions -------------------------------------------------------------------------- */
@@ -278,10 +290,18 @@ static int64_t begin_anew(struct part *part)
     return MT_TOPIC_OFFSET_BEGINNING;
 }
 
-int64_t mt_member_assigned(void *ctx, int32_t partition, int64_t committed, const char *note)
+int64_t mt_member_assigned(void *ctx, int32_t partition, int64_t committed, int64_t end, const char *note)
 {
     struct mt_member *member = ctx;
     struct part *part = part_of(member, partition);
+    if (committed != MT_TOPIC_OFFSET_NONE && committed > end) {
+        complain(member,
+                 "partition %d: %" PRId64 " messages are committed, and %" PRId64
+                 " are there: the topic was made anew or cut, so all that is there is read and judged",
+                 partition, committed, end);
+        mt_stats_add(&member->stats, MT_COUNTER_CORRELATE_STATES_LOST, 1);
+        committed = MT_TOPIC_OFFSET_NONE;
+    }
     if (part)
         part_free(part);
     part = calloc(1, sizeof(*part));
@@ -318,7 +338,7 @@ void mt_member_revoked(void *ctx, int32_t partition, bool is_lost)
         return;
     if (!is_lost) {
         save(part);
-        commit(part);
+        commit_within(part, member->is_stuck ? 0 : SAFE_PATIENCE); /* once for all of them */
     }
     part_free(part);
 }
@@ -327,8 +347,12 @@ void mt_member_revoked(void *ctx, int32_t partition, bool is_lost)
 
 static void go_back(struct part *part, int64_t offset)
 {
-    if (!mt_topic_seek(part->member->topic, part->partition, offset))
-        complain(part->member, "partition %d: %s", part->partition, mt_topic_error(part->member->topic));
+    part->wanted = offset;
+    part->sought_at = steady();
+    part->is_astray = !mt_topic_seek(part->member->topic, part->partition, offset);
+    if (part->is_astray)
+        complain(part->member, "partition %d: %s; it is tried again", part->partition,
+                 mt_topic_error(part->member->topic));
 }
 
 static void give_state_up(struct part *part, const char *why)
@@ -382,10 +406,28 @@ static void read_state(struct part *part, const struct mt_topic_message *message
     go_back(part, part->state_upto);
 }
 
+/* Messages that should have been read are not there. */
+static void note_gap(const struct part *part, int64_t offset)
+{
+    int64_t next = part->at >= 0 ? part->at : part->phase == PHASE_SILENT ? part->loud_from : offset;
+    if (offset > next) {
+        complain(part->member,
+                 "partition %d: %" PRId64 " messages were gone before they were read, so alerts may be "
+                 "missed; let the topic keep them longer, or add members",
+                 part->partition, offset - next);
+        mt_stats_add(&part->member->stats, MT_COUNTER_CORRELATE_MISSED, (uint64_t)(offset - next));
+    } else if (part->phase == PHASE_SILENT && part->at < 0 && offset > 0) {
+        complain(part->member,
+                 "partition %d: the oldest messages are gone, so alerts of windows that began before "
+                 "may be missed, or come again",
+                 part->partition);
+    }
+}
+
 static void take(struct mt_member *member, const struct mt_topic_message *message)
 {
     struct part *part = part_of(member, message->partition);
-    if (!part)
+    if (!part || part->is_astray)
         return;
     mt_stats_add(&member->stats, MT_COUNTER_CORRELATE_MESSAGES, 1);
     if (part->phase == PHASE_STATE) {
@@ -394,13 +436,9 @@ static void take(struct mt_member *member, const struct mt_topic_message *messag
     }
     if (part->at >= 0 && message->offset < part->at)
         return; /* it was on its way when the place was changed */
+    note_gap(part, message->offset);
     if (part->phase == PHASE_SILENT && message->offset >= part->loud_from)
         part->phase = PHASE_LOUD;
-    if (part->phase == PHASE_SILENT && part->at < 0 && message->offset > 0)
-        complain(member,
-                 "partition %d: the oldest messages are gone, so alerts of windows that began before "
-                 "may be missed, or come again",
-                 part->partition);
     part->has_changed |= message->bytes.size < 6 || message->bytes.ptr[5] != MT_SIGMA_MESSAGE_STATE;
     mt_share_take(part->share, message->bytes, message->stamp);
     part->at = message->offset + 1;
@@ -414,6 +452,8 @@ static void look_after(struct mt_member *member)
 {
     uint64_t now = steady();
     for (struct part *part = member->parts; part; part = part->next) {
+        if (part->is_astray && now - part->sought_at >= SEEK_EVERY)
+            go_back(part, part->wanted);
         if (now - part->saved_at >= member->config.state_every) {
             save(part);
             commit(part);

@@ -35,7 +35,7 @@ struct mt_member *mt_member_create(const struct mt_member_config *config);
 void mt_member_destroy(struct mt_member *member);
 void mt_member_use(struct mt_member *member, struct mt_topic *topic);
 
-int64_t mt_member_assigned(void *member, int32_t partition, int64_t committed, const char *note);
+int64_t mt_member_assigned(void *member, int32_t partition, int64_t committed, int64_t end, const char *note);
 void mt_member_revoked(void *member, int32_t partition, bool is_lost);
 
 /* Takes messages for about wait_ms, and commits what is due. */

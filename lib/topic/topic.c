@@ -34,6 +34,7 @@ struct mt_topic {
     rd_kafka_resp_err_t put_error;
     int64_t put_offset;
     bool is_put;
+    rd_kafka_topic_partition_list_t *pending; /* given by the group, and could not be begun yet */
     char error[ERROR_MAX];
     char told[ERROR_MAX];
 };
@@ -71,12 +72,26 @@ static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, v
 
 /* --- partitions come and go ------------------------------------------------------------ */
 
+/* INT64_MAX: not to be had. Who has not answered once is not asked again. */
+static int64_t end_of(const struct mt_topic *topic, int32_t partition, bool *has_answered)
+{
+    int64_t low;
+    int64_t high = INT64_MAX;
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (*has_answered)
+        error = topic->lib.rd_kafka_query_watermark_offsets(topic->consumer, topic->name, partition, &low,
+                                                            &high, (int)topic->config.timeout_ms);
+    *has_answered &= error == RD_KAFKA_RESP_ERR_NO_ERROR;
+    return *has_answered ? high : INT64_MAX;
+}
+
 /* Without what is committed there is nowhere to begin: asked for until it is known, or
- * the poll that this is in has taken its time; then the group gives them out anew. */
+ * the poll that this is in has taken its time; then the next poll goes on. */
 static rd_kafka_resp_err_t begin(struct mt_topic *topic, rd_kafka_topic_partition_list_t *list)
 {
     rd_kafka_resp_err_t error;
     unsigned tries = 0;
+    bool has_answered = true;
     do
         error = topic->lib.rd_kafka_committed(topic->consumer, list, (int)topic->config.timeout_ms);
     while (error != RD_KAFKA_RESP_ERR_NO_ERROR && ++tries < TRIES_MAX);
@@ -88,15 +103,35 @@ static rd_kafka_resp_err_t begin(struct mt_topic *topic, rd_kafka_topic_partitio
         if (one->metadata_size > 0)
             snprintf(note, sizeof(note), "%.*s", (int)one->metadata_size, (const char *)one->metadata);
         int64_t committed = one->offset >= 0 ? one->offset : MT_TOPIC_OFFSET_NONE;
-        one->offset = topic->config.assigned(topic->config.ctx, one->partition, committed, note);
+        int64_t end = committed >= 0 ? end_of(topic, one->partition, &has_answered) : INT64_MAX;
+        one->offset = topic->config.assigned(topic->config.ctx, one->partition, committed, end, note);
     }
     return error;
+}
+
+static void drop_pending(struct mt_topic *topic)
+{
+    if (topic->pending)
+        topic->lib.rd_kafka_topic_partition_list_destroy(topic->pending);
+    topic->pending = NULL;
+}
+
+static void begin_pending(struct mt_topic *topic)
+{
+    rd_kafka_resp_err_t error = begin(topic, topic->pending);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        fail(topic, "what was committed can't be had", error);
+        return;
+    }
+    topic->lib.rd_kafka_assign(topic->consumer, topic->pending);
+    drop_pending(topic);
 }
 
 static void on_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t what,
                          rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     struct mt_topic *topic = opaque;
+    drop_pending(topic);
     if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         rd_kafka_resp_err_t error = begin(topic, list);
         if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -105,9 +140,11 @@ static void on_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t what,
         }
         fail(topic, "what was committed can't be had", error);
         topic->lib.rd_kafka_assign(consumer, NULL);
+        topic->pending = topic->lib.rd_kafka_topic_partition_list_copy(list);
         return;
     }
-    bool is_lost = what != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS;
+    bool is_lost =
+        what != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS || topic->lib.rd_kafka_assignment_lost(consumer);
     for (int i = 0; i < list->cnt; i++)
         topic->config.revoked(topic->config.ctx, list->elems[i].partition, is_lost);
     topic->lib.rd_kafka_assign(consumer, NULL);
@@ -119,6 +156,22 @@ struct property {
     const char *name;
     const char *value;
 };
+
+/* What mailtap relies on, by any name it has. */
+static bool is_own(const char *name, const struct property *list, size_t count)
+{
+    static const char *const others[] = {"auto.commit.enable", "delivery.timeout.ms", "metadata.broker.list",
+                                         "transactional.id"};
+    for (size_t i = 0; i < MT_ARRAY_COUNT(others); i++) {
+        if (strcmp(name, others[i]) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(name, list[i].name) == 0)
+            return strcmp(name, "client.id") != 0;
+    }
+    return false;
+}
 
 static int set_all(const struct mt_topic *topic, rd_kafka_conf_t *conf, const struct property *list,
                    size_t count, char *ret_reason, size_t size)
@@ -137,6 +190,10 @@ static int set_all(const struct mt_topic *topic, rd_kafka_conf_t *conf, const st
             return -EINVAL;
         }
         snprintf(name, sizeof(name), "%.*s", (int)(equals - text), text);
+        if (is_own(name, list, count)) {
+            snprintf(ret_reason, size, "%s is mailtap's own to set: leave it out", name);
+            return -EINVAL;
+        }
         if (topic->lib.rd_kafka_conf_set(conf, name, equals + 1, ret_reason, size) != RD_KAFKA_CONF_OK)
             return -EINVAL;
     }
@@ -233,6 +290,7 @@ void mt_topic_destroy(struct mt_topic *topic)
     if (topic->message)
         topic->lib.rd_kafka_message_destroy(topic->message);
     if (topic->consumer) {
+        drop_pending(topic);
         topic->lib.rd_kafka_consumer_close(topic->consumer);
         topic->lib.rd_kafka_destroy(topic->consumer);
     }
@@ -274,6 +332,8 @@ bool mt_topic_poll(struct mt_topic *topic, uint32_t wait_ms, struct mt_topic_mes
         topic->lib.rd_kafka_message_destroy(topic->message);
     topic->message = topic->lib.rd_kafka_consumer_poll(topic->consumer, (int)wait_ms);
     const rd_kafka_message_t *message = topic->message;
+    if (topic->pending)
+        begin_pending(topic);
     if (!message)
         return false;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -24,12 +24,12 @@ struct mt_topic_config {
     const char *brokers; /* host:port,... */
     const char *topic;
     const char *group;
-    const char *const *properties; /* NAME=VALUE of librdkafka */
+    const char *const *properties; /* NAME=VALUE of librdkafka; none that is set here */
     size_t property_count;
     uint32_t timeout_ms; /* of a commit, and of a message to be written */
-    /* committed: what was committed with its note, or MT_TOPIC_OFFSET_NONE. Returns
-     * where to begin. */
-    int64_t (*assigned)(void *ctx, int32_t partition, int64_t committed, const char *note);
+    /* committed: what was committed with its note, or MT_TOPIC_OFFSET_NONE. end: the next
+     * offset to be written; INT64_MAX when it can't be had. Returns where to begin. */
+    int64_t (*assigned)(void *ctx, int32_t partition, int64_t committed, int64_t end, const char *note);
     void (*revoked)(void *ctx, int32_t partition, bool is_lost);
     void *ctx;
 };

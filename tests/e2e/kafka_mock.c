@@ -2,6 +2,7 @@
  * then does what standard input says, a command a line, each answered by a line:
  *
  *   down BROKER · up BROKER · leader PARTITION BROKER · refuse ERROR COUNT
+ *   forget ERROR COUNT: what was committed can't be had so often
  *   put PARTITION HEX: writes a message
  *   dump SECONDS: partition, key, id and value of each message, then "."
  */
@@ -14,7 +15,8 @@
 #define BROKERS 3
 #define PARTITIONS 4
 #define TOPIC "mail"
-#define PRODUCE 0 /* number of the request in the protocol */
+#define PRODUCE 0 /* numbers of requests in the protocol */
+#define OFFSET_FETCH 9
 
 static rd_kafka_t *make_client(rd_kafka_type_t type, const char *brokers)
 {
@@ -114,6 +116,8 @@ static void obey(rd_kafka_mock_cluster_t *cluster, char *line)
         error = rd_kafka_mock_partition_set_leader(cluster, TOPIC, first, second);
     for (int i = 0; strcmp(what, "refuse") == 0 && i < second; i++)
         rd_kafka_mock_push_request_errors(cluster, PRODUCE, 1, (rd_kafka_resp_err_t)first);
+    for (int i = 0; strcmp(what, "forget") == 0 && i < second; i++)
+        rd_kafka_mock_push_request_errors(cluster, OFFSET_FETCH, 1, (rd_kafka_resp_err_t)first);
     printf("%s\n", rd_kafka_err2name(error));
 }
 

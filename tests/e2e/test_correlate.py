@@ -19,6 +19,7 @@ from harness import Run, Tap, scratch
 from test_output_kafka import Cluster, BROKERS, PARTITIONS
 
 SENSORS = 3
+GROUP_AUTHORIZATION_FAILED = 30
 PATIENCE = 90  # seconds until something that should come is given up
 
 RULES = """
@@ -444,13 +445,27 @@ def check_gone(bench, tap):
     cluster.close()
 
 
+def check_forgotten(bench, tap):
+    """Partitions are given, and what is committed of them can't be had for a while."""
+    cluster = bench.cluster()
+    reasons = list(bench.send(cluster, [bench.capture]))
+    cluster.tell("forget", GROUP_AUTHORIZATION_FAILED, 12)
+    member = Member(bench, cluster, "--until-end")
+    code = member.wait()
+    reasons += [] if code == 0 else [f"exit code {code}: {member.said()}"]
+    reasons += [] if "what was committed can't be had" in member.said() else [f"not said: {member.said()}"]
+    reasons += differences(member.written(), bench.expected)
+    tap.check("a member that can't be told where to begin asks for its partitions again", reasons)
+    cluster.close()
+
+
 def main():
     mailtap, traffic, mock = (os.path.abspath(sys.argv[i]) for i in (1, 3, 4))
     tap = Tap()
     with scratch() as folder:
         bench = Bench(mailtap, traffic, mock, folder)
         for check in (check_same, check_killed, check_restart, check_two, check_handover, check_away, check_foreign,
-                      check_other_rules, check_gone):
+                      check_other_rules, check_gone, check_forgotten):
             check(bench, tap)
     return tap.finish()
 
