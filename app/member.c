@@ -500,8 +500,11 @@ void mt_member_use(struct mt_member *member, struct mt_topic *topic)
 
 void mt_member_destroy(struct mt_member *member)
 {
-    while (member && member->parts)
-        part_free(member->parts);
+    struct part *next;
+    for (struct part *part = member ? member->parts : NULL; part; part = next) {
+        next = part->next;
+        part_free(part);
+    }
     free(member);
 }
 

@@ -308,7 +308,7 @@ int mt_topic_check(struct mt_topic *topic, char *ret_reason, size_t reason_size)
     rd_kafka_resp_err_t error = handle ? topic->lib.rd_kafka_metadata(topic->producer, 0, handle, &metadata,
                                                                       (int)topic->config.timeout_ms)
                                        : topic->lib.rd_kafka_last_error();
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) {
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata && metadata->topic_cnt == 1) {
         error = metadata->topics[0].err;
         count = metadata->topics[0].partition_cnt;
     }
