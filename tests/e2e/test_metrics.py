@@ -216,6 +216,9 @@ def documented(bench):
             continue
         yield from unless(named[name][0] == kind, f"{name} is a {kind}, in docs/operations.md a {named[name][0]}")
         sample = re.search(rf"^{name}(?:_bucket)?(?:\{{(.*?)\}})? ", shown.text, re.M)
+        if name == "mailtap_filtered_matches_total":  # of filters that left something out, and here none does
+            yield from unless(sample is None and named[name][1] == ["filter"], f"{name} has samples or other labels")
+            continue
         labels = [label for label in re.findall(r'(\w+)="', sample.group(1) or "") if label != "le"]
         yield from unless(named[name][1] == labels, f"{name} has the labels {labels}, not {named[name][1]}")
         yield from unless(name.endswith("_total") == (kind == "counter"), f"{name} is a {kind} by that name")
