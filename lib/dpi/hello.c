@@ -240,14 +240,16 @@ static void certificates(struct mt_tls_run *run, struct mt_span body, bool is_cu
         return;
     }
     *is_seen = 1;
-    bool is_empty = mt_read_u24(&reader) == 0 && run->side == MT_CLIENT;
+    uint32_t size = mt_read_u24(&reader);
+    bool is_empty = size == 0 && run->side == MT_CLIENT;
+    bool is_lying = size != reader.rest.size;
     while (count < MT_TLS_CHAIN_MAX && reader.rest.size > 0 && next_certificate(run, &reader, count))
         count++;
     bool has_more = reader.rest.size > 0;
     bool is_full = count == MT_TLS_CHAIN_MAX;
     if (is_cut || (is_full && has_more))
         run->events->note(run->ctx, MT_TLS_CUT);
-    else if (has_more || reader.is_bad || (count == 0 && !is_empty))
+    else if (is_lying || has_more || reader.is_bad || (count == 0 && !is_empty))
         run->events->note(run->ctx, MT_TLS_MALFORMED);
 }
 

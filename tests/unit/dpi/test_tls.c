@@ -538,6 +538,22 @@ static void a_client_may_have_no_certificate(void **state)
     end(&r);
 }
 
+static void a_list_of_certificates_is_as_long_as_it_says(void **state)
+{
+    (void)state;
+
+    for (uint8_t size = 0; size < 8; size++) {
+        const uint8_t chain[8] = {0, 0, size, 0, 0, 2, 0x30, 0};
+        uint8_t message[64];
+        struct reader r = begin();
+        feed(&r, MT_CLIENT,
+             record_of(message_of(message, sizeof(message), 11, mt_span(chain, sizeof(chain)))), 100);
+        assert_int_equal(r.heard.client_certificates, 1);
+        assert_int_equal(r.heard.notes[MT_TLS_MALFORMED], size == 5 ? 1 : 2); /* one for what it holds */
+        end(&r);
+    }
+}
+
 static void a_second_retry_is_the_servers_last_hello(void **state)
 {
     static const uint8_t retry[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
@@ -673,6 +689,7 @@ int main(void)
         cmocka_unit_test(who_repeats_himself_is_heard_once),
         cmocka_unit_test(chains_of_both_sides_are_told_up_to_the_limit),
         cmocka_unit_test(a_client_may_have_no_certificate),
+        cmocka_unit_test(a_list_of_certificates_is_as_long_as_it_says),
         cmocka_unit_test(a_second_retry_is_the_servers_last_hello),
         cmocka_unit_test(what_is_no_record_ends_the_side_once),
         cmocka_unit_test(a_message_beyond_the_limit_is_passed_over),
