@@ -346,13 +346,15 @@ static uint64_t dearness_of(const struct mt_sigma_program *p, uint32_t test)
 /* Are the members tests of one plan? */
 static bool is_group(const struct mt_sigma_program *p, const struct mt_sigma_step_node *node)
 {
+    if (node->kind != MT_SIGMA_OR || node->b < 2) /* others may have none, and a program no kids */
+        return false;
     const uint32_t *kids = &p->kids[node->a];
     for (uint32_t i = 0; i < node->b; i++) {
         if (p->nodes[kids[i]].kind != MT_SIGMA_TEST ||
             p->test_plans[p->nodes[kids[i]].a] != p->test_plans[p->nodes[kids[0]].a])
             return false;
     }
-    return node->kind == MT_SIGMA_OR && node->b > 1;
+    return true;
 }
 
 static uint64_t order_node(struct mt_sigma_program *p, uint32_t at)
