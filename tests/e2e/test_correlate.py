@@ -360,15 +360,21 @@ def check_handover(bench, tap):
     reasons = [] if until(lambda: first.partitions() == PARTITIONS) else ["the first has not got all"]
     reasons += bench.send(cluster, bench.parts[:1])
     runs = [bench.read(cluster, capture, f"late-{n}") for n, capture in enumerate(bench.parts[1:])]
-    second = Member(bench, cluster, *arguments, "--until-end")
+    second = Member(bench, cluster, *arguments)  # with --until-end it may be at its end before the first goes
     for run in runs:
         run.communicate(timeout=PATIENCE)
     reasons += [] if until(lambda: second.partitions() > 0) else ["the second has got none"]
     code = first.stop()
     reasons += [] if code == 0 else [f"exit code {code} of the first: {first.said()}"]
-    code = second.wait()
+    until(lambda: not set(bench.expected) - set(union([first, second])))
+    code = second.stop()
     reasons += [] if code == 0 else [f"exit code {code} of the second: {second.said()}"]
-    reasons += differences(union([first, second]), bench.expected)
+    found = union([first, second])
+    if "Group rebalance in progress" in first.said() + second.said():
+        # The mock cluster takes no offsets while it rebalances: what was said since
+        # the last ones is said again, by another member and under the same id.
+        found = sorted(set(found))
+    reasons += differences(found, bench.expected)
     tap.check("a member that comes and one that goes hand over what they know", reasons)
     cluster.close()
 
