@@ -78,8 +78,11 @@ def check_moves(tap, driver, mock, folder):
         cluster.tell("up", broker)
         time.sleep(0.2)
     run.wait()
+    # A broker that stops after it wrote and before it answered is asked again by librdkafka, with the same
+    # sequence number; the mock cluster, unlike a broker, writes it again. What we send again ourselves counts.
+    is_ours = not run.stats or run.stats[0]["retried"] > 0
     tap.check("when leaders change and brokers stop, every document is there once",
-              [*sums(run, sent=10000, shed=0, rejected=0), *wrong(cluster.messages(), 10000)])
+              [*sums(run, sent=10000, shed=0, rejected=0), *wrong(cluster.messages(), 10000, may_repeat=not is_ours)])
     cluster.close()
 
 
