@@ -209,7 +209,8 @@ class Member:
         if not os.path.exists(self.alerts):
             return []
         with open(self.alerts, encoding="utf-8") as file:
-            return alerts_of(file.read())
+            text = file.read()
+        return alerts_of(text[:text.rfind("\n") + 1])  # a line may be on its way
 
     def counter(self, name):
         if not os.path.exists(self.stats):
