@@ -85,6 +85,10 @@ void mt_detect_observe(struct mt_detect *detect, const struct mt_observation *o)
         if (is_inbound(detect, o))
             mt_relay_message(detect, o);
         break;
+    case MT_OBSERVE_UNSENT:
+        if (is_inbound(detect, o))
+            mt_relay_unsent(detect, o);
+        break;
     case MT_OBSERVE_PROBE:
         if (!o->is_client_home)
             mt_vrfy_probe(detect, o);

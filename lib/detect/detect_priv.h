@@ -182,6 +182,7 @@ enum mt_standing mt_infer_standing(struct mt_detect *detect, const struct mt_ip 
 int mt_relay_init(struct mt_detect *detect, uint32_t count_max);
 void mt_relay_fini(struct mt_detect *detect);
 void mt_relay_rcpt(struct mt_detect *detect, const struct mt_observation *o);
+void mt_relay_unsent(struct mt_detect *detect, const struct mt_observation *o);
 void mt_relay_message(struct mt_detect *detect, const struct mt_observation *o);
 
 int mt_vrfy_init(struct mt_detect *detect, uint32_t count_max);

@@ -191,7 +191,7 @@ static void tier_b(struct mt_detect *detect, const struct mt_observation *o)
     put_domain_clause(b, detect);
     mt_buf_put_cstr(b, ", for the unauthenticated outside client ");
     mt_buf_put_ip(b, &o->tuple.src);
-    mt_buf_put_cstr(b, "; it may still refuse or bounce the message");
+    mt_buf_put_cstr(b, ", but no message was accepted");
     mt_detect_raise(detect, o, &draft);
 }
 
@@ -231,7 +231,11 @@ void mt_relay_rcpt(struct mt_detect *detect, const struct mt_observation *o)
     enum mt_standing standing = standing_of(detect, o);
     if (standing != MT_STANDING_LOCAL && is_relay_refusal(o, standing))
         tier_a(detect, o);
-    else if (standing == MT_STANDING_FOREIGN && (o->code == 250 || o->code == 251))
+}
+
+void mt_relay_unsent(struct mt_detect *detect, const struct mt_observation *o)
+{
+    if ((o->code == 250 || o->code == 251) && standing_of(detect, o) == MT_STANDING_FOREIGN)
         tier_b(detect, o);
 }
 

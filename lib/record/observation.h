@@ -15,6 +15,8 @@ enum mt_observation_kind {
     MT_OBSERVE_RCPT,    /* a RCPT and its reply, unauthenticated, client not home, server home */
     MT_OBSERVE_MESSAGE, /* final 250 of a transaction with an accepted recipient of such a session; one per
                            recipient in RCPT */
+    MT_OBSERVE_UNSENT,  /* an accepted recipient of such a session, at its end: the transaction brought no
+                           accepted message; not of domains that the site file calls local */
     MT_OBSERVE_PROBE,   /* a VRFY or EXPN and its reply */
     MT_OBSERVE_HELO,    /* the greeting's score, once a session */
 };
@@ -56,16 +58,16 @@ struct mt_evidence {
 struct mt_observation {
     struct mt_mark mark;  /* the packet that completed the fact */
     uint8_t kind;         /* enum mt_observation_kind */
-    uint8_t form;         /* RCPT, MESSAGE: enum mt_relay_form */
+    uint8_t form;         /* RCPT, MESSAGE, UNSENT: enum mt_relay_form */
     uint8_t is_expn;      /* PROBE */
     uint8_t reply_lines;  /* PROBE: lines of the reply, saturated at 255 */
     uint16_t code;        /* of the reply */
     uint8_t enhanced[6];  /* "5.7.1" without terminator, zero padded */
     uint16_t score;       /* HELO */
     uint32_t findings;    /* HELO: bit n = test h(n+1) */
-    uint32_t recipients;  /* MESSAGE: accepted recipients of the transaction */
+    uint32_t recipients;  /* MESSAGE, UNSENT: accepted recipients of the transaction */
     bool has_relay_text;  /* RCPT: the reply text speaks of relaying or of authentication */
-    bool is_local_domain; /* RCPT, MESSAGE: by the site file; false when none is given */
+    bool is_local_domain; /* these: by the site file; false when none is given */
     bool is_client_home;
     bool is_server_home;
     struct mt_tuple tuple; /* src is the client */
@@ -75,7 +77,7 @@ struct mt_observation {
     uint16_t queue_id_size;
     uint8_t evidence_count;
     uint8_t subject[MT_OBSERVED_TEXT_MAX]; /* recipient, VRFY argument, HELO name */
-    uint8_t domain[256];                   /* RCPT, MESSAGE: where the mail would go, lower case */
+    uint8_t domain[256];                   /* these: where the mail would go, lower case */
     uint8_t queue_id[64];
     struct mt_evidence evidence[MT_EVIDENCE_MAX];
 };

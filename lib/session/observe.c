@@ -161,6 +161,7 @@ void mt_observe_rcpt(struct mt_run *run, struct mt_entry_mail *tx, const struct 
         return;
     kept->of = rcpt;
     kept->time = run->mark->time;
+    run->session->flags |= MT_S_MAY_RELAY;
 }
 
 struct accepted {
@@ -229,6 +230,40 @@ void mt_observe_message(struct mt_run *run, struct mt_entry_mail *tx, uint32_t r
             add_evidence(o, MT_SERVER, accepted[i].reply->time, mt_entry_text(accepted[i].reply));
         add_evidence(o, MT_SERVER, run->mark->time, line);
         hand_out(run);
+    }
+}
+
+/* What was accepted stands, whatever the capture lacks behind it. */
+static void tell_unsent(struct mt_run *run, struct mt_entry_mail *tx)
+{
+    struct accepted accepted[MESSAGE_RECIPIENTS_MAX];
+    uint64_t recipients;
+    unsigned count = collect_accepted(run, tx, accepted, &recipients);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (accepted[i].reply == NULL)
+            continue;
+        struct mt_observation *o = begin_rcpt(run, MT_OBSERVE_UNSENT, tx, accepted[i].rcpt);
+        put_reply(o, accepted[i].rcpt->reply);
+        o->recipients = (uint32_t)mt_min_u64(recipients, UINT32_MAX);
+        add_evidence(o, MT_SERVER, accepted[i].reply->time, mt_entry_text(accepted[i].reply));
+        hand_out(run);
+    }
+}
+
+void mt_observe_close(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+
+    if (MT_LIKELY(!(session->flags & MT_S_MAY_RELAY)) || (session->flags & (MT_S_AUTHED | MT_S_LMTP)))
+        return;
+    struct mt_cursor cursor = mt_store_begin(session);
+    struct mt_entry *entry;
+    while ((entry = mt_store_next(&cursor)) != NULL) {
+        struct mt_entry_mail *tx = (struct mt_entry_mail *)entry;
+        if (entry->tag == MT_TAG_MAIL && (tx->flags & MT_TX_ACCEPTED) &&
+            !(tx->done != NULL && mt_reply_class(tx->done->final) == 2))
+            tell_unsent(run, tx);
     }
 }
 

@@ -279,6 +279,8 @@ bool mt_relay_is_own_ip(const struct mt_session *session, struct mt_span domain)
 void mt_observe_rcpt(struct mt_run *run, struct mt_entry_mail *tx, const struct mt_entry_rcpt *rcpt,
                      uint32_t reply, struct mt_span line);
 void mt_observe_message(struct mt_run *run, struct mt_entry_mail *tx, uint32_t reply, struct mt_span line);
+/* At the session's end: recipients that were accepted and got no message. */
+void mt_observe_close(struct mt_run *run);
 void mt_observe_probe(struct mt_run *run, const struct mt_entry_probe *probe, uint32_t reply, uint32_t lines,
                       struct mt_span line);
 void mt_observe_helo(struct mt_run *run, uint32_t findings, struct mt_span mail_line);

@@ -172,6 +172,7 @@ void mt_session_close(struct mt_session_engine *engine, struct mt_session *sessi
         if (MT_UNLIKELY(engine->names != NULL))
             mt_names_judge(&run);
         mt_helo_at_close(&run);
+        mt_observe_close(&run);
         mt_build_record(&run, end);
     }
     mt_session_drop(engine, session);

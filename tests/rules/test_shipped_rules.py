@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The rules of app/share/rules: each has dialogues on which it must alert
+"""The rules of app/share/rules, and the built-in ones: each has dialogues on which it must alert
 (tests/rules/NAME/must_alert*.txt) and some on which it must not
 (near_miss*.txt). A dialogue names the alerts that it raises, with their
 evidence; no other of level medium or above may be raised.
@@ -52,6 +52,12 @@ def form_reasons(rules):
         names = [rule.name for rule in rules if rule.file == file]
         if os.path.splitext(file)[0] not in names:
             yield f"{file}: holds no rule of its name"
+
+
+def built_in_names():
+    """Of the rules whose thresholds the site file knows (lib/detect)."""
+    with open(os.path.join(ROOT, "lib", "detect", "rules.def"), encoding="utf-8") as file:
+        return re.findall(r'^MT_RULE\(\w+, "(smtp_\w+)"', file.read(), re.M)
 
 
 def dialogues_of(name):
@@ -179,7 +185,7 @@ def main():
     mailtap = sys.argv[1]
     tap = Tap()
     rules = read_rules()
-    names = sorted(rule.name for rule in alerting(rules))
+    names = sorted([rule.name for rule in alerting(rules)] + built_in_names())
     run = Run(mailtap, ["rules", "check", "--site", os.path.join(HERE, "site.yaml"), RULES])
     tap.check("mailtap rules check finds nothing wrong with the shipped rules",
               run.errors()[:20] + ([] if run.code == 0 else [f"exit code {run.code}"]))

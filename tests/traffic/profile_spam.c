@@ -310,9 +310,6 @@ static void use_relay(struct mt_talk *talk)
     mt_plan_put(talk->plan, MT_PLAN_CLIENT, ".\r\n", 3);
     mt_talk_flush(talk, MT_PLAN_CLIENT);
     mt_mail_final_answer(talk, transaction, &choice);
-    /* Suspected when RCPT was accepted, certain when the message was: whether
-     * the first is raised before the second is open. */
-    mt_truth_alert(talk->truth, MT_TRUTH_RELAY_SUSPECTED, 0, 1);
     mt_truth_alert(talk->truth, MT_TRUTH_RELAY_ACCEPTED, 1, 1);
     leave(talk);
 }

@@ -199,7 +199,7 @@ static void a_refusal_for_a_local_domain_is_no_relay_attempt(void **state)
 static void an_accepted_foreign_recipient_is_suspected_once_a_pair_and_hour(void **state)
 {
     struct world *w = *state;
-    struct mt_observation o = world_rcpt(0, "203.0.113.5", "victim@elsewhere.test", 250);
+    struct mt_observation o = world_unsent(0, "203.0.113.5", "victim@elsewhere.test", 250);
 
     world_tell(w, &o);
     const struct seen_alert *a = world_last(w, MT_RULE_OPEN_RELAY_SUSPECTED);
@@ -209,21 +209,30 @@ static void an_accepted_foreign_recipient_is_suspected_once_a_pair_and_hour(void
     assert_string_equal(a->group_by, "source.ip=203.0.113.5 destination.ip=192.168.0.25");
     assert_string_equal(
         a->message, "192.168.0.25 answered 250 to the recipient <victim@elsewhere.test>, which is not one "
-                    "of local_domains, for the unauthenticated outside client 203.0.113.5; it may still "
-                    "refuse or bounce the message");
+                    "of local_domains, for the unauthenticated outside client 203.0.113.5, but no "
+                    "message was accepted");
     assert_int_equal(a->evidence_count, 2);
 
-    o = world_rcpt(3599, "203.0.113.5", "other@elsewhere.test", 251);
+    o = world_unsent(3599, "203.0.113.5", "other@elsewhere.test", 251);
     world_tell(w, &o);
     assert_int_equal(w->alert_count, 1);
     assert_int_equal(world_counter(w, MT_COUNTER_ALERTS_SUPPRESSED), 1);
-    o = world_rcpt(3599, "203.0.113.6", "other@elsewhere.test", 251);
+    o = world_unsent(3599, "203.0.113.6", "other@elsewhere.test", 251);
     world_tell(w, &o);
     assert_int_equal(w->alert_count, 2);
-    o = world_rcpt(3600, "203.0.113.5", "other@elsewhere.test", 250);
+    o = world_unsent(3600, "203.0.113.5", "other@elsewhere.test", 250);
     world_tell(w, &o);
     assert_int_equal(w->alert_count, 3);
     assert_int_equal(w->alerts[2].count, 2); /* with the one held back */
+}
+
+static void an_accepted_recipient_is_no_suspicion_before_the_session_is_over(void **state)
+{
+    struct world *w = *state;
+    struct mt_observation o = world_rcpt(0, "203.0.113.5", "victim@elsewhere.test", 250);
+
+    world_tell(w, &o);
+    assert_int_equal(w->alert_count, 0);
 }
 
 static void recipients_that_are_ours_raise_no_suspicion(void **state)
@@ -235,13 +244,13 @@ static void recipients_that_are_ours_raise_no_suspicion(void **state)
     };
 
     for (size_t i = 0; i < MT_ARRAY_COUNT(recipients); i++) {
-        struct mt_observation o = world_rcpt(0, "203.0.113.5", recipients[i], 250);
+        struct mt_observation o = world_unsent(0, "203.0.113.5", recipients[i], 250);
         world_tell(w, &o);
         o = world_message(1, "203.0.113.5", recipients[i]);
         world_tell(w, &o);
     }
     assert_int_equal(w->alert_count, 0);
-    struct mt_observation o = world_rcpt(0, "203.0.113.5", "user@[198.51.100.1]", 250);
+    struct mt_observation o = world_unsent(0, "203.0.113.5", "user@[198.51.100.1]", 250);
     world_tell(w, &o);
     assert_int_equal(w->alert_count, 1);
 }
@@ -252,7 +261,7 @@ static void other_answers_to_a_foreign_recipient_raise_no_suspicion(void **state
     static const unsigned codes[] = {0, 252, 354, 421, 450, 530, 550};
 
     for (size_t i = 0; i < MT_ARRAY_COUNT(codes); i++) {
-        struct mt_observation o = world_rcpt(0, "203.0.113.5", "victim@elsewhere.test", codes[i]);
+        struct mt_observation o = world_unsent(0, "203.0.113.5", "victim@elsewhere.test", codes[i]);
         world_tell(w, &o);
     }
     assert_int_equal(w->alert_count, 0);
@@ -280,7 +289,7 @@ static void a_hidden_target_that_is_accepted_is_a_faint_suspicion(void **state)
     };
 
     for (size_t i = 0; i < MT_ARRAY_COUNT(cases); i++) {
-        struct mt_observation o = world_rcpt((double)i * 4000, "203.0.113.5", cases[i].recipient, 250);
+        struct mt_observation o = world_unsent((double)i * 4000, "203.0.113.5", cases[i].recipient, 250);
         o.form = cases[i].form;
         memcpy(o.domain, "example.com", 11);
         o.domain_size = 11;
@@ -305,18 +314,18 @@ static void who_may_relay_or_is_at_home_is_left_alone(void **state)
     w->site.allowed_relays = &relay;
     w->site.allowed_relay_count = 1;
 
-    struct mt_observation o = world_rcpt(0, "203.0.113.5", "victim@elsewhere.test", 250);
+    struct mt_observation o = world_unsent(0, "203.0.113.5", "victim@elsewhere.test", 250);
     world_tell(w, &o);
     o = world_message(1, "203.0.113.5", "victim@elsewhere.test");
     world_tell(w, &o);
-    o = world_rcpt(2, "192.168.3.3", "victim@elsewhere.test", 250);
+    o = world_unsent(2, "192.168.3.3", "victim@elsewhere.test", 250);
     o.is_client_home = true;
     world_tell(w, &o);
-    o = world_rcpt(3, "203.0.113.99", "victim@elsewhere.test", 250);
+    o = world_unsent(3, "203.0.113.99", "victim@elsewhere.test", 250);
     o.is_server_home = false;
     world_tell(w, &o);
     assert_int_equal(w->alert_count, 0);
-    o = world_rcpt(4, "203.0.113.99", "victim@elsewhere.test", 250);
+    o = world_unsent(4, "203.0.113.99", "victim@elsewhere.test", 250);
     world_tell(w, &o);
     assert_int_equal(w->alert_count, 1);
 }
@@ -345,7 +354,7 @@ static void an_accepted_message_for_a_foreign_recipient_is_high(void **state)
 static void suspicion_and_acceptance_are_held_back_apart(void **state)
 {
     struct world *w = *state;
-    struct mt_observation o = world_rcpt(0, "203.0.113.5", "victim@elsewhere.test", 250);
+    struct mt_observation o = world_unsent(0, "203.0.113.5", "victim@elsewhere.test", 250);
 
     world_tell(w, &o);
     o = world_message(1, "203.0.113.5", "victim@elsewhere.test");
@@ -370,7 +379,7 @@ static void without_a_list_only_refusals_that_speak_of_relaying_count(void **sta
     struct world *w = *state;
 
     for (uint8_t form = 0; form < 4; form++) {
-        struct mt_observation o = world_rcpt(form, "203.0.113.5", "victim@elsewhere.test", 250);
+        struct mt_observation o = world_unsent(form, "203.0.113.5", "victim@elsewhere.test", 250);
         o.form = form;
         world_tell(w, &o);
         o = world_message(form, "203.0.113.5", "victim@elsewhere.test");
@@ -402,7 +411,7 @@ static void twenty_networks_make_a_domain_local_and_others_foreign(void **state)
         o = world_rcpt(20 + i, client, "user@ours.test", 250);
         world_tell(w, &o);
     }
-    o = world_rcpt(60, "203.0.113.5", "victim@elsewhere.test", 250);
+    o = world_unsent(60, "203.0.113.5", "victim@elsewhere.test", 250);
     world_tell(w, &o);
     assert_int_equal(w->alert_count, 0);
     assert_int_equal(mt_detect_inferred_domains(w->detect, domains, 4), 0);
@@ -410,11 +419,11 @@ static void twenty_networks_make_a_domain_local_and_others_foreign(void **state)
     tell_accepted_from_networks(w, 100, 19, 1, "user@ours.test");
     assert_int_equal(mt_detect_inferred_domains(w->detect, domains, 4), 1);
     assert_true(mt_span_ieq_cstr(domains[0], "ours.test"));
-    o = world_rcpt(200, "203.0.113.77", "user@ours.test", 250);
+    o = world_unsent(200, "203.0.113.77", "user@ours.test", 250);
     world_tell(w, &o);
     assert_int_equal(w->alert_count, 0);
 
-    o = world_rcpt(201, "203.0.113.77", "victim@elsewhere.test", 250);
+    o = world_unsent(201, "203.0.113.77", "victim@elsewhere.test", 250);
     world_tell(w, &o);
     o = world_message(202, "203.0.113.77", "victim@elsewhere.test");
     world_tell(w, &o);
@@ -428,7 +437,7 @@ static void what_one_server_serves_says_nothing_about_another(void **state)
     struct world *w = *state;
 
     tell_accepted_from_networks(w, 0, 0, 20, "user@ours.test");
-    struct mt_observation o = world_rcpt(100, "203.0.113.5", "victim@elsewhere.test", 250);
+    struct mt_observation o = world_unsent(100, "203.0.113.5", "victim@elsewhere.test", 250);
     o.tuple.dst.bytes[3] = 26;
     world_tell(w, &o);
     assert_int_equal(w->alert_count, 0);
@@ -481,6 +490,7 @@ int main(void)
         WITH_DOMAINS(what_counts_as_a_refused_relay_attempt),
         WITH_DOMAINS(a_refusal_for_a_local_domain_is_no_relay_attempt),
         WITH_DOMAINS(an_accepted_foreign_recipient_is_suspected_once_a_pair_and_hour),
+        WITH_DOMAINS(an_accepted_recipient_is_no_suspicion_before_the_session_is_over),
         WITH_DOMAINS(recipients_that_are_ours_raise_no_suspicion),
         WITH_DOMAINS(other_answers_to_a_foreign_recipient_raise_no_suspicion),
         WITH_DOMAINS(a_hidden_target_that_is_accepted_is_a_faint_suspicion),

@@ -167,6 +167,14 @@ struct mt_observation world_rcpt(double seconds, const char *client, const char 
     return o;
 }
 
+struct mt_observation world_unsent(double seconds, const char *client, const char *recipient, unsigned code)
+{
+    struct mt_observation o = world_rcpt(seconds, client, recipient, code);
+
+    o.kind = MT_OBSERVE_UNSENT;
+    return o;
+}
+
 struct mt_observation world_message(double seconds, const char *client, const char *recipient)
 {
     struct mt_observation o = observation(seconds, MT_OBSERVE_MESSAGE, client, recipient, 250);

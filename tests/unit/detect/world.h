@@ -39,6 +39,7 @@ void world_close(struct world *world);
 /* An observation of an outside client (text form) at the home server at
  * `seconds` after the start. Its members may be changed before world_tell. */
 struct mt_observation world_rcpt(double seconds, const char *client, const char *recipient, unsigned code);
+struct mt_observation world_unsent(double seconds, const char *client, const char *recipient, unsigned code);
 struct mt_observation world_message(double seconds, const char *client, const char *recipient);
 struct mt_observation world_probe(double seconds, const char *client, const char *argument, unsigned code);
 struct mt_observation world_helo(double seconds, const char *client, const char *name, unsigned score,

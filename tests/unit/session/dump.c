@@ -200,10 +200,10 @@ void dump_reply(struct text *text, const struct mt_record_session *session,
 
 void dump_observation(struct text *text, const struct mt_observation *o)
 {
-    static const char *const kinds[] = {"rcpt", "message", "probe", "helo"};
+    static const char *const kinds[] = {"rcpt", "message", "unsent", "probe", "helo"};
 
     text_put(text, "observation: %s", kinds[o->kind]);
-    if (o->kind == MT_OBSERVE_RCPT || o->kind == MT_OBSERVE_MESSAGE)
+    if (o->kind == MT_OBSERVE_RCPT || o->kind == MT_OBSERVE_MESSAGE || o->kind == MT_OBSERVE_UNSENT)
         text_put(text, " form=%u", o->form);
     if (o->kind == MT_OBSERVE_PROBE)
         text_put(text, " %s lines=%u", o->is_expn ? "expn" : "vrfy", o->reply_lines);
@@ -213,7 +213,7 @@ void dump_observation(struct text *text, const struct mt_observation *o)
         text_put(text, " enhanced=%.6s", (const char *)o->enhanced);
     if (o->kind == MT_OBSERVE_HELO)
         text_put(text, " score=%u findings=%x", o->score, o->findings);
-    if (o->kind == MT_OBSERVE_MESSAGE)
+    if (o->kind == MT_OBSERVE_MESSAGE || o->kind == MT_OBSERVE_UNSENT)
         text_put(text, " recipients=%u", o->recipients);
     text_put(text, "%s%s%s%s", o->has_relay_text ? " relay_text" : "", o->is_local_domain ? " local" : "",
              o->is_client_home ? " client_home" : "", o->is_server_home ? " server_home" : "");
