@@ -58,10 +58,10 @@ void mt_port_clocks_init(struct mt_ports *ports)
 
 bool mt_port_clock_start(struct mt_port *port)
 {
-    uint64_t counter;
-    uint64_t wall;
-    uint64_t counter_before;
-    uint64_t wall_before;
+    uint64_t counter = 0;
+    uint64_t wall = 0;
+    uint64_t counter_before = 0;
+    uint64_t wall_before = 0;
     /* a tenth of a second tells the rate to some ppm; correcting does the rest */
     if (!read_pair(port, &counter_before, &wall_before))
         return false;
