@@ -115,6 +115,7 @@ static int run_capture(struct mt_writers *writers, struct mt_options *options, s
         fprintf(stderr, "mailtap: %s\n", reason);
         return MT_EXIT_START;
     }
+    mt_capture_files_settle(capture);
     bool is_incomplete = report_damage(capture) || !is_extracted;
     is_incomplete |= options->sigma && mt_sigma_error_count(options->sigma) > 0;
     if (atomic_load(&stop_wanted)) {

@@ -17,6 +17,7 @@ struct files {
     struct mt_capture capture; /* first: the operations get a pointer to it */
     struct mt_capture_sources sources;
     struct mt_capture_source *current; /* NULL between files */
+    struct mt_capture_source *done;    /* the last one that was read, still to be settled, or NULL */
     size_t next;
     struct mt_capture_filter *filter;
     struct mt_capture_damage_list damage;
@@ -108,6 +109,16 @@ static void show_progress(struct files *files)
     atomic_store_explicit(&files->capture.bytes_done, done, memory_order_relaxed);
 }
 
+/* Once no frame is asked of it any more, at the latest when it is closed. Of mapped
+ * files that is when the next one is opened, since workers still look at its frames, and
+ * once more at the end. */
+static void settle(struct files *files, struct mt_capture_source *source)
+{
+    struct mt_capture_input *input = source->file->input;
+    if (!mt_capture_input_settle(input))
+        tell_damage(files, source->path, input->fault.off, input->fault.reason);
+}
+
 /* Opens the next file that can be opened. False: there is none. */
 static bool open_next(struct files *files)
 {
@@ -126,6 +137,9 @@ static bool open_next(struct files *files)
             snprintf(reason, sizeof(reason), "the file was replaced while others were read");
         }
         if (rc == 0) {
+            if (files->done != NULL)
+                settle(files, files->done);
+            files->done = NULL;
             files->current = source;
             return true;
         }
@@ -139,7 +153,10 @@ static void close_current(struct files *files)
     struct mt_capture_source *source = files->current;
     files->bytes_before += mt_capture_input_done(source->file->input);
     files->current = NULL;
+    files->done = source;
     if (!files->capture.persistent) {
+        settle(files, source);
+        files->done = NULL;
         mt_capture_file_close(source->file);
         source->file = NULL;
     }
@@ -188,6 +205,15 @@ static size_t files_burst(struct mt_capture *capture, struct mt_frame *ret_frame
 static void files_release(struct mt_capture *capture)
 {
     files_of(capture)->is_held = false;
+}
+
+void mt_capture_files_settle(struct mt_capture *capture)
+{
+    struct files *files = files_of(capture);
+    for (size_t i = 0; i < files->next; i++) {
+        if (files->sources.items[i].file != NULL)
+            settle(files, &files->sources.items[i]);
+    }
 }
 
 static void files_close(struct mt_capture *capture)

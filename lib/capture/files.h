@@ -14,8 +14,12 @@
  * Ownership: the source owns mappings and buffers; all files stay mapped until
  * close when capture->persistent says so. Thread: one. Limits: 64 Ki files,
  * 262144 interfaces a pcapng section, blocks of 16 MiB, records of
- * MT_CAPTURE_RECORD_MAX, 1000 damaged places listed (all are counted). A mapped
- * file that somebody cuts short while it is read ends the process (SIGBUS).
+ * MT_CAPTURE_RECORD_MAX, 1000 damaged places listed (all are counted).
+ *
+ * A file that somebody cuts short while it is read, or that lies on a disk that fails,
+ * ends there and is damage. Frames of a mapped file that are out at that moment then
+ * hold zeros where their bytes are gone: looking at them is no crash (SIGBUS has a
+ * handler from the first mapping on, see mapping_priv.h).
  */
 #ifndef MT_CAPTURE_FILES_H
 #define MT_CAPTURE_FILES_H
@@ -41,5 +45,9 @@ struct mt_capture_files_config {
  * fails while others work becomes damage. */
 int mt_capture_files_open(const struct mt_capture_files_config *config, struct mt_stats *stats,
                           char *ret_reason, size_t reason_size, struct mt_capture **ret_capture);
+
+/* When nobody looks at frames any more, before damage is read: whether a mapped file
+ * has lost bytes after it was read, while its frames were still looked at. */
+void mt_capture_files_settle(struct mt_capture *capture);
 
 #endif

@@ -18,6 +18,7 @@ enum {
     FIRST_READ_SIZE = 16 << 10, /* the rest of a file may never be wanted: of many the first packet is */
     TRIM_STEP = 16 << 20,
     TRIM_BEHIND = 32 << 20,
+    MAP_STEP = MT_WINDOW_NEED_MAX,
 };
 
 static void fail(struct mt_capture_input *input, uint64_t off, const char *what, const char *why)
@@ -27,6 +28,14 @@ static void fail(struct mt_capture_input *input, uint64_t off, const char *what,
     input->fault.is_end = true;
     snprintf(input->fault.reason, sizeof(input->fault.reason), "%s: %s", what, why);
     input->window.is_last = true;
+}
+
+static void fail_cut(struct mt_capture_input *input, uint64_t size)
+{
+    char what[80];
+    snprintf(what, sizeof(what), "the file was cut short while it was read (it had %llu bytes)",
+             (unsigned long long)input->file_size);
+    fail(input, size, what, "copy what others still write or rotate, and read the copy");
 }
 
 /* --- streams --------------------------------------------------------------- */
@@ -94,10 +103,12 @@ static bool read_plain(struct mt_capture_input *input)
         return false;
     if (n < 0)
         fail(input, window->off + window->size, "reading failed", strerror(errno));
-    else if (n == 0)
-        window->is_last = true;
-    else
+    else if (n > 0)
         window->size += (size_t)n;
+    else if (window->off + window->size < input->file_size)
+        fail_cut(input, window->off + window->size);
+    else
+        window->is_last = true;
     return true;
 }
 
@@ -141,10 +152,51 @@ static bool read_compressed(struct mt_capture_input *input)
         fail_decompress(input, mt_decompress_reason(input->decompress));
     } else if (!is_moved && input->is_raw_end) {
         window->is_last = true;
-        if (!mt_decompress_is_complete(input->decompress))
+        if (input->raw_off + input->raw.size < input->file_size)
+            fail_cut(input, window->off + window->size);
+        else if (!mt_decompress_is_complete(input->decompress))
             fail_decompress(input, "they are cut off");
     }
     return true;
+}
+
+/* --- mapped files ---------------------------------------------------------- */
+
+/* How many bytes of it are known to be there, from its start on. A fault when they are
+ * not all of them: what lies behind the window's end was never shown, so it is cut off. */
+static size_t size_now(struct mt_capture_input *input)
+{
+    struct stat st;
+    size_t lost = mt_mapping_lost(&input->mapping);
+    uint64_t size = input->file_size;
+    if (input->fd >= 0 && fstat(input->fd, &st) == 0)
+        size = mt_min_u64(size, (uint64_t)st.st_size);
+    if (size < input->file_size)
+        fail_cut(input, size);
+    else if (lost < size)
+        fail(input, lost, "reading failed", strerror(EIO));
+    return (size_t)mt_min_u64(size, lost);
+}
+
+static void show_more(struct mt_capture_input *input, size_t need)
+{
+    struct mt_window *window = &input->window;
+    size_t size = size_now(input);
+    size_t wanted = window->pos + mt_max_u64(need, MAP_STEP);
+    window->size = mt_max_u64(window->pos, mt_min_u64(size, wanted));
+    window->is_last = size <= wanted; /* also where it has failed: what is left is still good */
+}
+
+bool mt_capture_input_settle(struct mt_capture_input *input)
+{
+    bool was_failed = input->is_failed;
+    if (input->mapping.ptr != NULL && !was_failed)
+        size_now(input);
+    if (input->mapping.ptr != NULL && input->fd >= 0) {
+        close(input->fd);
+        input->fd = -1;
+    }
+    return was_failed || !input->is_failed;
 }
 
 bool mt_capture_input_more(struct mt_capture_input *input, size_t need)
@@ -152,6 +204,10 @@ bool mt_capture_input_more(struct mt_capture_input *input, size_t need)
     struct mt_window *window = &input->window;
     if (window->is_last)
         return true;
+    if (window->is_mapped) {
+        show_more(input, need);
+        return true;
+    }
     if (!make_room(input, need)) {
         fail(input, window->off + window->pos, "no memory", strerror(ENOMEM));
         return true;
@@ -172,21 +228,8 @@ static int refuse(char *ret_reason, size_t reason_size, int error, const char *w
     return -error;
 }
 
-static int map_file(struct mt_capture_input *input)
-{
-    void *map = mmap(NULL, input->file_size, PROT_READ, MAP_PRIVATE, input->fd, 0);
-    if (map == MAP_FAILED)
-        return -errno;
-    input->map = map;
-    input->map_size = input->file_size;
-    madvise(map, input->map_size, MADV_SEQUENTIAL);
-    close(input->fd);
-    input->fd = -1;
-    return 0;
-}
-
-/* From here on the window shows what decompression gives. The first raw bytes
- * are in the map or, of a stream, in the buffer, which the raw bytes get. */
+/* From here on the window shows what decompression gives. The first raw bytes are in
+ * the buffer, which becomes that of the raw bytes. */
 static int start_decompress(struct mt_capture_input *input)
 {
     int rc = mt_decompress_create(input->compression, &input->decompress);
@@ -205,18 +248,28 @@ static int start_decompress(struct mt_capture_input *input)
     return 0;
 }
 
-static int show_bytes(struct mt_capture_input *input)
+/* What is compressed is read as a stream: its bytes don't stay in any case. */
+static bool is_worth_mapping(const struct mt_capture_input *input)
 {
-    if (input->is_regular && !input->is_streamed && input->file_size > 0) {
-        int rc = map_file(input);
-        input->window = (struct mt_window){
-            .ptr = input->map,
-            .size = input->map_size,
-            .is_last = true,
-            .is_mapped = true,
-        };
+    uint8_t head[HEAD_SIZE];
+    if (!input->is_regular || input->is_streamed || input->file_size == 0)
+        return false;
+    ssize_t size = pread(input->fd, head, sizeof(head), 0);
+    return size > 0 && mt_compression_of(mt_span(head, (size_t)size)) == MT_COMPRESSION_NONE;
+}
+
+static int show_map(struct mt_capture_input *input)
+{
+    int rc = mt_mapping_open(&input->mapping, input->fd, input->file_size);
+    if (rc != 0)
         return rc;
-    }
+    madvise((void *)(uintptr_t)input->mapping.ptr, input->mapping.size, MADV_SEQUENTIAL);
+    input->window = (struct mt_window){.ptr = input->mapping.ptr, .is_mapped = true};
+    return 0;
+}
+
+static int show_buffer(struct mt_capture_input *input)
+{
     input->buffer = malloc(BUFFER_SIZE + MT_CACHE_LINE);
     if (input->buffer == NULL)
         return -ENOMEM;
@@ -234,10 +287,13 @@ static void wait_for_head(struct mt_capture_input *input)
 
 static int open_bytes(struct mt_capture_input *input)
 {
-    int rc = show_bytes(input);
+    bool is_mapped = is_worth_mapping(input);
+    int rc = is_mapped ? show_map(input) : show_buffer(input);
     if (rc != 0)
         return rc;
     wait_for_head(input);
+    if (is_mapped)
+        return 0;
     input->compression =
         mt_compression_of(mt_span(mt_window_at(&input->window), mt_window_left(&input->window)));
     if (input->compression == MT_COMPRESSION_NONE)
@@ -288,8 +344,7 @@ void mt_capture_input_close(struct mt_capture_input *input)
         return;
     if (input->fd >= 0 && !input->is_standard)
         close(input->fd);
-    if (input->map != NULL)
-        munmap((void *)(uintptr_t)input->map, input->map_size);
+    mt_mapping_close(&input->mapping);
     mt_decompress_destroy(input->decompress);
     free(input->raw_buffer);
     free(input->buffer);
@@ -305,11 +360,8 @@ uint64_t mt_capture_input_done(const struct mt_capture_input *input)
 
 void mt_capture_input_trim(struct mt_capture_input *input)
 {
-    if (input->map == NULL)
+    if (input->mapping.ptr == NULL || input->window.pos < input->dropped + TRIM_BEHIND + TRIM_STEP)
         return;
-    size_t pos = input->decompress != NULL ? (size_t)(input->raw.ptr - input->map) : input->window.pos;
-    if (pos < input->dropped + TRIM_BEHIND + TRIM_STEP)
-        return;
-    madvise((void *)(uintptr_t)(input->map + input->dropped), TRIM_STEP, MADV_DONTNEED);
+    madvise((void *)(uintptr_t)(input->mapping.ptr + input->dropped), TRIM_STEP, MADV_DONTNEED);
     input->dropped += TRIM_STEP;
 }

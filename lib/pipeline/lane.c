@@ -53,6 +53,13 @@ static bool frame_decode(const struct mt_frame *frame, struct mt_packet *ret_pac
     return true;
 }
 
+/* The dealer has looked at it. Only the bytes of a mapped file can be others now. */
+static MT_COLD void frame_gone(struct mt_lane *lane, const struct mt_frame *frame)
+{
+    MT_BUG_ON(!(frame->flags & MT_FRAME_PERSISTENT));
+    mt_stats_add(&lane->worker->stats, MT_COUNTER_FRAMES_GONE, 1);
+}
+
 static void lane_burst(struct mt_lane *lane, const struct mt_frame *frames, uint32_t count)
 {
     struct mt_packet packets[MT_BURST_MAX];
@@ -67,7 +74,8 @@ static void lane_burst(struct mt_lane *lane, const struct mt_frame *frames, uint
             continue;
         }
         bool is_packet = frame_decode(&frames[i], &packets[kept]);
-        MT_BUG_ON(!is_packet); /* the dealer has looked */
+        if (MT_UNLIKELY(!is_packet))
+            frame_gone(lane, &frames[i]);
         kept += is_packet;
     }
     mt_worker_burst(lane->worker, packets, kept, frames[count - 1].mark.time);

@@ -11,12 +11,14 @@ import resource
 import struct
 import subprocess
 import sys
+import time
 
 from harness import Run, Tap, crash_reasons, scratch
 
 PCAP_HEADER = 24
 RECORD_HEADER = 16
 FILE_LIMIT = 2000  # room for one session record, not for two
+CUT_REPEATS = 40000  # 80000 sessions: more than two workers keep for a sink that takes nothing
 
 
 class Bench:
@@ -160,6 +162,36 @@ def damaged_captures(bench):
                  [unknown, "147"], sessions=0)
 
 
+def cut_while_read(bench):
+    """Workers stand still, because nobody takes what they write, while the file under them is cut short.
+
+    What it is cut to lies behind them by then, so bytes are gone that they still hold.
+    """
+    title = "a capture cut short while workers read it ends there, with its place"
+    path = bench.file("shrinking.pcap", bench.good[:PCAP_HEADER] + bench.good[PCAP_HEADER:] * CUT_REPEATS)
+    size, kept = os.path.getsize(path), 1 << 20
+    pipe = os.path.join(bench.folder, "sessions.pipe")
+    os.mkfifo(pipe)
+    with subprocess.Popen([bench.mailtap, "read", "--workers", "2", "--sessions", pipe, path],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+        with open(pipe, "rb") as output:
+            lines = [output.readline()]
+            time.sleep(1)  # that they have come far; what is checked holds wherever they are
+            os.truncate(path, kept)
+            lines += output.readlines()
+        said = child.stderr.read().decode("utf-8", "replace").splitlines()
+    reasons = [f"exit code {child.returncode} instead of 1"] if child.returncode != 1 else []
+    words = (f"mailtap: {path}: at byte {kept}: the file was cut short while it was read", f"it had {size} bytes")
+    if len(said) != 1 or not all(word in said[0] for word in words):
+        reasons.append(f"said {said[:4]}")
+    records = sum(1 for line in lines if line.startswith(b"{") and line.endswith(b"}\n"))
+    if not len(lines) == records >= kept // len(bench.good):
+        reasons.append(f"{records} whole records in {len(lines)} lines")
+    if records >= 2 * CUT_REPEATS:
+        reasons.append("all of it was read, so nothing was cut")
+    bench.tap.check(title, reasons)
+
+
 def odd_clocks(bench):
     good, offsets = bench.good, bench.offsets
     data = bytearray(good)
@@ -248,8 +280,8 @@ def main():
     tap = Tap()
     with scratch() as folder:
         bench = Bench(mailtap, root, folder, tap)
-        for group in (files_that_are_no_captures, unreadable_file, damaged_captures, odd_clocks, damaged_compression,
-                      wrong_settings, full_disks):
+        for group in (files_that_are_no_captures, unreadable_file, damaged_captures, cut_while_read, odd_clocks,
+                      damaged_compression, wrong_settings, full_disks):
             group(bench)
     return tap.finish()
 

@@ -127,6 +127,144 @@ static void frames_of_mapped_files_stay_readable_until_close(void **state)
     free(stats);
 }
 
+/* --- files that are cut short ---------------------------------------------- */
+
+enum {
+    MANY = 40000,    /* records: some megabytes, of which a step shows one */
+    KEPT = 30000,    /* of them are there in the end */
+    PART_OF_ONE = 7, /* and some bytes more */
+};
+
+struct cut_run {
+    struct mt_stats *stats;
+    struct mt_capture *capture;
+    size_t kept_size;
+    size_t frame_count;
+    size_t intact_count;
+};
+
+static void open_long(struct cut_run *run, const char *path, bool is_streamed)
+{
+    struct mt_capture_files_config config = {.paths = &path, .path_count = 1, .is_streamed = is_streamed};
+    char reason[200];
+    *run = (struct cut_run){.stats = aligned_alloc(MT_CACHE_LINE, sizeof(*run->stats)), .kept_size = 24};
+    assert_non_null(run->stats);
+    memset(run->stats, 0, sizeof(*run->stats));
+    assert_int_equal(mt_capture_files_open(&config, run->stats, reason, sizeof(reason), &run->capture), 0);
+    for (unsigned i = 0; i < KEPT; i++)
+        run->kept_size += 16 + made_pcap_size(i);
+    run->kept_size += PART_OF_ONE;
+}
+
+static bool is_intact(const struct mt_frame *frame, size_t index)
+{
+    bool is_same = frame->size == made_pcap_size((unsigned)index);
+    for (uint32_t k = 0; is_same && k < frame->size; k++)
+        is_same = frame->data[k] == made_byte((unsigned)index, k);
+    return is_same;
+}
+
+static bool read_burst(struct cut_run *run)
+{
+    struct mt_frame frames[MT_BURST_MAX];
+    bool is_end;
+    size_t count = run->capture->ops->burst(run->capture, frames, MT_BURST_MAX, &is_end);
+    for (size_t i = 0; i < count; i++)
+        run->intact_count += is_intact(&frames[i], run->frame_count + i);
+    run->frame_count += count;
+    run->capture->ops->release(run->capture);
+    return !is_end;
+}
+
+static void assert_told(const struct cut_run *run, uint64_t off)
+{
+    assert_int_equal(run->capture->damage_count, 1);
+    assert_int_equal(run->capture->damage[0].off, off);
+    if (strstr(run->capture->damage[0].reason, "the file was cut short while it was read (it had ") == NULL)
+        fail_msg("\"%s\" does not say so", run->capture->damage[0].reason);
+    assert_int_equal(mt_stats_get(run->stats, MT_COUNTER_DAMAGED), 1);
+}
+
+static void close_run(struct cut_run *run)
+{
+    run->capture->ops->close(run->capture);
+    free(run->stats);
+}
+
+static void a_file_that_is_cut_short_before_the_reader_ends_there(void **state)
+{
+    (void)state;
+    for (unsigned is_streamed = 0; is_streamed < 2; is_streamed++) {
+        struct cut_run run;
+        const char *path = put_pcap("cut.pcap", SECOND, MANY);
+        open_long(&run, path, is_streamed);
+        assert_true(read_burst(&run));
+        assert_int_equal(truncate(path, (off_t)run.kept_size), 0);
+        while (read_burst(&run))
+            continue;
+        mt_capture_files_settle(run.capture);
+        assert_int_equal(run.frame_count, KEPT);
+        assert_int_equal(run.intact_count, KEPT);
+        assert_told(&run, run.kept_size);
+        close_run(&run);
+    }
+}
+
+/* What was shown of a map can't be taken back, but it is said. */
+static void a_mapped_file_that_is_cut_short_behind_the_reader_is_told(void **state)
+{
+    (void)state;
+    struct cut_run run;
+    const char *path = put_pcap("behind.pcap", SECOND, MANY);
+    open_long(&run, path, false);
+    for (int i = 0; i < 100; i++)
+        assert_true(read_burst(&run));
+    size_t before = run.frame_count;
+    assert_int_equal(run.intact_count, before);
+    assert_int_equal(truncate(path, 10000), 0);
+    while (read_burst(&run))
+        continue;
+    mt_capture_files_settle(run.capture);
+    assert_true(run.frame_count < KEPT);
+    assert_int_equal(run.intact_count, before);
+    assert_told(&run, 10000);
+    close_run(&run);
+}
+
+static void a_mapped_file_that_is_cut_short_after_reading_is_told_when_it_is_settled(void **state)
+{
+    (void)state;
+    struct cut_run run;
+    const char *path = put_pcap("after.pcap", SECOND, MANY);
+    open_long(&run, path, false);
+    while (read_burst(&run))
+        continue;
+    assert_int_equal(run.intact_count, MANY);
+    assert_int_equal(run.capture->damage_count, 0);
+    assert_int_equal(truncate(path, 10000), 0);
+    mt_capture_files_settle(run.capture);
+    mt_capture_files_settle(run.capture); /* once is enough */
+    assert_told(&run, 10000);
+    close_run(&run);
+}
+
+static void a_compressed_file_that_is_cut_short_while_it_is_read_is_told(void **state)
+{
+    (void)state;
+    struct cut_run run;
+    const char *path = put_packed("cut.gz", MT_COMPRESSION_GZIP, SECOND, MANY);
+    open_long(&run, path, false);
+    assert_true(read_burst(&run));
+    assert_int_equal(truncate(path, 100000), 0);
+    while (read_burst(&run))
+        continue;
+    assert_true(run.frame_count < MANY && run.frame_count > MT_BURST_MAX);
+    assert_int_equal(run.intact_count, run.frame_count);
+    assert_int_equal(run.capture->damage_count, 1);
+    assert_non_null(strstr(run.capture->damage[0].reason, "was cut short while it was read"));
+    close_run(&run);
+}
+
 /* --- directories ----------------------------------------------------------- */
 
 static void a_directory_gives_its_captures_in_time_order(void **state)
@@ -414,6 +552,10 @@ int main(void)
         cmocka_unit_test(files_are_read_in_the_order_given_and_numbered_through),
         cmocka_unit_test(time_does_not_run_backwards_from_file_to_file),
         cmocka_unit_test(frames_of_mapped_files_stay_readable_until_close),
+        cmocka_unit_test(a_file_that_is_cut_short_before_the_reader_ends_there),
+        cmocka_unit_test(a_mapped_file_that_is_cut_short_behind_the_reader_is_told),
+        cmocka_unit_test(a_mapped_file_that_is_cut_short_after_reading_is_told_when_it_is_settled),
+        cmocka_unit_test(a_compressed_file_that_is_cut_short_while_it_is_read_is_told),
         cmocka_unit_test(a_directory_gives_its_captures_in_time_order),
         cmocka_unit_test(a_directory_among_files_keeps_its_place),
         cmocka_unit_test(a_directory_without_captures_is_refused),
