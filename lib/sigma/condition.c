@@ -138,6 +138,14 @@ static int unknown_selection(const struct parser *p)
     return -EINVAL;
 }
 
+/* "2 of x*", where no selection is called 2. */
+static bool is_number_of(const struct parser *p)
+{
+    struct parser ahead = *p;
+    next_word(&ahead);
+    return p->word.size > 0 && mt_ascii_is_digit(p->word.ptr[0]) && is_word(&ahead, "of");
+}
+
 static int parse_or(struct parser *p, struct mt_sigma_node **ret_node);
 
 static int parse_primary(struct parser *p, struct mt_sigma_node **ret_node)
@@ -161,8 +169,8 @@ static int parse_primary(struct parser *p, struct mt_sigma_node **ret_node)
         return parse_of(p, MT_SIGMA_OR, ret_node);
     if (is_word(p, "all"))
         return parse_of(p, MT_SIGMA_AND, ret_node);
-    if (is_word(p, "|"))
-        return wrong(p, "aggregations behind | are no longer part of Sigma; write a correlation");
+    if (is_number_of(p))
+        return wrong(p, "only 1, any and all can stand before \"of\"");
     for (const struct mt_sigma_selection *s = p->reading->loaded->selections; s; s = s->next) {
         if (!mt_span_eq(p->word, mt_span_cstr(s->name)))
             continue;
@@ -235,6 +243,8 @@ static int parse_one(struct mt_sigma_reading *reading, const struct mt_yaml *val
     struct parser p = {.reading = reading, .value = value, .text = value->text};
     next_word(&p);
     int rc = parse_or(&p, ret_node);
+    if (rc == 0 && is_word(&p, "|"))
+        rc = wrong(&p, "aggregations behind | are no longer part of Sigma; write a correlation");
     if (rc == 0 && p.word.size > 0)
         rc = wrong(&p, "expected \"and\", \"or\" or the end");
     return rc;

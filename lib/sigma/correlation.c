@@ -67,6 +67,32 @@ static bool take_digits(struct mt_span text, uint64_t *ret_number)
     return true;
 }
 
+/* "2.5" as 2500 with a scale of 1000; a scale of 1 takes whole numbers only. */
+static bool take_decimal(struct mt_span text, uint32_t scale, uint64_t *ret_number)
+{
+    size_t point = 0;
+    uint64_t part = 0;
+    uint64_t number;
+    while (point < text.size && text.ptr[point] != '.')
+        point++;
+    struct mt_span decimals = point < text.size ? mt_span_from(text, point + 1) : mt_span_none();
+    if (!take_digits(mt_span_head(text, point), &number) || __builtin_mul_overflow(number, scale, &number))
+        return false;
+    if (point == text.size) {
+        *ret_number = number;
+        return true;
+    }
+    if (!take_digits(decimals, &part))
+        return false;
+    for (size_t i = 0; i < decimals.size; i++) {
+        if (scale % 10 != 0)
+            return false;
+        scale /= 10;
+    }
+    *ret_number = number + part * scale;
+    return true;
+}
+
 static int take_timespan(struct mt_sigma_reading *r, const struct mt_yaml *value)
 {
     static const struct {
@@ -96,8 +122,11 @@ static int take_bound(struct mt_sigma_reading *r, const struct mt_yaml *key)
         if (!mt_span_eq(key->text, mt_span_cstr(bound_names[i])))
             continue;
         c->bound_bits |= (uint8_t)(1u << i);
-        return key->next->kind == MT_YAML_TEXT && take_digits(key->next->text, &c->bounds[i])
-                   ? 0
+        bool is_taken =
+            key->next->kind == MT_YAML_TEXT && take_decimal(key->next->text, c->scale, &c->bounds[i]);
+        return is_taken ? 0
+               : c->scale > 1
+                   ? wrong(r, key->next, "condition: expected a number with at most three decimals")
                    : wrong(r, key->next, "condition: expected a whole number");
     }
     static const char *const known[] = {"lt", "lte", "gt", "gte", "eq", "neq", "field", "percentile"};
@@ -105,25 +134,30 @@ static int take_bound(struct mt_sigma_reading *r, const struct mt_yaml *key)
     return -EINVAL;
 }
 
-/* No count is within both. */
-static bool is_empty_range(const struct mt_sigma_correlation *c)
+/* No number between the two is within all bounds. */
+static bool is_empty_range(const struct mt_sigma_correlation *c, uint64_t low, uint64_t high)
 {
-    uint64_t low = 0;
-    uint64_t high = UINT64_MAX;
+    bool is_dense = c->scale > 1; /* between two averages there is another */
     if (c->bound_bits & MT_SIGMA_BOUND_GT)
-        low = c->bounds[2] + 1;
+        low = mt_max_u64(low, c->bounds[2] + !is_dense);
     if (c->bound_bits & MT_SIGMA_BOUND_GTE)
         low = mt_max_u64(low, c->bounds[3]);
     if (c->bound_bits & MT_SIGMA_BOUND_LT)
-        high = c->bounds[0] > 0 ? c->bounds[0] - 1 : 0;
+        high = mt_min_u64(high, c->bounds[0] - (!is_dense && c->bounds[0] > 0));
     if (c->bound_bits & MT_SIGMA_BOUND_LTE)
         high = mt_min_u64(high, c->bounds[1]);
     if (c->bound_bits & MT_SIGMA_BOUND_LT && c->bounds[0] == 0)
+        return true;
+    bool is_open = (c->bound_bits & MT_SIGMA_BOUND_GT && c->bounds[2] == low) ||
+                   (c->bound_bits & MT_SIGMA_BOUND_LT && c->bounds[0] == high);
+    if (is_dense && is_open && low == high)
         return true;
     if (c->bound_bits & MT_SIGMA_BOUND_EQ && (c->bounds[4] < low || c->bounds[4] > high))
         return true;
     if (c->bound_bits & MT_SIGMA_BOUND_NEQ && c->bound_bits & MT_SIGMA_BOUND_EQ &&
         c->bounds[4] == c->bounds[5])
+        return true;
+    if (c->bound_bits & MT_SIGMA_BOUND_NEQ && low == high && low == c->bounds[5])
         return true;
     return low > high;
 }
@@ -183,6 +217,26 @@ static int take_expression(struct mt_sigma_reading *r, const struct mt_yaml *val
     return l->correlation->expression ? mt_sigma_read_condition(r, value) : -ENOMEM;
 }
 
+/* Of a group nothing is known until something happened in it. */
+static int check_range(struct mt_sigma_reading *r, const struct mt_yaml *value)
+{
+    const struct mt_sigma_correlation *c = r->loaded->correlation;
+    bool is_temporal =
+        c->type == MT_SIGMA_CORRELATE_TEMPORAL || c->type == MT_SIGMA_CORRELATE_TEMPORAL_ORDERED;
+    bool is_counted = is_temporal || c->type == MT_SIGMA_CORRELATE_EVENT_COUNT;
+    const char *what = NULL;
+    if (is_empty_range(c, 0, UINT64_MAX))
+        what = "contradicts itself, no count is in its range";
+    else if (is_counted && is_empty_range(c, 1, UINT64_MAX))
+        what = "never holds, a group in which nothing happened is not known";
+    else if (is_temporal && is_empty_range(c, 1, r->loaded->ref_count))
+        what = "never holds, there are not so many rules";
+    if (!what)
+        return 0;
+    mt_yaml_report_place(r->report, value->line, value->column, "correlation: condition: %s", what);
+    return -EINVAL;
+}
+
 static int take_condition(struct mt_sigma_reading *r, const struct mt_yaml *value)
 {
     struct mt_sigma_correlation *c = r->loaded->correlation;
@@ -190,6 +244,9 @@ static int take_condition(struct mt_sigma_reading *r, const struct mt_yaml *valu
         return take_expression(r, value);
     if (value->kind != MT_YAML_MAP)
         return wrong(r, value, "condition: expected a map such as {gte: 10}");
+    if (mt_sigma_check_keys(r, value) != 0)
+        return -EINVAL;
+    c->scale = c->type == MT_SIGMA_CORRELATE_VALUE_AVG ? MT_SIGMA_AVERAGE_SCALE : 1;
     for (const struct mt_yaml *key = value->child; key; key = key->next->next) {
         uint64_t number = 0;
         int rc = 0;
@@ -206,7 +263,7 @@ static int take_condition(struct mt_sigma_reading *r, const struct mt_yaml *valu
         if (rc != 0)
             return rc;
     }
-    return is_empty_range(c) ? wrong(r, value, "condition: contradicts itself, no count is in its range") : 0;
+    return check_range(r, value);
 }
 
 static int take_aliases(struct mt_sigma_reading *r, const struct mt_yaml *value)
@@ -214,9 +271,13 @@ static int take_aliases(struct mt_sigma_reading *r, const struct mt_yaml *value)
     struct mt_sigma_alias **last = &r->loaded->correlation->aliases;
     if (value->kind != MT_YAML_MAP)
         return wrong(r, value, "aliases: expected a map of names");
+    if (mt_sigma_check_keys(r, value) != 0)
+        return -EINVAL;
     for (const struct mt_yaml *key = value->child; key; key = key->next->next) {
         if (key->kind != MT_YAML_TEXT || key->next->kind != MT_YAML_MAP)
             return wrong(r, key, "aliases: expected {alias: {rule: field}}");
+        if (mt_sigma_check_keys(r, key->next) != 0)
+            return -EINVAL;
         for (const struct mt_yaml *rule = key->next->child; rule; rule = rule->next->next) {
             if (rule->kind != MT_YAML_TEXT || rule->next->kind != MT_YAML_TEXT)
                 return wrong(r, rule, "aliases: expected {alias: {rule: field}}");
@@ -237,7 +298,8 @@ static int take_aliases(struct mt_sigma_reading *r, const struct mt_yaml *value)
     return 0;
 }
 
-static int take_generate(struct mt_sigma_reading *r, const struct mt_yaml *value)
+/* It stands in the document by the specification, in `correlation` by its tools. */
+int mt_sigma_read_generate(struct mt_sigma_reading *r, const struct mt_yaml *value)
 {
     bool is_true = value->kind == MT_YAML_TEXT && mt_span_ieq_cstr(value->text, "true");
     if (!is_true && !(value->kind == MT_YAML_TEXT && mt_span_ieq_cstr(value->text, "false")))
@@ -262,7 +324,7 @@ static int take_member(struct mt_sigma_reading *r, enum key key, const struct mt
     case KEY_CONDITION: /* names the rules: later */
         return 0;
     case KEY_GENERATE:
-        return take_generate(r, value);
+        return mt_sigma_read_generate(r, value);
     case KEY_COUNT:
         break;
     }
@@ -363,10 +425,13 @@ int mt_sigma_read_correlation(struct mt_sigma_reading *r, const struct mt_yaml *
     const struct mt_yaml *condition = NULL;
     if (map->kind != MT_YAML_MAP)
         return wrong(r, map, "expected type, rules, group-by, timespan and condition");
+    if (mt_sigma_check_keys(r, map) != 0)
+        return -EINVAL;
     r->loaded->correlation = mt_sigma_alloc(&r->sigma->memory, sizeof(*r->loaded->correlation));
     if (!r->loaded->correlation)
         return -ENOMEM;
     r->loaded->correlation->percentile = 50;
+    r->loaded->correlation->scale = 1;
     for (const struct mt_yaml *key = map->child; key; key = key->next->next) {
         int found = 0;
         while (found < KEY_COUNT &&
@@ -387,161 +452,4 @@ int mt_sigma_read_correlation(struct mt_sigma_reading *r, const struct mt_yaml *
     if (rc == 0 && condition)
         rc = take_condition(r, condition);
     return rc != 0 ? rc : check_needs(r, map, has);
-}
-
-/* --- what they say of each other ---------------------------------------------- */
-
-#define BROKEN "it has an error"
-
-int mt_sigma_complain(struct mt_sigma *sigma, struct mt_sigma_loaded *l, uint32_t line, uint32_t column,
-                      const char *what, const char *name)
-{
-    char text[512];
-    l->rule.inactive = BROKEN;
-    const struct mt_yaml_report report = {l->rule.path, text, sizeof(text)};
-    mt_yaml_report_place(&report, line, column, "%s%s%s", what, name ? " " : "",
-                         name ? mt_yaml_quote(mt_span_cstr(name)).text : "");
-    return mt_sigma_error_add(sigma, text);
-}
-
-bool mt_sigma_is_named(const struct mt_sigma_loaded *l, const char *name)
-{
-    return strcmp(l->rule.name, name) == 0 || (l->rule.id && strcmp(l->rule.id, name) == 0);
-}
-
-static struct mt_sigma_loaded *find(const struct mt_sigma *sigma, const char *name)
-{
-    for (uint32_t i = 0; i < sigma->count; i++) {
-        if (mt_sigma_is_named(sigma->all[i], name) && sigma->all[i]->rule.kind != MT_SIGMA_KIND_FILTER)
-            return sigma->all[i];
-    }
-    return NULL;
-}
-
-static int resolve(struct mt_sigma *sigma, struct mt_sigma_loaded *l)
-{
-    for (uint32_t i = 0; i < l->ref_count; i++) {
-        struct mt_sigma_ref *ref = &l->refs[i];
-        ref->rule = find(sigma, ref->name);
-        if (ref->rule)
-            continue;
-        int rc = mt_sigma_complain(sigma, l, ref->line, ref->column, "there is no rule", ref->name);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
-
-enum {
-    MARK_NEW,
-    MARK_BELOW, /* on the way down */
-    MARK_DONE,
-    MARK_CYCLE, /* leads to itself, or to one that does */
-};
-
-/* The correlation that leads back to itself; NULL: there is none below. */
-static struct mt_sigma_loaded *find_cycle(struct mt_sigma_loaded *l, unsigned depth)
-{
-    struct mt_sigma_loaded *found = NULL;
-    if (l->rule.kind != MT_SIGMA_KIND_CORRELATION || l->correlation->mark == MARK_DONE)
-        return NULL;
-    if (l->correlation->mark != MARK_NEW || depth > MT_SIGMA_NESTING_MAX)
-        return l;
-    l->correlation->mark = MARK_BELOW;
-    for (uint32_t i = 0; i < l->ref_count && !found; i++)
-        found = l->refs[i].rule ? find_cycle(l->refs[i].rule, depth + 1) : NULL;
-    l->correlation->mark = found ? MARK_CYCLE : MARK_DONE;
-    if (found)
-        l->rule.inactive = BROKEN;
-    return found;
-}
-
-struct by_name {
-    const char *name;
-    struct mt_sigma_loaded *rule;
-};
-
-static int compare_names(const void *a, const void *b)
-{
-    const struct by_name *x = a;
-    const struct by_name *y = b;
-    int order = strcmp(x->name, y->name);
-    if (order != 0)
-        return order;
-    return x->rule->index < y->rule->index ? -1 : x->rule->index > y->rule->index;
-}
-
-/* The first of equal ones stays. */
-static int find_doubles(struct mt_sigma *sigma, bool by_id)
-{
-    struct by_name *names = calloc(sigma->count + 1, sizeof(*names));
-    size_t count = 0;
-    int rc = names ? 0 : -ENOMEM;
-    for (uint32_t i = 0; i < sigma->count && rc == 0; i++) {
-        const char *name = by_id ? sigma->all[i]->rule.id : sigma->all[i]->rule.name;
-        if (name)
-            names[count++] = (struct by_name){.name = name, .rule = sigma->all[i]};
-    }
-    if (rc == 0)
-        qsort(names, count, sizeof(*names), compare_names);
-    for (size_t i = 1; i < count && rc == 0; i++) {
-        struct mt_sigma_loaded *l = names[i].rule;
-        if (strcmp(names[i].name, names[i - 1].name) != 0)
-            continue;
-        l->rule.inactive = BROKEN;
-        char text[900];
-        const struct mt_yaml_report report = {l->rule.path, text, sizeof(text)};
-        mt_yaml_report_place(&report, by_id ? l->id_line : l->rule.line, by_id ? l->id_column : 1,
-                             "the %s %s is that of %.300s:%u as well", by_id ? "id" : "name",
-                             mt_yaml_quote(mt_span_cstr(names[i].name)).text, names[i - 1].rule->rule.path,
-                             names[i - 1].rule->rule.line);
-        rc = mt_sigma_error_add(sigma, text);
-    }
-    free(names);
-    return rc;
-}
-
-/* A filter's program is that of the rules' category. */
-static int attach_filters(struct mt_sigma *sigma)
-{
-    for (uint32_t i = 0; i < sigma->count; i++) {
-        struct mt_sigma_loaded *f = sigma->all[i];
-        if (f->rule.kind != MT_SIGMA_KIND_FILTER || f->rule.inactive)
-            continue;
-        for (uint32_t k = 0; k < f->ref_count; k++) {
-            const struct mt_sigma_ref *ref = &f->refs[k];
-            const char *what = NULL;
-            if (!ref->rule)
-                continue;
-            if (ref->rule->rule.kind != MT_SIGMA_KIND_RULE)
-                what =
-                    "a filter leaves out events of rules; name those that it refers to, not the correlation";
-            else if (!ref->rule->rule.inactive && ref->rule->rule.category != f->rule.category)
-                what = "of another category than the filter is the rule";
-            int rc = what ? mt_sigma_complain(sigma, f, ref->line, ref->column, what, ref->name) : 0;
-            if (rc != 0)
-                return rc;
-        }
-    }
-    return 0;
-}
-
-int mt_sigma_link(struct mt_sigma *sigma)
-{
-    int rc = find_doubles(sigma, true);
-    if (rc == 0)
-        rc = find_doubles(sigma, false);
-    for (uint32_t i = 0; i < sigma->count && rc == 0; i++)
-        rc = resolve(sigma, sigma->all[i]);
-    if (rc == 0)
-        rc = attach_filters(sigma);
-    for (uint32_t i = 0; i < sigma->count && rc == 0; i++) {
-        struct mt_sigma_loaded *l = sigma->all[i];
-        bool is_new = l->rule.kind == MT_SIGMA_KIND_CORRELATION && l->correlation->mark == MARK_NEW;
-        struct mt_sigma_loaded *found = is_new ? find_cycle(l, 0) : NULL;
-        if (found)
-            rc = mt_sigma_complain(sigma, found, found->rule.line, 1, "refers to itself: the correlation",
-                                   found->rule.name);
-    }
-    return rc;
 }

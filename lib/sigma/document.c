@@ -18,7 +18,7 @@ static int wrong(const struct mt_sigma_reading *r, const struct mt_yaml *at, con
 }
 
 /* libfyaml lets a key stand twice, and every tool would take another of the two. */
-static int check_keys(struct mt_sigma_reading *r, const struct mt_yaml *map)
+int mt_sigma_check_keys(const struct mt_sigma_reading *r, const struct mt_yaml *map)
 {
     uint32_t count = 0;
     for (const struct mt_yaml *key = map->child; key; key = key->next->next) {
@@ -32,7 +32,30 @@ static int check_keys(struct mt_sigma_reading *r, const struct mt_yaml *map)
     return 0;
 }
 
+static const struct mt_yaml *value_of(const struct mt_yaml *map, const char *name)
+{
+    for (const struct mt_yaml *key = map->child; key; key = key->next->next) {
+        if (key->kind == MT_YAML_TEXT && mt_span_eq(key->text, mt_span_cstr(name)))
+            return key->next;
+    }
+    return NULL;
+}
+
+static bool is_text(const struct mt_yaml *value, const char *text)
+{
+    return value && value->kind == MT_YAML_TEXT && mt_span_ieq_cstr(value->text, text);
+}
+
 /* --- metadata ---------------------------------------------------------------- */
+
+/* Of a text in UTF-8, which YAML is. */
+static size_t characters_of(struct mt_span text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.size; i++)
+        count += (text.ptr[i] & 0xc0) != 0x80;
+    return count;
+}
 
 static int take_text(struct mt_sigma_reading *r, const char *name, const struct mt_yaml *value,
                      size_t size_max, const char **ret_text)
@@ -41,8 +64,8 @@ static int take_text(struct mt_sigma_reading *r, const char *name, const struct 
         return 0;
     if (value->kind != MT_YAML_TEXT)
         return wrong(r, value, name, "expected a text");
-    if (value->text.size > size_max) {
-        mt_yaml_report_place(r->report, value->line, value->column, "%s: longer than %zu bytes", name,
+    if (characters_of(value->text) > size_max) {
+        mt_yaml_report_place(r->report, value->line, value->column, "%s: longer than %zu characters", name,
                              size_max);
         return -EINVAL;
     }
@@ -103,9 +126,37 @@ static int take_id(struct mt_sigma_reading *r, const struct mt_yaml *value)
 {
     if (value->kind != MT_YAML_TEXT || !is_uuid(value->text))
         return wrong(r, value, "id", "expected a UUID");
+    char *id = mt_sigma_copy(&r->sigma->memory, value->text);
+    if (!id)
+        return -ENOMEM;
+    for (char *c = id; *c; c++)
+        *c = (char)mt_ascii_lower((uint8_t)*c); /* of a UUID they mean the same */
     r->loaded->id_line = value->line;
     r->loaded->id_column = value->column;
-    return take_text(r, "id", value, 36, &r->loaded->rule.id);
+    r->loaded->rule.id = id;
+    return 0;
+}
+
+/* What it says of other rules: kept by whoever writes it, not needed to judge. */
+static int take_related(struct mt_sigma_reading *r, const struct mt_yaml *value)
+{
+    static const char *const types[] = {"derived", "obsolete", "merged", "renamed", "similar"};
+    if (value->kind != MT_YAML_LIST)
+        return wrong(r, value, "related", "expected a list of {id, type}");
+    for (const struct mt_yaml *v = value->child; v; v = v->next) {
+        const struct mt_yaml *id = v->kind == MT_YAML_MAP ? value_of(v, "id") : NULL;
+        const struct mt_yaml *type = id ? value_of(v, "type") : NULL;
+        size_t known = 0;
+        if (!type)
+            return wrong(r, v, "related", "expected {id, type}");
+        if (id->kind != MT_YAML_TEXT || !is_uuid(id->text))
+            return wrong(r, id, "related: id", "expected a UUID");
+        while (known < MT_ARRAY_COUNT(types) && !is_text(type, types[known]))
+            known++;
+        if (known == MT_ARRAY_COUNT(types))
+            return wrong(r, type, "related: type", "expected derived, obsolete, merged, renamed or similar");
+    }
+    return 0;
 }
 
 static int take_status(struct mt_sigma_reading *r, const struct mt_yaml *value)
@@ -151,13 +202,19 @@ static int take_tags(struct mt_sigma_reading *r, const struct mt_yaml *value)
 
 static bool is_date(struct mt_span text)
 {
+    unsigned part[3] = {0}; /* year, month, day */
+    unsigned p = 0;
     for (size_t i = 0; i < text.size; i++) {
         bool is_dash = i == 4 || i == 7;
         /* rules of before version 2 write slashes */
         if (is_dash ? text.ptr[i] != '-' && text.ptr[i] != '/' : !mt_ascii_is_digit(text.ptr[i]))
             return false;
+        if (is_dash)
+            p++;
+        else
+            part[p % 3] = part[p % 3] * 10 + (unsigned)(text.ptr[i] - '0');
     }
-    return text.size == 10;
+    return text.size == 10 && part[1] >= 1 && part[1] <= 12 && part[2] >= 1 && part[2] <= 31;
 }
 
 static int take_date(struct mt_sigma_reading *r, const char *name, const struct mt_yaml *value)
@@ -174,20 +231,6 @@ static int set_inactive(struct mt_sigma_reading *r, const char *text)
     if (!r->loaded->rule.inactive)
         r->loaded->rule.inactive = mt_sigma_copy(&r->sigma->memory, mt_span_cstr(text));
     return r->loaded->rule.inactive ? 0 : -ENOMEM;
-}
-
-static const struct mt_yaml *value_of(const struct mt_yaml *map, const char *name)
-{
-    for (const struct mt_yaml *key = map->child; key; key = key->next->next) {
-        if (key->kind == MT_YAML_TEXT && mt_span_eq(key->text, mt_span_cstr(name)))
-            return key->next;
-    }
-    return NULL;
-}
-
-static bool is_text(const struct mt_yaml *value, const char *text)
-{
-    return value && value->kind == MT_YAML_TEXT && mt_span_ieq_cstr(value->text, text);
 }
 
 /* A rule of somebody else's log source is no error: a folder may hold many. */
@@ -210,6 +253,8 @@ static int take_logsource(struct mt_sigma_reading *r, const struct mt_yaml *map,
     *ret_is_ours = false;
     if (map->kind != MT_YAML_MAP)
         return wrong(r, map, "logsource", "expected product, service and category");
+    if (mt_sigma_check_keys(r, map) != 0)
+        return -EINVAL;
     const struct mt_yaml *service = value_of(map, "service");
     const struct mt_yaml *category = value_of(map, "category");
     if (!is_text(value_of(map, "product"), "mailtap") || (service && !is_text(service, "smtp")))
@@ -254,7 +299,7 @@ static int take_map(struct mt_sigma_reading *r, const struct mt_yaml *map, struc
     struct mt_sigma_node *all = node_make(r, MT_SIGMA_AND, map);
     if (!all)
         return -ENOMEM;
-    int rc = check_keys(r, map);
+    int rc = mt_sigma_check_keys(r, map);
     if (rc != 0)
         return rc;
     struct mt_sigma_node **last = &all->child;
@@ -326,7 +371,7 @@ static bool is_skipped(const struct mt_yaml *key, const char *skip)
 int mt_sigma_read_selections(struct mt_sigma_reading *r, const struct mt_yaml *map, const char *skip)
 {
     struct mt_sigma_selection **last = &r->loaded->selections;
-    int rc = check_keys(r, map);
+    int rc = mt_sigma_check_keys(r, map);
     if (rc != 0)
         return rc;
     for (const struct mt_yaml *key = map->child; key; key = key->next->next) {
@@ -476,6 +521,8 @@ static int take_metadata(struct mt_sigma_reading *r, const struct mt_yaml *docum
             rc = take_date(r, "date", value);
         else if (mt_span_eq(key->text, mt_span_cstr("modified")))
             rc = take_date(r, "modified", value);
+        else if (mt_span_eq(key->text, mt_span_cstr("related")))
+            rc = take_related(r, value);
         else if (mt_span_eq(key->text, mt_span_cstr("falsepositives")))
             rc = mt_sigma_read_texts(r, "falsepositives", value, &rule->false_positives);
         else if (mt_span_eq(key->text, mt_span_cstr("references")))
@@ -487,6 +534,7 @@ static int take_metadata(struct mt_sigma_reading *r, const struct mt_yaml *docum
         return rc;
     if (!rule->title || rule->title[0] == '\0')
         return missing(r, document, "title");
+    r->loaded->has_name = rule->name != NULL;
     return rule->name ? 0 : make_name(r);
 }
 
@@ -497,7 +545,7 @@ int mt_sigma_read_document(struct mt_sigma_reading *r, const struct mt_yaml *doc
         return wrong(r, document, "document", "expected a Sigma rule");
     rule->line = document->line;
     rule->level = MT_LEVEL_MEDIUM; /* when the rule does not say */
-    int rc = check_keys(r, document);
+    int rc = mt_sigma_check_keys(r, document);
     if (rc == 0)
         rc = take_metadata(r, document);
     if (rc != 0)
@@ -506,8 +554,10 @@ int mt_sigma_read_document(struct mt_sigma_reading *r, const struct mt_yaml *doc
     const struct mt_yaml *filter = value_of(document, "filter");
     const struct mt_yaml *logsource = value_of(document, "logsource");
     if (correlation) {
+        const struct mt_yaml *generate = value_of(document, "generate");
         rule->kind = MT_SIGMA_KIND_CORRELATION;
-        return mt_sigma_read_correlation(r, correlation);
+        rc = mt_sigma_read_correlation(r, correlation);
+        return rc == 0 && generate ? mt_sigma_read_generate(r, generate) : rc;
     }
     if (!filter && !value_of(document, "detection"))
         return missing(r, document, "detection");

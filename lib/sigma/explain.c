@@ -142,6 +142,16 @@ static void put_line(struct mt_buf *b, const char *title, const char *text)
     put(b, "\n");
 }
 
+/* "2.5" */
+static void put_bound(struct mt_buf *b, uint64_t bound, uint64_t scale)
+{
+    mt_buf_put_u64(b, bound / scale);
+    uint64_t rest = bound % scale;
+    put(b, rest > 0 ? "." : "");
+    for (; rest > 0; rest = rest * 10 % scale)
+        mt_buf_put_u64(b, rest * 10 / scale);
+}
+
 static void put_condition(struct mt_buf *b, const struct mt_sigma_loaded *l)
 {
     static const char *const what[] = {
@@ -163,7 +173,7 @@ static void put_condition(struct mt_buf *b, const struct mt_sigma_loaded *l)
             continue;
         put(b, is_first ? "" : " and ");
         put(b, signs[i]);
-        mt_buf_put_u64(b, c->bounds[i]);
+        put_bound(b, c->bounds[i], c->scale);
         is_first = false;
     }
     if (c->expression) {

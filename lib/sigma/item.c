@@ -31,6 +31,8 @@ struct item {
 #define PLACES (BIT(CONTAINS) | BIT(STARTSWITH) | BIT(ENDSWITH))
 #define ENCODINGS \
     (BIT(BASE64) | BIT(BASE64OFFSET) | BIT(UTF16LE) | BIT(UTF16BE) | BIT(UTF16) | BIT(WIDE) | BIT(WINDASH))
+#define BASES (ENCODINGS & ~BIT(WINDASH))
+#define REGEX_PARTS (BIT(I) | BIT(M) | BIT(S))
 #define KINDS (BIT(RE) | BIT(CIDR) | BIT(EXISTS) | BIT(FIELDREF))
 MT_STATIC_ASSERT(MT_SIGMA_MODIFIER_COUNT <= 32, "a bit each");
 
@@ -55,6 +57,11 @@ static int take_modifier(struct item *item, struct mt_span name)
             continue;
         if (item->modifier_count == MODIFIERS_MAX)
             return wrong(item, item->key, "more than 12 modifiers");
+        if (i == MT_SIGMA_MOD_EXPAND && item->has & BASES) {
+            mt_yaml_report_place(item->reading->report, item->key->line, column,
+                                 "expand goes before base64 and utf16: they are applied in their order");
+            return -EINVAL;
+        }
         item->modifiers[item->modifier_count++] = (enum mt_sigma_modifier)i;
         item->has |= UINT32_C(1) << i;
         return 0;
@@ -71,21 +78,34 @@ static unsigned bits_of(uint32_t set)
     return (unsigned)__builtin_popcount(set);
 }
 
+static bool is_behind_re(const struct item *item)
+{
+    bool has_re = false;
+    for (unsigned i = 0; i < item->modifier_count; i++) {
+        has_re |= item->modifiers[i] == MT_SIGMA_MOD_RE;
+        if (REGEX_PARTS & UINT32_C(1) << item->modifiers[i] && !has_re)
+            return false;
+    }
+    return true;
+}
+
 /* Modifiers that say different things about one value. */
 static int check_modifiers(const struct item *item)
 {
     uint32_t has = item->has;
     if (bits_of(has & KINDS) > 1 || bits_of(has & COMPARES) > 1 || bits_of(has & PARTS) > 1)
         return wrong(item, item->key, "these modifiers exclude each other");
-    if (has & (BIT(I) | BIT(M) | BIT(S)) && !(has & BIT(RE)))
-        return wrong(item, item->key, "i, m and s are modifiers of re: write |re|i");
+    if (has & REGEX_PARTS && !is_behind_re(item))
+        return wrong(item, item->key, "i, m and s are modifiers of re, and stand behind it: write |re|i");
     if (has & BIT(RE) && has & (PLACES | ENCODINGS | COMPARES | PARTS | BIT(EXPAND) | BIT(CASED)))
         return wrong(item, item->key, "re takes the modifiers i, m, s, all and neq only");
     if (has & BIT(CIDR) && has & (PLACES | ENCODINGS | COMPARES | PARTS | BIT(CASED)))
         return wrong(item, item->key, "cidr takes the modifiers expand, all and neq only");
     if (has & BIT(EXISTS) && has != BIT(EXISTS))
         return wrong(item, item->key, "exists takes no other modifier");
-    if (has & (COMPARES | PARTS) && has & (PLACES | ENCODINGS | BIT(EXPAND) | BIT(CASED) | BIT(FIELDREF)))
+    if (has & (COMPARES | PARTS) && has & BIT(FIELDREF))
+        return wrong(item, item->key, "fieldref says whether two fields are the same, not which is greater");
+    if (has & (COMPARES | PARTS) && has & (PLACES | ENCODINGS | BIT(EXPAND) | BIT(CASED)))
         return wrong(item, item->key, "numbers are compared without modifiers of texts");
     if (has & BIT(FIELDREF) && has & (ENCODINGS | BIT(EXPAND)))
         return wrong(item, item->key,
@@ -224,6 +244,12 @@ static int add_number(struct item *item, const struct mt_yaml *value)
                              mt_yaml_describe(value).text);
         return -EINVAL;
     }
+    static const uint64_t lows[] = {0, 0, 0, 1, 1, 1, 0};
+    static const uint64_t highs[] = {0, 59, 23, 31, 53, 12, UINT64_MAX};
+    if (test.part != MT_SIGMA_PART_WHOLE && test.compare == MT_SIGMA_EQ &&
+        (test.number < lows[test.part] || test.number > highs[test.part]))
+        return wrong(item, value,
+                     "no time has it: minutes to 59, hours to 23, days 1 to 31, weeks to 53, months to 12");
     return add_test(item, value, test);
 }
 
@@ -520,6 +546,19 @@ static int add_value(struct item *item, const struct mt_yaml *value, bool is_alo
     return add_texts(item, value);
 }
 
+/* What one value became, by an encoding or a placeholder, are alternatives. */
+static int make_one(struct item *item, struct mt_sigma_node **from)
+{
+    if (!*from || !(*from)->next)
+        return 0;
+    struct mt_sigma_node *any = node_over(item, MT_SIGMA_OR, *from);
+    if (!any)
+        return -ENOMEM;
+    *from = any;
+    item->last = &any->next;
+    return 0;
+}
+
 static int add_values(struct item *item, const struct mt_yaml *value)
 {
     bool is_alone = value->kind != MT_YAML_LIST;
@@ -529,7 +568,10 @@ static int add_values(struct item *item, const struct mt_yaml *value)
     if (item->has & BIT(ALL) && (is_alone || !first->next))
         return wrong(item, item->key, "all needs a list of values");
     for (const struct mt_yaml *v = first; v; v = is_alone ? NULL : v->next) {
+        struct mt_sigma_node **from = item->last;
         int rc = add_value(item, v, is_alone || !first->next);
+        if (rc == 0 && item->has & BIT(ALL))
+            rc = make_one(item, from);
         if (rc != 0)
             return rc;
     }
@@ -544,6 +586,8 @@ int mt_sigma_read_item(struct mt_sigma_reading *reading, const struct mt_yaml *k
     int rc = read_key(&item);
     if (rc == 0)
         rc = find_field(&item, key, item.path, &item.field);
+    if (rc == 0 && !item.field->path && reading->loaded->rule.category == MT_SIGMA_STATISTICS)
+        rc = wrong(&item, key, "keywords are looked for in texts, and statistics have none; name a field");
     if (rc == 0)
         rc = add_values(&item, value);
     if (rc != 0)

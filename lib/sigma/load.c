@@ -43,6 +43,15 @@ static int file_error(struct mt_sigma *sigma, const char *path, const char *what
     return mt_sigma_error_add(sigma, text);
 }
 
+/* Of what a file says as a whole. */
+static int content_error(struct mt_sigma *sigma, const char *path, const char *what)
+{
+    char text[ERROR_SIZE];
+    const struct mt_yaml_report report = {path, text, sizeof(text)};
+    mt_yaml_report_place(&report, 1, 1, "%s", what);
+    return mt_sigma_error_add(sigma, text);
+}
+
 /* --- placeholders ------------------------------------------------------------ */
 
 const char *const mt_sigma_placeholders[] = {"home_networks", "local_domains", "mail_servers",
@@ -117,7 +126,7 @@ static int take_text(struct mt_sigma *sigma, const char *path, struct mt_span co
     struct mt_yaml *nodes;
     const struct mt_yaml *document;
     if (content.size > MT_SIGMA_FILE_MAX)
-        return file_error(sigma, path, "larger than 10 MiB, which no rules are");
+        return content_error(sigma, path, "larger than 10 MiB, which no rules are");
     const char *copy = mt_sigma_copy(&sigma->memory, mt_span_cstr(path));
     if (!copy)
         return -ENOMEM;
@@ -125,7 +134,7 @@ static int take_text(struct mt_sigma *sigma, const char *path, struct mt_span co
     if (rc == -EINVAL)
         rc = mt_sigma_error_add(sigma, text);
     else if (rc == 0 && !document)
-        rc = file_error(sigma, path, "no rule in it");
+        rc = content_error(sigma, path, "no rule in it");
     else {
         for (; document && rc == 0; document = document->next) {
             if (document->kind != MT_YAML_NOTHING) /* of a --- too many */
@@ -190,7 +199,14 @@ static bool is_rule_file(const char *name)
                               (size > 5 && strcmp(name + size - 5, ".yaml") == 0));
 }
 
-static int take_path(struct mt_sigma *sigma, const char *path, unsigned depth);
+/* What a folder holds under the name of a rule file. To open a pipe that nobody
+ * writes to would be to wait for ever. */
+static int take_entry(struct mt_sigma *sigma, const char *path, mode_t mode)
+{
+    if (mode == 0)
+        return file_error(sigma, path, "it can't be read: a link to nothing, or a path that is too long");
+    return S_ISREG(mode) ? take_file(sigma, path) : file_error(sigma, path, "no ordinary file; left out");
+}
 
 /* In the order of names, so that a run is like the one before. */
 static int take_folder(struct mt_sigma *sigma, const char *path, unsigned depth)
@@ -207,21 +223,23 @@ static int take_folder(struct mt_sigma *sigma, const char *path, unsigned depth)
         struct stat st;
         const char *name = entries[i]->d_name;
         size_t size = (size_t)snprintf(inner, sizeof(inner), "%s/%s", path, name);
-        if (rc == 0 && size < sizeof(inner) && name[0] != '.' && stat(inner, &st) == 0 &&
-            (S_ISDIR(st.st_mode) || is_rule_file(name)))
-            rc = take_path(sigma, inner, depth + 1);
+        bool is_there = rc == 0 && size < sizeof(inner) && name[0] != '.' && stat(inner, &st) == 0;
+        if (is_there && S_ISDIR(st.st_mode))
+            rc = take_folder(sigma, inner, depth + 1);
+        else if (rc == 0 && is_rule_file(name))
+            rc = take_entry(sigma, inner, is_there ? st.st_mode : 0);
         free(entries[i]);
     }
     free(entries);
     return rc;
 }
 
-static int take_path(struct mt_sigma *sigma, const char *path, unsigned depth)
+static int take_path(struct mt_sigma *sigma, const char *path)
 {
     struct stat st;
     if (stat(path, &st) != 0)
         return file_error(sigma, path, strerrordesc_np(errno));
-    return S_ISDIR(st.st_mode) ? take_folder(sigma, path, depth) : take_file(sigma, path);
+    return S_ISDIR(st.st_mode) ? take_folder(sigma, path, 0) : take_file(sigma, path);
 }
 
 /* --- sets -------------------------------------------------------------------- */
@@ -255,7 +273,7 @@ int mt_sigma_load(const struct mt_sigma_config *config, struct mt_sigma **ret_si
     struct mt_sigma *sigma = sigma_make(config);
     int rc = sigma ? 0 : -ENOMEM;
     for (size_t i = 0; i < config->path_count && rc == 0; i++)
-        rc = take_path(sigma, config->paths[i], 0);
+        rc = take_path(sigma, config->paths[i]);
     if (rc == 0)
         rc = finish(sigma);
     if (rc != 0) {
@@ -343,7 +361,7 @@ const struct mt_sigma_rule *mt_sigma_find(const struct mt_sigma *sigma, const ch
     for (uint32_t i = 0; i < sigma->count; i++) {
         const struct mt_sigma_rule *rule = &sigma->all[i]->rule;
         if (strcmp(rule->name, name) == 0 || strcmp(rule->title, name) == 0 ||
-            (rule->id && strcmp(rule->id, name) == 0))
+            (rule->id && mt_span_ieq_cstr(mt_span_cstr(name), rule->id)))
             return rule;
     }
     return NULL;

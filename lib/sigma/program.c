@@ -184,46 +184,6 @@ static int build(struct mt_sigma_builder *b, const struct mt_sigma_node *outer, 
 
 /* --- conditions that can't hold ------------------------------------------------ */
 
-#define TERMS_MAX 256u
-
-struct terms {
-    uint32_t tests[TERMS_MAX];
-    bool negated[TERMS_MAX];
-    uint32_t count;
-};
-
-/* What must hold together for the node to hold. */
-static void collect_terms(const struct mt_sigma_builder *b, uint32_t at, bool is_negated, struct terms *terms)
-{
-    const struct mt_sigma_step_node *node = &b->program->nodes[at];
-    if (terms->count == TERMS_MAX)
-        return;
-    if (node->kind == MT_SIGMA_TEST) {
-        const struct mt_sigma_test *test = b->tests[node->a];
-        bool is_absence = test->op == MT_SIGMA_OP_ABSENT;
-        terms->tests[terms->count] = is_absence ? (uint32_t)test->number : node->a;
-        terms->negated[terms->count++] = is_negated != is_absence;
-    } else if (node->kind == MT_SIGMA_NOT) {
-        collect_terms(b, node->a, !is_negated, terms);
-    } else if (mt_sigma_is_and(node, is_negated)) {
-        for (uint32_t i = 0; i < node->b; i++)
-            collect_terms(b, b->program->kids[node->a + i], is_negated, terms);
-    }
-}
-
-static bool is_contradictory(const struct mt_sigma_builder *b, uint32_t root)
-{
-    struct terms terms = {.count = 0};
-    collect_terms(b, root, false, &terms);
-    for (uint32_t i = 0; i < terms.count; i++) {
-        for (uint32_t k = 0; k < i; k++) {
-            if (terms.tests[i] == terms.tests[k] && terms.negated[i] != terms.negated[k])
-                return true;
-        }
-    }
-    return false;
-}
-
 static int report_contradiction(struct mt_sigma_builder *b, struct mt_sigma_loaded *l)
 {
     char text[512];
@@ -248,11 +208,29 @@ static bool applies(const struct mt_sigma_loaded *filter, const struct mt_sigma_
     return filter->is_for_any;
 }
 
-/* What a filter's condition describes is left out. Other tools join the condition
- * to the rule's by `and`, so that there it begins with `not`: taken the same. */
-static const struct mt_sigma_node *excluded(const struct mt_sigma_node *condition)
+/* "not a", "not a and not b": says what is to stay. */
+static bool is_negative(const struct mt_sigma_node *node)
 {
-    return condition->kind == MT_SIGMA_NOT ? condition->child : condition;
+    if (node->kind == MT_SIGMA_NOT)
+        return true;
+    if (node->kind != MT_SIGMA_AND && node->kind != MT_SIGMA_OR)
+        return false;
+    for (const struct mt_sigma_node *n = node->child; n; n = n->next) {
+        if (!is_negative(n))
+            return false;
+    }
+    return true;
+}
+
+/* What a filter's condition describes is left out. Other tools join the condition
+ * to the rule's by `and`, so that there it says what is to stay, beginning with
+ * `not`: taken the same. */
+static int build_excluded(struct mt_sigma_builder *b, struct mt_sigma_node *condition, uint32_t *ret_node)
+{
+    const struct mt_sigma_node none = {.kind = MT_SIGMA_NOT, .child = condition};
+    if (condition->kind == MT_SIGMA_NOT)
+        return build(b, condition->child, ret_node);
+    return build(b, is_negative(condition) ? &none : condition, ret_node);
 }
 
 static int add_filters(struct mt_sigma_builder *b, struct mt_sigma_entry *entry)
@@ -270,10 +248,16 @@ static int add_filters(struct mt_sigma_builder *b, struct mt_sigma_entry *entry)
     for (uint32_t i = 0; i < sigma->count; i++) {
         if (!applies(sigma->all[i], entry->loaded))
             continue;
-        int rc = build(b, excluded(sigma->all[i]->condition), &entry->filters[entry->filter_count]);
+        uint32_t root;
+        int rc = build_excluded(b, sigma->all[i]->condition, &root);
+        if (rc == 0 && mt_sigma_is_contradictory(b, root))
+            rc = report_contradiction(b, sigma->all[i]);
+        else if (rc == 0)
+            entry->filters[entry->filter_count] = root;
         if (rc != 0)
             return rc;
-        entry->filter_of[entry->filter_count++] = i;
+        if (!sigma->all[i]->rule.inactive)
+            entry->filter_of[entry->filter_count++] = i;
     }
     return 0;
 }
@@ -286,7 +270,7 @@ static int add_rule(struct mt_sigma_builder *b, struct mt_sigma_loaded *l)
     int rc = build(b, l->condition, &entry->root);
     if (rc != 0)
         return rc;
-    if (is_contradictory(b, entry->root))
+    if (mt_sigma_is_contradictory(b, entry->root))
         return report_contradiction(b, l);
     rc = add_filters(b, entry);
     if (rc != 0)

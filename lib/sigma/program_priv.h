@@ -204,6 +204,8 @@ void *mt_sigma_grown(void *items, uint32_t *cap, size_t size);
 
 /* Must all members of the node hold for it to, or (is_negated) not to? */
 bool mt_sigma_is_and(const struct mt_sigma_step_node *node, bool is_negated);
+/* contradict.c: no event can meet it, as far as can be told from its tests. */
+bool mt_sigma_is_contradictory(const struct mt_sigma_builder *builder, uint32_t root);
 /* All return 0 or -ENOMEM. */
 int mt_sigma_triggers_choose(struct mt_sigma_builder *builder);
 /* Once plans are made. */

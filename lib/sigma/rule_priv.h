@@ -105,8 +105,7 @@ struct mt_sigma_node {
     struct mt_sigma_node *next;
     struct mt_sigma_test *test;
     const char *label; /* a selection's name; a field with its modifiers */
-    uint32_t line;
-    uint32_t column;
+    uint32_t line, column;
 };
 
 struct mt_sigma_selection {
@@ -128,8 +127,7 @@ enum mt_sigma_correlation_type {
 struct mt_sigma_ref {
     const char *name;
     struct mt_sigma_loaded *rule; /* once resolved */
-    uint32_t line;
-    uint32_t column;
+    uint32_t line, column;
 };
 
 enum mt_sigma_bound {
@@ -142,16 +140,14 @@ enum mt_sigma_bound {
 };
 
 struct mt_sigma_place {
-    uint32_t line;
-    uint32_t column;
+    uint32_t line, column;
 };
 
 struct mt_sigma_alias {
     const char *name;
     const char *rule;
     const char *field;
-    uint32_t line;
-    uint32_t column;
+    uint32_t line, column;
     struct mt_sigma_alias *next;
 };
 
@@ -162,8 +158,9 @@ struct mt_sigma_correlation {
     struct mt_sigma_place *group_places; /* where they stand */
     struct mt_sigma_place *field_places;
     struct mt_sigma_alias *aliases;
-    uint64_t timespan; /* seconds */
-    uint64_t bounds[6];
+    uint64_t timespan;  /* seconds */
+    uint64_t bounds[6]; /* times scale */
+    uint32_t scale;     /* MT_SIGMA_AVERAGE_SCALE of averages, else 1 */
     uint32_t percentile;
     uint8_t bound_bits;
     bool generates;
@@ -175,6 +172,7 @@ struct mt_sigma_correlation {
     uint8_t pivot;
 };
 
+#define MT_SIGMA_AVERAGE_SCALE 1000u
 #define MT_SIGMA_REFS_MAX 64u  /* rules of a temporal correlation */
 #define MT_SIGMA_KEYS_MAX 8u   /* fields to group by */
 #define MT_SIGMA_VALUED_MAX 4u /* fields to count the values of */
@@ -200,12 +198,11 @@ struct mt_sigma_loaded {
     struct mt_sigma_node *condition; /* RULE, FILTER */
     struct mt_sigma_ref *refs;       /* CORRELATION, FILTER; RULE: the filters upon it */
     uint32_t ref_count;
-    bool is_for_any;   /* FILTER: of all rules */
-    bool is_component; /* RULE, CORRELATION: a correlation refers to it, and does not say generate */
-    bool has_id;
+    bool is_for_any;      /* FILTER: of all rules */
+    bool is_component;    /* RULE, CORRELATION: a correlation refers to it, and does not say generate */
+    bool has_name;        /* else it is made of the title */
     uint8_t placeholders; /* bit n: mt_sigma_placeholders[n] is asked for */
-    uint32_t id_line;
-    uint32_t id_column;
+    uint32_t id_line, id_column;
     uint32_t index; /* among the rules */
     struct mt_sigma_correlation *correlation;
     struct mt_sigma_route *routes; /* RULE */
@@ -250,6 +247,9 @@ struct mt_sigma_reading {
 /* All return 0, -EINVAL (reported) or -ENOMEM. */
 int mt_sigma_read_document(struct mt_sigma_reading *reading, const struct mt_yaml *document);
 int mt_sigma_read_correlation(struct mt_sigma_reading *reading, const struct mt_yaml *map);
+int mt_sigma_read_generate(struct mt_sigma_reading *reading, const struct mt_yaml *value);
+/* Of a map: none stands twice, and there are 256 at most. */
+int mt_sigma_check_keys(const struct mt_sigma_reading *reading, const struct mt_yaml *map);
 /* Names or ids of rules, into loaded. */
 int mt_sigma_read_refs(struct mt_sigma_reading *reading, const char *name, const struct mt_yaml *value);
 /* A list of texts, or one. */

@@ -157,17 +157,23 @@ static int to_base64(struct mt_sigma_memory *memory, const struct mt_sigma_patte
 
 static const char *const dashes[] = {"-", "/", "\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x80\x95"};
 
-/* Size of the dash at i, where a word begins; 0: none. */
+static bool is_word(uint16_t symbol)
+{
+    return symbol < 256 && (symbol >= 0x80 || symbol == '_' || mt_ascii_is_alpha((uint8_t)symbol) ||
+                            mt_ascii_is_digit((uint8_t)symbol));
+}
+
+/* Size of the dash at i, where a word begins or a blank ends; 0: none. */
 static uint32_t dash_at(const struct mt_sigma_pattern *pattern, uint32_t i)
 {
-    if (i > 0 && pattern->symbols[i - 1] != ' ')
-        return 0;
+    uint16_t before = i > 0 ? pattern->symbols[i - 1] : ' ';
     for (size_t d = 0; d < MT_ARRAY_COUNT(dashes); d++) {
         uint32_t size = (uint32_t)strlen(dashes[d]);
         uint32_t k = 0;
         while (k < size && i + k < pattern->count && pattern->symbols[i + k] == (uint8_t)dashes[d][k])
             k++;
-        if (k == size)
+        bool is_before_word = i + size < pattern->count && is_word(pattern->symbols[i + size]);
+        if (k == size && (before == ' ' || (!is_word(before) && is_before_word)))
             return size;
     }
     return 0;

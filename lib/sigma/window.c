@@ -21,12 +21,13 @@ struct arrival {
 /* numerator / denominator within the bounds? */
 static bool is_within(const struct mt_sigma_correlation *c, uint64_t numerator, uint64_t denominator)
 {
+    __uint128_t value = (__uint128_t)numerator * c->scale;
     for (unsigned i = 0; i < 6; i++) {
         if (!(c->bound_bits & 1u << i))
             continue;
         __uint128_t bound = (__uint128_t)c->bounds[i] * denominator;
-        const bool holds[] = {numerator<bound, numerator <= bound, numerator> bound, numerator >= bound,
-                              numerator == bound, numerator != bound};
+        const bool holds[] = {value<bound, value <= bound, value> bound, value >= bound, value == bound,
+                              value != bound};
         if (!holds[i])
             return false;
     }

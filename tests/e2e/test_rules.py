@@ -328,6 +328,72 @@ def check_errors(bench):
     bench.tap.check("rules check exits with 0 when all is well", [] if run.code == 0 else [f"{run.code}: {run.errors()}"])
 
 
+def bad_files():
+    """What must be refused: name, content, and where and how that is said."""
+    head = "title: {}\nlogsource: {{product: mailtap, service: smtp, category: session}}\ndetection:\n"
+
+    def rule(name, detection):
+        return head.format(name) + detection + "\n"
+
+    def correlation(name, of):
+        return f"title: {name}\ncorrelation: {{type: event_count, rules: [{of}], timespan: 5m, condition: {{gte: 2}}}}\n"
+
+    right = "  s: {smtp.helo.name: x}\n  condition: s"
+    long = "x" * 9_000_000
+    return {
+        "field": (rule("field", "  s: {smtp.helo.nam: x}\n  condition: s"),
+                  '4:7: unknown field "smtp.helo.nam"; did you mean "smtp.helo.name"?'),
+        "modifier": (rule("modifier", "  s: {smtp.helo.name|startwith: x}\n  condition: s"),
+                     '4:22: unknown modifier "startwith"; did you mean "startswith"?'),
+        "regex": (rule("regex", "  s: {'smtp.helo.name|re': '[a'}\n  condition: s"),
+                  '4:29: bad regular expression "[a": missing terminating ] for character class, at its byte 3'),
+        "contradiction": (rule("contradiction", "  s: {source.port|gt: 10}\n  t: {source.port|lt: 5}\n  condition: s and t"),
+                          "6:14: condition: contradicts itself, no event can match"),
+        "missing": (correlation("missing", "nobody"), '2:42: there is no rule "nobody"'),
+        "double": (f"id: 5638F7C0-ac70-491d-8465-2a65075e0d86\n{rule('one', right)}---\n"
+                   f"id: 5638f7c0-ac70-491d-8465-2a65075e0d86\n{rule('two', right)}",
+                   '8:5: the id "5638f7c0-ac70-491d-8465-2a65075e0d86" is that of '),
+        "cycle": ("---\n".join([correlation("a", "b"), correlation("b", "c"), correlation("c", "a")]),
+                  "2:42: the correlation refers to itself: a > b > c > a"),
+        "large": (" " * (10 * 1024 * 1024 + 1), "1:1: larger than 10 MiB, which no rules are"),
+        "aliases": ("a: &a [x, x]\nb: [*a, *a]\n", "1:7: found an anchor; anchors and aliases have no meaning here"),
+        "flow": ("[" * 200_000, "1:17: nested more than 16 levels deep"),
+        "block": ("".join(" " * i + "a:\n" for i in range(3000)), "17:17: nested more than 16 levels deep"),
+        "many": ("title: x\na: [" + "1," * 1_500_000 + "]\n", "2:1999995: more than 1000000 values"),
+        "scalar": (f"title: '{long}'\n", "1:9: title: longer than 256 characters"),
+        "value": (rule("value", f"  s: {{smtp.helo.name: {long}}}\n  condition: s"), "4:23: longer than 4096 bytes"),
+        "tag": ("title: !!binary aGk=\n", "1:17: found a tag; tags have no meaning here"),
+        "bytes": (b"title: \xff\xfe\n", "1:8: byte 0xff is not UTF-8"),
+        "nothing": ("# nothing\n", "1:1: no rule in it"),
+        "syntax": ("title: [a\nb: c\n", "3:1: flow sequence without a closing bracket"),
+    }
+
+
+def check_bad_input(bench):
+    """Each is refused with its place; together they do not keep the others from being used."""
+    for name, (content, said) in bad_files().items():
+        path = bench.file(f"bad/{name}.yml", content if isinstance(content, str) else "")
+        if isinstance(content, bytes):
+            with open(path, "wb") as file:
+                file.write(content)
+        run = bench.run("rules", "check", path)
+        reasons = [] if run.code == 2 else [f"exit code {run.code}"]
+        reasons += [] if run.errors()[:1] and run.errors()[0].startswith(f"mailtap: {path}:{said}") else [f"{run.errors()[:3]}"]
+        bench.tap.check(f"rules check says what is wrong, and where: {name}", reasons)
+    folder = os.path.join(bench.folder, "bad")
+    os.mkfifo(os.path.join(folder, "pipe.yml"))
+    os.symlink("nowhere", os.path.join(folder, "link.yml"))
+    bench.file("bad/zz.yml", RULES)
+    run, alerts = bench.alerts("--no-shipped-rules", "--rules", folder, bench.denied)
+    said = "\n".join(run.errors())
+    reasons = [] if run.code == 1 else [f"exit code {run.code}"]
+    reasons += [] if named(alerts, "refused_recipient") else ["the right rules are not used"]
+    reasons += [f"{name} is not named" for name in [*bad_files(), "pipe", "link"] if f"/bad/{name}.yml" not in said]
+    bench.tap.check("Files that are bad in every way leave the others to be used, and read ends with 1", reasons)
+    run = bench.run("read", "--strict", "--no-shipped-rules", "--rules", folder, bench.denied)
+    bench.tap.check("With --strict nothing is read then", [] if run.code == 2 and not run.stdout else [f"{run.code}"])
+
+
 def check_words(bench):
     run = bench.run("rules", "explain", "refused_recipient", bench.rules)
     reasons = [] if run.code == 0 else [f"exit code {run.code}"]
@@ -537,7 +603,8 @@ def main():
     tap = Tap()
     with scratch() as folder:
         bench = Bench(sys.argv[1], sys.argv[2], sys.argv[3], folder, tap)
-        for check in (check_alert, check_workers, check_site, check_redaction, check_filter, check_errors, check_words,
+        for check in (check_alert, check_workers, check_site, check_redaction, check_filter, check_errors, check_bad_input,
+                      check_words,
                       check_correlations, check_correlation_words, check_correlation_memory,
                       check_correlation_privacy, check_events, check_event_order, check_event_words, check_shipped):
             check(bench)

@@ -125,7 +125,7 @@ static void check_all(uint32_t scan_from)
     fclose(file);
     mt_sigma_destroy(table.sigma);
     assert_int_equal(table.wrong, 0);
-    assert_true(table.cases >= 200);
+    assert_true(table.cases >= 900);
 }
 
 static void every_case_of_the_table_comes_out_as_written(void **state)

@@ -18,11 +18,11 @@
 #define SECOND UINT64_C(1000000000)
 
 enum type { COUNT, VALUES, SUM, AVERAGE, PERCENTILE, TEMPORAL, ORDERED, TYPES };
-enum bound { GTE, GT, LTE, EQ, BOUNDS };
+enum bound { GTE, GT, LTE, EQ, LT, NEQ, BOUNDS };
 
 static const char *const type_names[] = {"event_count",      "value_count", "value_sum",       "value_avg",
                                          "value_percentile", "temporal",    "temporal_ordered"};
-static const char *const bound_names[] = {"gte", "gt", "lte", "eq"};
+static const char *const bound_names[] = {"gte", "gt", "lte", "eq", "lt", "neq"};
 
 struct correlation {
     enum type type;
@@ -113,8 +113,13 @@ static void make_correlation(unsigned index, bool has_disorder)
         if (!is_double)
             c->refs[c->ref_count++] = ref;
     }
+    /* what never holds is refused */
     if (c->type >= TEMPORAL && c->threshold > c->ref_count)
         c->threshold = c->ref_count;
+    if (c->type >= TEMPORAL && c->bound == GT && c->threshold == c->ref_count)
+        c->threshold--;
+    c->threshold += c->bound == LT && c->threshold == 1;
+    c->threshold += c->bound == NEQ && c->ref_count == 1;
     for (unsigned i = 0; i < c->ref_count; i++) {
         if (c->refs[i] >= BASES)
             correlations[c->refs[i] - BASES].is_silent = true;
@@ -278,10 +283,20 @@ static uint64_t percentile_in(const struct group *g)
 static bool is_bound(const struct correlation *c, double measure)
 {
     double threshold = (double)c->threshold;
-    return c->bound == GTE   ? measure >= threshold
-           : c->bound == GT  ? measure > threshold
-           : c->bound == LTE ? measure <= threshold
-                             : measure == threshold;
+    switch (c->bound) {
+    case GTE:
+        return measure >= threshold;
+    case GT:
+        return measure > threshold;
+    case LTE:
+        return measure <= threshold;
+    case LT:
+        return measure < threshold;
+    case NEQ:
+        return measure != threshold;
+    default:
+        return measure == threshold;
+    }
 }
 
 /* When the youngest chain of refs [0, ref] that ends with the member at the index

@@ -37,7 +37,7 @@ static const struct {
     const char *text;
     const char *error; /* what the only error begins with */
 } refused[] = {
-    {"", "f.yml: no rule in it"},
+    {"", "f.yml:1:1: no rule in it"},
     {"title: [", "f.yml:"},
     {"- a\n", "f.yml:1:1: document: expected a Sigma rule, found a list"},
     {"titel: x\n", "f.yml:1:1: title is missing; is \"titel\" meant to be it?"},
@@ -115,7 +115,51 @@ static const struct {
     {RULE("x", "  s: [a]\n  condition: s and\n"), "f.yml:5:19: condition: expected a selection"},
     {RULE("x", "  s: [a]\n  condition: (s\n"), "f.yml:5:16: condition: expected \")\""},
     {RULE("x", "  s: [a]\n  condition: s s\n"), "f.yml:5:16: condition: expected \"and\", \"or\" or the end"},
-    {RULE("x", "  s: [a]\n  condition: s | count() > 5\n"), "f.yml:5:16: condition: expected \"and\""},
+    {RULE("x", "  s: [a]\n  condition: s | count() > 5\n"),
+     "f.yml:5:16: condition: aggregations behind | are no longer part of Sigma"},
+    {RULE("x", "  s: [a]\n  condition: 2 of s*\n"),
+     "f.yml:5:14: condition: only 1, any and all can stand before"},
+    {RULE("x", "  _s: [a]\n  condition: 1 of them\n"), "f.yml:5:19: condition: no selection has such a name"},
+    {RULE("x", "  s: [a, null]\n  condition: s\n"), "f.yml:4:10: needs a field"},
+    {RULE("x", "  s: [a, [b]]\n  condition: s\n"),
+     "f.yml:4:10: detection: expected a map of fields or a keyword"},
+    {RULE("x", "  s: {smtp.helo.name|i|re: a}\n  condition: s\n"),
+     "f.yml:4:7: i, m and s are modifiers of re, and"},
+    {RULE("x", "  s: {smtp.helo.name|base64|expand: '%local_domains%'}\n  condition: s\n"),
+     "f.yml:4:29: expand goes before base64 and utf16"},
+    {RULE("x", "  s: {smtp.helo.name|contains|base64: a}\n  condition: s\n"),
+     "f.yml:4:39: base64 needs a text without wildcards; contains, startswith and endswith go behind it"},
+    {RULE("x", "  s: {source.port|gt|fieldref: destination.port}\n  condition: s\n"),
+     "f.yml:4:7: fieldref says whether two fields are the same"},
+    {RULE("x", "  s: {'@timestamp|hour': 25}\n  condition: s\n"), "f.yml:4:26: no time has it"},
+    {OF("statistics", "  s: [a]\n  condition: s\n"), "f.yml:4:7: keywords are looked for in texts"},
+    {RULE("x", "  s: {source.port|lt: 5}\n  t: {source.port|gt: 10}\n  condition: s and t\n"),
+     "f.yml:6:14: condition: contradicts itself"},
+    {RULE("x", "  s: {source.port: [25, 587]}\n  t: {source.port: [465, 2525]}\n  condition: s and t\n"),
+     "f.yml:6:14: condition: contradicts itself"},
+    {RULE("x",
+          "  s: {smtp.helo.name: a}\n  t: {smtp.helo.name|startswith: [b, c]}\n  condition: all of them\n"),
+     "f.yml:6:14: condition: contradicts itself"},
+    {RULE("x", "  s: {smtp.helo.name: null}\n  t: {smtp.helo.name|contains: [b, c]}\n  condition: s and t\n"),
+     "f.yml:6:14: condition: contradicts itself"},
+    {RULE("x", "  s: {smtp.anomalies|exists: false}\n  t: {smtp.anomalies: b}\n  condition: s and t\n"),
+     "f.yml:6:14: condition: contradicts itself"},
+    {RULE("x",
+          "  s: {smtp.starttls.offered: true}\n  t: {smtp.starttls.offered: false}\n  condition: s and t\n"),
+     "f.yml:6:14: condition: contradicts itself"},
+    {RULE("x", "  s: {source.ip: 10.0.0.0/8}\n  t: {source.ip|cidr: 192.0.2.0/24}\n  condition: s and t\n"),
+     "f.yml:6:14: condition: contradicts itself"},
+    {RULE("x", "  s: {'@timestamp|hour|gte': 22}\n  t: {'@timestamp|hour|lt': 6}\n  condition: s and t\n"),
+     "f.yml:6:14: condition: contradicts itself"},
+    {"title: x\ndate: 2026-13-01\n", "f.yml:2:7: date: expected a date"},
+    {"title: x\nmodified: 2026-01-32\n", "f.yml:2:11: modified: expected a date"},
+    {"title: x\nrelated: 5b0c6c9e-7f0e-4a53-9d54-0d6f6f5a7a01\n",
+     "f.yml:2:10: related: expected a list of {id, type}"},
+    {"title: x\nrelated: [{type: merged}]\n", "f.yml:2:11: related: expected {id, type}"},
+    {"title: x\nrelated: [{id: 12, type: merged}]\n", "f.yml:2:16: related: id: expected a UUID"},
+    {"title: x\nrelated: [{id: 5b0c6c9e-7f0e-4a53-9d54-0d6f6f5a7a01, type: friend}]\n",
+     "f.yml:2:60: related: type: expected derived"},
+    {"title: x\naction: global\n", "f.yml:2:9: action: collections of rules are no longer part of Sigma"},
     {RULE("x", "  s: [a]\n  condition: 1 of x*\n"), "f.yml:5:19: condition: no selection has such a name"},
     {RULE("x", "  s: [a]\n  condition: 1 or s\n"), "f.yml:5:16: condition: expected \"of\""},
     {RULE("x", "  s: [a]\n  condition: []\n"), "f.yml:5:14: condition: an empty list"},
@@ -144,15 +188,15 @@ static const struct {
     {"title: x\ncorrelation: {type: event_count, rules: [gone], timespan: 5m, condition: {gt: 5}}\n",
      "f.yml:2:42: there is no rule \"gone\""},
     {"title: x\ncorrelation: {type: temporal, rules: [x], timespan: 5m}\n",
-     "f.yml:1:1: refers to itself: the correlation \"x\""},
+     "f.yml:2:39: the correlation refers to itself: x > x"},
     {"title: x\nname: a\ncorrelation: {type: temporal, rules: [b], timespan: 5m}\n---\ntitle: y\nname: b\n"
      "correlation: {type: temporal, rules: [a], timespan: 5m}\n",
-     "f.yml:1:1: refers to itself: the correlation \"a\""},
+     "f.yml:3:39: the correlation refers to itself: a > b > a"},
     {"title: x\ncorrelation: {type: temporal, rules: [y], timespan: 5m}\n---\ntitle: y\ncorrelation: {type: "
      "temporal, rules: [z], timespan: 5m}\n---\ntitle: z\ncorrelation: {type: temporal, rules: [y], "
      "timespan: "
      "5m}\n",
-     "f.yml:4:1: refers to itself: the correlation \"y\""},
+     "f.yml:5:39: the correlation refers to itself: y > z > y"},
     {FED "correlation: {type: event_count, rules: [r], group-by: [source.pi], timespan: 5m, condition: {gte: "
          "1}}\n",
      "f.yml:6:57: correlation: events of category auth have no field \"source.pi\"; did you mean "
@@ -178,6 +222,34 @@ static const struct {
     {FED
      "correlation: {type: event_count, rules: [r], timespan: 5m, condition: {gte: 1, field: source.ip}}\n",
      "f.yml:6:14: correlation: condition: event_count counts events, not values: it takes no field"},
+    {FED "correlation: {type: event_count, rules: [rr], timespan: 5m, condition: {gte: 1}}\n",
+     "f.yml:6:42: there is no rule \"rr\"; did you mean \"r\"?"},
+    {FED "correlation: {type: event_count, type: temporal, rules: [r], timespan: 5m, condition: {gte: 1}}\n",
+     "f.yml:6:34: document: a key that is there twice"},
+    {FED "correlation: {type: event_count, rules: [r], timespan: 5m, condition: {gte: 1, gte: 2}}\n",
+     "f.yml:6:80: document: a key that is there twice"},
+    {FED "correlation: {type: event_count, rules: [r], timespan: 5M, condition: {gte: 1}}\n",
+     "f.yml:6:56: correlation: timespan: expected a number of s, m, h or d, such as 10m, found \"5M\""},
+    {FED "correlation: {type: event_count, rules: [r], timespan: 1h30m, condition: {gte: 1}}\n",
+     "f.yml:6:56: correlation: timespan: expected"},
+    {FED "correlation: {type: event_count, rules: [r], timespan: 0s, condition: {gte: 1}}\n",
+     "f.yml:6:56: correlation: timespan: expected"},
+    {FED "correlation: {type: event_count, rules: [r], timespan: 300, condition: {gte: 1}}\n",
+     "f.yml:6:56: correlation: timespan: expected"},
+    {FED "correlation: {type: event_count, rules: [r], timespan: 5m, condition: {gte: 2.5}}\n",
+     "f.yml:6:77: correlation: condition: expected a whole number, found \"2.5\""},
+    {FED "correlation: {type: value_avg, rules: [r], timespan: 5m, condition: {gt: 2.0005, field: "
+         "source.port}}\n",
+     "f.yml:6:74: correlation: condition: expected a number with at most three decimals"},
+    {FED "correlation: {type: value_avg, rules: [r], timespan: 5m, condition: {gt: 2.5, lt: 2.5, field: "
+         "source.port}}\n",
+     "f.yml:6:69: correlation: condition: contradicts itself"},
+    {FED "correlation: {type: event_count, rules: [r], timespan: 5m, condition: {eq: 0}}\n",
+     "f.yml:6:71: correlation: condition: never holds, a group in which nothing happened is not known"},
+    {FED "correlation: {type: temporal, rules: [r], timespan: 5m, condition: {gte: 2}}\n",
+     "f.yml:6:68: correlation: condition: never holds, there are not so many rules"},
+    {FED "generate: maybe\ncorrelation: {type: event_count, rules: [r], timespan: 5m, condition: {gte: 1}}\n",
+     "f.yml:6:11: correlation: generate: expected true or false"},
     {FED "correlation: {type: event_count, rules: [r, r], timespan: 5m, condition: {gte: 1}}\n",
      "f.yml:6:45: correlation: rules: \"r\" stands twice"},
     {FED "correlation: {type: event_count, rules: [r], timespan: 4000d, condition: {gte: 1}}\n",
@@ -237,6 +309,105 @@ static void one_bad_document_leaves_the_others(void **state)
     mt_sigma_destroy(sigma);
 }
 
+static void an_id_is_the_same_in_upper_and_lower_case(void **state)
+{
+    (void)state;
+    struct mt_sigma *sigma = load("id: 5B0C6C9E-7F0E-4A53-9D54-0D6F6F5A7A01\n" RULE(
+        "a", "  s: [x]\n  condition: s\n") "---\ntitle: "
+                                           "c\ngenerate: true\ncorrelation: {type: event_count, rules: "
+                                           "[5b0c6c9e-7F0E-4a53-9d54-0d6f6f5a7a01], "
+                                           "timespan: 5m, condition: {gte: 2}}\n");
+    if (mt_sigma_error_count(sigma) > 0)
+        fail_msg("%s", mt_sigma_error(sigma, 0));
+    const struct mt_sigma_rule *rule = mt_sigma_find(sigma, "5b0c6c9e-7f0e-4a53-9d54-0D6F6F5A7A01");
+    assert_non_null(rule);
+    assert_string_equal(rule->id, "5b0c6c9e-7f0e-4a53-9d54-0d6f6f5a7a01");
+    assert_false(rule->is_silent); /* generate stands in the document */
+    mt_sigma_destroy(sigma);
+    sigma = load("id: 5B0C6C9E-7F0E-4A53-9D54-0D6F6F5A7A01\n" RULE(
+        "a",
+        "  s: [x]\n  condition: s\n") "---\nid: 5b0c6c9e-7f0e-4a53-9d54-0d6f6f5a7a01\n" RULE("b",
+                                                                                             "  s: [y]\n  "
+                                                                                             "condition: "
+                                                                                             "s\n"));
+    assert_int_equal(mt_sigma_error_count(sigma), 1);
+    assert_string_equal(mt_sigma_error(sigma, 0),
+                        "f.yml:8:5: the id \"5b0c6c9e-7f0e-4a53-9d54-0d6f6f5a7a01\" is "
+                        "that of f.yml:1 as well");
+    mt_sigma_destroy(sigma);
+}
+
+static void a_title_may_have_256_characters_whatever_their_bytes(void **state)
+{
+    (void)state;
+    char text[1024];
+    for (unsigned i = 256; i <= 257; i++) {
+        struct mt_buf b = mt_buf(text, sizeof(text));
+        mt_buf_put_cstr(&b, "name: x\ntitle: ");
+        for (unsigned k = 0; k < i; k++)
+            mt_buf_put_cstr(&b, "\xc3\xa4");
+        mt_buf_put_cstr(&b, "\n" SOURCE "detection: {s: [a], condition: s}\n");
+        mt_buf_put_byte(&b, 0);
+        struct mt_sigma *sigma = load(text);
+        assert_int_equal(mt_sigma_error_count(sigma), i == 257);
+        if (i == 257)
+            assert_string_equal(mt_sigma_error(sigma, 0), "f.yml:2:8: title: longer than 256 characters");
+        mt_sigma_destroy(sigma);
+    }
+}
+
+static void what_the_specification_lets_a_rule_say_of_itself_is_taken(void **state)
+{
+    (void)state;
+    struct mt_sigma *sigma = load(
+        "related:\n  - id: 08fbc97d-0a2f-491c-ae21-8ffcfd3174e9\n    type: derived\n  - {id: "
+        "929a690e-bef0-4204-a928-ef5e620d6fcc, type: obsolete}\ntaxonomy: sigma\nlicense: MIT\nauthor: a, "
+        "b\nreferences: [https://example.org]\ndate: 2026-02-29\nmodified: 2026/03/01\nfields: "
+        "[source.ip]\nscope: [server]\nstatus: stable\nvendor: {any: thing}\n" RULE(
+            "x", "  s: [a]\n  condition: s\n"));
+    if (mt_sigma_error_count(sigma) > 0)
+        fail_msg("%s", mt_sigma_error(sigma, 0));
+    assert_int_equal(mt_sigma_active_count(sigma), 1);
+    mt_sigma_destroy(sigma);
+}
+
+static void windows_line_ends_and_a_byte_order_mark_are_taken(void **state)
+{
+    (void)state;
+    struct mt_sigma *sigma =
+        load("\xef\xbb\xbftitle: x\r\nlogsource: {product: mailtap, service: smtp, category: "
+             "session}\r\ndetection:\r\n  s:\r\n    smtp.helo.name: a\r\n  condition: s\r\n");
+    if (mt_sigma_error_count(sigma) > 0)
+        fail_msg("%s", mt_sigma_error(sigma, 0));
+    assert_int_equal(mt_sigma_active_count(sigma), 1);
+    mt_sigma_destroy(sigma);
+}
+
+static void a_chain_of_more_than_32_correlations_is_refused_with_its_way(void **state)
+{
+    (void)state;
+    static char text[8192];
+    struct mt_buf b = mt_buf(text, sizeof(text));
+    for (unsigned i = 0; i < 36; i++) {
+        char one[160];
+        snprintf(one, sizeof(one),
+                 "title: c%u\ncorrelation: {type: event_count, rules: [c%u], timespan: 5m, condition: {gte: "
+                 "1}}\n---\n",
+                 i, i + 1);
+        mt_buf_put_cstr(&b, one);
+    }
+    mt_buf_put_cstr(&b, RULE("c36", "  s: [a]\n  condition: s\n"));
+    mt_buf_put_byte(&b, 0);
+    struct mt_sigma *sigma = load(text);
+    assert_true(mt_sigma_error_count(sigma) >= 1);
+    assert_true(
+        strncmp(
+            mt_sigma_error(sigma, 0),
+            "f.yml:2:42: the correlation leads to more than 32 others, one behind the other: c0 > c1 > c2",
+            86) == 0);
+    mt_sigma_destroy(sigma);
+}
+
 static void of_two_rules_with_one_name_or_id_the_first_stays(void **state)
 {
     (void)state;
@@ -246,6 +417,12 @@ static void of_two_rules_with_one_name_or_id_the_first_stays(void **state)
     assert_string_equal(mt_sigma_error(sigma, 0), "f.yml:8:1: the name \"same\" is that of f.yml:1 as well");
     assert_int_equal(mt_sigma_active_count(sigma), 1);
     assert_null(mt_sigma_rule(sigma, 0)->inactive);
+    mt_sigma_destroy(sigma);
+    sigma =
+        load(RULE("One", "  s: [x]\n  condition: s\n") "---\n" RULE("one!", "  s: [y]\n  condition: s\n"));
+    assert_string_equal(mt_sigma_error(sigma, 0),
+                        "f.yml:7:1: the name \"one\", made of the title, is that of "
+                        "f.yml:1 as well; give it a `name` of its own");
     mt_sigma_destroy(sigma);
 }
 
@@ -322,9 +499,11 @@ static unsigned matches_of(const char *filter_condition, const char *helo, uint6
 static void a_filter_leaves_out_what_it_describes_with_or_without_not(void **state)
 {
     (void)state;
-    static const char *const conditions[] = {"own", "not own"};
+    static const char *const conditions[] = {
+        "own",       "not own",      "not (own)", "own and own", "not own and not own", "not own or not own",
+        "1 of them", "not 1 of them"};
     uint64_t filtered;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < MT_ARRAY_COUNT(conditions); i++) {
         assert_int_equal(matches_of(conditions[i], "ac", &filtered), 1);
         assert_int_equal(filtered, 0);
         assert_int_equal(matches_of(conditions[i], "ab", &filtered), 0);
@@ -342,7 +521,7 @@ static void a_file_of_more_than_10_mib_is_refused(void **state)
     assert_non_null(text);
     memset(text, ' ', size);
     assert_int_equal(mt_sigma_load_text(&config, "f.yml", mt_span(text, size), &sigma), 0);
-    assert_string_equal(mt_sigma_error(sigma, 0), "f.yml: larger than 10 MiB, which no rules are");
+    assert_string_equal(mt_sigma_error(sigma, 0), "f.yml:1:1: larger than 10 MiB, which no rules are");
     mt_sigma_destroy(sigma);
     free(text);
 }
@@ -446,6 +625,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_wrong_is_said_with_its_place_and_what_was_meant),
         cmocka_unit_test(one_bad_document_leaves_the_others),
+        cmocka_unit_test(an_id_is_the_same_in_upper_and_lower_case),
+        cmocka_unit_test(a_title_may_have_256_characters_whatever_their_bytes),
+        cmocka_unit_test(what_the_specification_lets_a_rule_say_of_itself_is_taken),
+        cmocka_unit_test(windows_line_ends_and_a_byte_order_mark_are_taken),
+        cmocka_unit_test(a_chain_of_more_than_32_correlations_is_refused_with_its_way),
         cmocka_unit_test(of_two_rules_with_one_name_or_id_the_first_stays),
         cmocka_unit_test(what_a_rule_says_of_itself_is_kept),
         cmocka_unit_test(a_rule_that_cannot_be_evaluated_says_why),
