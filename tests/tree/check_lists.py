@@ -10,19 +10,21 @@ import re
 
 import tree
 
-# list, macro, how a use of entry {0} looks, index of the name that people see
+# list, macro, words by which entry {0} is used, index of the name that people see
 LISTS = [
-    ("lib/base/anomalies.def", "MT_ANOMALY", r"\bMT_ANOMALY_{0}\b", 1),
-    ("lib/stats/counters.def", "MT_COUNTER", r"\bMT_COUNTER_{0}\b", 1),
-    ("lib/packet/rejects.def", "MT_REJECT", r"\bMT_REJECT_{0}\b", 1),
-    ("lib/detect/rules.def", "MT_RULE", r"\bMT_RULE_{0}\b", 1),
-    ("lib/record/helo_tests.def", "MT_HELO_TEST", r"\b(?:MT_)?HELO_{0}\b", 2),
-    ("lib/record/received_tests.def", "MT_RECEIVED_TEST", r"\bRECEIVED_{0}\b", 2),
-    ("lib/smtp/verbs.def", "MT_VERB", None, 1),
-    ("lib/smtp/keywords.def", "MT_KEYWORD", None, 1),
+    ("lib/base/anomalies.def", "MT_ANOMALY", ["MT_ANOMALY_{0}"], 1),
+    ("lib/stats/counters.def", "MT_COUNTER", ["MT_COUNTER_{0}"], 1),
+    ("lib/packet/rejects.def", "MT_REJECT", ["MT_REJECT_{0}"], 1),
+    ("lib/detect/rules.def", "MT_RULE", ["MT_RULE_{0}"], 1),
+    ("lib/record/helo_tests.def", "MT_HELO_TEST", ["HELO_{0}", "MT_HELO_{0}"], 2),
+    ("lib/record/received_tests.def", "MT_RECEIVED_TEST", ["RECEIVED_{0}"], 2),
+    ("lib/smtp/verbs.def", "MT_VERB", [], 1),
+    ("lib/smtp/keywords.def", "MT_KEYWORD", [], 1),
 ]
 THRESHOLDS = "lib/detect/thresholds.def"
 FIELDS = "lib/record/fields.def"
+# list, macro, sources that are no use: entries are members of a struct
+MEMBERS = [(THRESHOLDS, "MT_THRESHOLD", None), (FIELDS, r"MT_FIELD_[A-Z]+", "lib/export/")]
 ALLOWED = "tests/tree/unused_entries.txt"
 
 # detect names a test's bit in its own enum; only who raises it counts.
@@ -46,29 +48,29 @@ def pasted(text):
 
 
 def sources(root):
+    """(path, its words, its members: words behind . or ->) of each source; one
+    pass over the text, because there are a thousand entries to look for."""
     for path in tree.files(root, ["lib", "app"], {".c", ".h"}):
         text = tree.without_comments(tree.read(path))
-        yield str(path.relative_to(root)), " ".join([text, *pasted(text)])
-
-
-def is_used(code, pattern, but_not=None):
-    return any(re.search(pattern, text) for path, text in code if not (but_not and path.startswith(but_not)))
+        words = frozenset(re.findall(r"\w+", text)).union(pasted(text))
+        yield str(path.relative_to(root)), words, frozenset(re.findall(r"(?:\.|->)(\w+)", text))
 
 
 def unused(root, code):
     """(list, line, entry) of what nothing uses."""
-    for path, macro, use, _ in LISTS:
-        if use is None or not (root / path).is_file():
+    for path, macro, uses, _ in LISTS:
+        if not uses or not (root / path).is_file():
             continue
+        but_not = NOT_A_USE.get(path)
+        words = frozenset().union(*(found for at, found, _ in code if not (but_not and at.startswith(but_not))))
         for line, arguments in entries(root, path, macro):
-            if not is_used(code, use.format(re.escape(arguments[0])), NOT_A_USE.get(path)):
+            if words.isdisjoint(use.format(arguments[0]) for use in uses):
                 yield path, line, arguments[0]
-    for line, arguments in entries(root, THRESHOLDS, "MT_THRESHOLD"):
-        if not is_used(code, rf"(?:\.|->){arguments[1]}\b"):
-            yield THRESHOLDS, line, arguments[1]
-    for line, arguments in entries(root, FIELDS, r"MT_FIELD_[A-Z]+"):
-        if not is_used(code, rf"(?:\.|->){arguments[1]}\b", "lib/export/"):
-            yield FIELDS, line, arguments[1]
+    for path, macro, but_not in MEMBERS:
+        members = frozenset().union(*(found for at, _, found in code if not (but_not and at.startswith(but_not))))
+        for line, arguments in entries(root, path, macro):
+            if arguments[1] not in members:
+                yield path, line, arguments[1]
 
 
 def repeated(root):
