@@ -3,6 +3,7 @@
 #include "maker.h"
 #include "reading.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -616,20 +617,39 @@ static void fill(void *ctx, void *object, mt_ports_telemetry_put *put)
     put(object, "second", 2);
 }
 
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+/* A folder for the library's sockets that no other instance knows. Instances that share one
+ * and start or end at the same time take the socket's name from each other: the library
+ * holds one that is bound and does not listen yet for a dead one. */
+static void own_runtime_folder(char *path)
+{
+    assert_non_null(mkdtemp(path));
+    assert_int_equal(setenv("RUNTIME_DIRECTORY", path, 1), 0);
+}
+
 static void telemetry_answers_by_name(void **state)
 {
     (void)state;
+    char folder[] = "/tmp/mailtap-test-XXXXXX";
     uint64_t value = UINT64_C(12345678901234567);
     char text[4096];
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    own_runtime_folder(folder);
     world_init(&world);
     assert_int_equal(mt_ports_telemetry("test", "before the start", fill, &value), -ENOTSUP);
     world_port(&world, "net_null0");
     world_must_open(&world);
     assert_int_equal(mt_ports_telemetry("test", "of a test", fill, &value), 0);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s/dpdk_telemetry.v2", rte_eal_get_runtime_dir());
+    assert_memory_equal(address.sun_path, folder, strlen(folder));
     int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-    /* another instance may have the name without a number; then ours has another */
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || read(fd, text, sizeof(text)) <= 0)
         fail_msg("no answer at %s", address.sun_path);
     assert_int_equal(write(fd, "/mailtap/test", 13), 13);
@@ -640,6 +660,7 @@ static void telemetry_answers_by_name(void **state)
     assert_non_null(strstr(text, "\"capture_frames\":12345678901234567"));
     assert_non_null(strstr(text, "\"second\":2"));
     end();
+    assert_int_equal(nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 int main(int argc, char **argv)
