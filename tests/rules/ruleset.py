@@ -32,3 +32,9 @@ def read_rules(folder=RULES):
 
 def alerting(rules):
     return [rule for rule in rules if not rule.is_silent]
+
+
+def rate_line(name, rates):
+    """What a rule file says of a rule's rate: {kind of captures: alerts}."""
+    told = ", ".join(f"{rates[kind]} in {kind}" for kind in sorted(rates)) or "no alert"
+    return f"# {name} on ordinary mail: {told}."
