@@ -158,6 +158,7 @@ void *mt_lane_main(void *arg)
         bool is_ending = atomic_load_explicit(&lane->is_ending, memory_order_acquire);
         uint64_t number = atomic_load_explicit(&lane->dealt_number, memory_order_acquire);
         uint64_t time = atomic_load_explicit(&lane->dealt_time, memory_order_relaxed);
+        uint64_t round = atomic_load_explicit(&lane->dealt_round, memory_order_acquire);
         struct mt_batch *batch = mt_ring_pop(&lane->todo);
         if (batch) {
             lane_batch(lane, batch);
@@ -169,6 +170,7 @@ void *mt_lane_main(void *arg)
             mt_lane_finish(lane, &(struct mt_mark){.time = time, .number = number});
             break;
         }
+        mt_worker_enter_round(lane->worker, round);
         lane_idle(lane, number, time);
         mt_ring_pause(&spins);
         mt_lane_turn(lane, true);
@@ -358,6 +360,34 @@ static MT_NOINLINE void deal_answers(struct mt_dealer *dealer, const struct mt_f
     }
 }
 
+static void say_round(struct mt_dealer *dealer, uint64_t round)
+{
+    for (uint32_t i = 0; i < dealer->lane_count; i++)
+        atomic_store_explicit(&dealer->lanes[i]->dealt_round, round, memory_order_release);
+}
+
+/* A frame of a new round of offers comes next: not before all workers are done with
+ * those two rounds ago and earlier, so that each knows what the others noted then. They
+ * must be told how far the run has come, or their results would wait for each other. */
+static MT_NOINLINE void deal_round(struct mt_dealer *dealer, const struct mt_mark *before, uint64_t time)
+{
+    uint64_t round = mt_offers_round_of(time);
+    dealer->round_end = mt_offers_round_end(round);
+    if (!dealer->may_wait || round == 0 || round <= dealer->round)
+        return;
+    dealer->round = round;
+    mt_deal_send(dealer, true);
+    if (before->number > 0)
+        mt_deal_say(dealer, before);
+    say_round(dealer, round - 1);
+    uint32_t spins = 0;
+    for (uint32_t i = 0; i < dealer->lane_count; i++) {
+        while (!mt_offers_has_entered(dealer->lanes[i]->worker->offers, round - 1))
+            mt_ring_pause(&spins);
+    }
+    say_round(dealer, round);
+}
+
 /* Frames must be kept before the first batch is sent: its worker may give them
  * back at once. */
 void mt_deal_burst(struct mt_dealer *dealer, const struct mt_frame *frames, size_t count)
@@ -375,6 +405,8 @@ void mt_deal_burst(struct mt_dealer *dealer, const struct mt_frame *frames, size
     if (is_kept)
         capture->ops->keep(capture);
     for (size_t i = 0; i < count; i++) {
+        if (MT_UNLIKELY(frames[i].mark.time >= dealer->round_end))
+            deal_round(dealer, i > 0 ? &frames[i - 1].mark : &dealer->last, frames[i].mark.time);
         if (MT_UNLIKELY(dealer->answers.first != NULL))
             deal_answers(dealer, frames, i);
         bool is_put = dealt[i].lane && put(dealer, &frames[i], &dealt[i]);
@@ -383,6 +415,8 @@ void mt_deal_burst(struct mt_dealer *dealer, const struct mt_frame *frames, size
         if (is_kept && frames[i].handle && (!is_put || dealt[i].owned))
             unwanted[unwanted_count++] = frames[i].handle;
     }
+    if (count > 0)
+        dealer->last = frames[count - 1].mark;
     mt_stats_add(dealer->front->stats, MT_COUNTER_SEGMENTS, segments);
     if (unwanted_count > 0)
         capture->ops->give_back(capture, unwanted, unwanted_count);

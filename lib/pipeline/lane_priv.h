@@ -56,7 +56,8 @@ struct mt_lane {
     struct mt_ring free;                                   /* and back when done */
     _Alignas(MT_CACHE_LINE) _Atomic uint64_t dealt_number; /* all frames up to here are in todo or done */
     _Atomic uint64_t dealt_time;
-    _Atomic bool is_ending; /* nothing will come after what is in todo */
+    _Atomic uint64_t dealt_round; /* of offers: all that is older is in todo or done */
+    _Atomic bool is_ending;       /* nothing will come after what is in todo */
     /* dealer */
     _Alignas(MT_CACHE_LINE) struct mt_batch *filling;
     struct mt_batch *batches;
@@ -127,6 +128,9 @@ struct mt_dealer {
     uint32_t lane_count;
     bool may_wait;
     uint64_t seed;
+    uint64_t round; /* of offers, of the last frame */
+    uint64_t round_end;
+    struct mt_mark last; /* frame of the burst before */
     struct mt_deal_answers answers;
 };
 

@@ -102,7 +102,9 @@ static int rooms_create(struct mt_live *live, struct mt_capture *const *sources,
     live->strays = live->poller_count > 1 ? mt_strays_create(live->poller_count) : NULL;
     if (live->poller_count > 1 && !live->strays)
         return -ENOMEM;
-    int rc = mt_rules_publish(&live->rules, live->config.site, &live->config.detect, NULL);
+    int rc = mt_offers_board_create(live->lane_count, &live->config.offers);
+    if (rc == 0)
+        rc = mt_rules_publish(&live->rules, live->config.site, &live->config.detect, NULL);
     if (rc != 0)
         return rc;
     live->config.site = &live->rules.newest->site;
@@ -210,6 +212,7 @@ void mt_live_destroy(struct mt_live *live)
         if (live->pollers[i].has_front)
             mt_front_fini(&live->pollers[i].front);
     }
+    mt_offers_board_destroy(live->config.offers);
     mt_strays_destroy(live->strays);
     mt_collector_destroy(live->collector);
     mt_rules_fini(&live->rules);

@@ -185,9 +185,15 @@ int mt_pipeline_run(const struct mt_pipeline_config *given, struct mt_capture *c
     int rc = mt_front_init(&front, &config, capture->stats);
     if (rc != 0)
         return refuse(ret_reason, reason_size, rc, "can't set up the fragment table");
+    rc = mt_offers_board_create(config.workers, &config.offers);
+    if (rc != 0) {
+        mt_front_fini(&front);
+        return refuse(ret_reason, reason_size, rc, "can't set up the table of what servers offer");
+    }
     struct mt_collector *collector;
     rc = mt_collector_create(&config, sink, ctx, &collector);
     if (rc != 0) {
+        mt_offers_board_destroy(config.offers);
         mt_front_fini(&front);
         return refuse(ret_reason, reason_size, rc, "can't set up the rules");
     }
@@ -200,6 +206,7 @@ int mt_pipeline_run(const struct mt_pipeline_config *given, struct mt_capture *c
         mt_pipeline_inferred(result, collector);
     }
     mt_collector_destroy(collector);
+    mt_offers_board_destroy(config.offers);
     mt_front_fini(&front);
     return rc == 0 ? 0 : refuse(ret_reason, reason_size, rc, "the run could not be set up");
 }

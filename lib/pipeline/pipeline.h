@@ -64,11 +64,12 @@ struct mt_pipeline_config {
     struct mt_redact_config redact;               /* of all that a sink is given */
     const struct mt_pipeline_encoding *encodings; /* what sink.document is called with */
     uint32_t encoding_count;
-    bool is_long_run;             /* memory/pages.h; set for live runs */
-    struct mt_extract *extract;   /* writes messages and parts to files, likewise */
-    struct mt_magic *magic;       /* tells the kinds of parts, with a desk for each worker; NULL: nobody */
-    const struct mt_sigma *sigma; /* rules, with an evaluator for each worker; NULL: none */
-    size_t correlation_memory;    /* 0: 64 MiB for what their correlations keep */
+    bool is_long_run;               /* memory/pages.h; set for live runs */
+    struct mt_extract *extract;     /* writes messages and parts to files, likewise */
+    struct mt_magic *magic;         /* tells the kinds of parts, with a desk for each worker; NULL: nobody */
+    const struct mt_sigma *sigma;   /* rules, with an evaluator for each worker; NULL: none */
+    struct mt_offers_board *offers; /* with a desk for each worker; set by the run */
+    size_t correlation_memory;      /* 0: 64 MiB for what their correlations keep */
     const _Atomic bool *stop; /* when it turns true the run ends as at the end of the capture; may be NULL */
 };
 

@@ -467,6 +467,12 @@ static void flow_segment(struct mt_worker *worker, struct mt_flow *flow, enum mt
     flow_linger(worker, flow, verdict == MT_STREAM_RESET ? MT_SESSION_END_RST : MT_SESSION_END_FIN);
 }
 
+void mt_worker_enter_round(struct mt_worker *worker, uint64_t round)
+{
+    mt_offers_enter(worker->offers, round);
+    worker->round_end = mt_max_u64(worker->round_end, mt_offers_round_end(round));
+}
+
 /* hint: what the key led to when the burst began and so many flows had been added;
  * packets before this one may have ended that flow, or begun one where none was. */
 static void worker_packet(struct mt_worker *worker, const struct mt_packet *packet,
@@ -474,6 +480,8 @@ static void worker_packet(struct mt_worker *worker, const struct mt_packet *pack
                           uint32_t added)
 {
     worker->now = packet->mark;
+    if (MT_UNLIKELY(packet->mark.time >= worker->round_end))
+        mt_worker_enter_round(worker, mt_offers_round_of(packet->mark.time));
     struct mt_flow *flow = hint;
     bool is_stale = hint ? hint->key.word[0] != key->word[0] || hint->key.word[1] != key->word[1]
                          : mt_flow_added(worker->flows) != added;
@@ -613,6 +621,8 @@ static void worker_reaches(struct mt_worker *worker, const struct mt_mark *now)
 void mt_worker_idle(struct mt_worker *worker, const struct mt_mark *now)
 {
     worker_reaches(worker, now);
+    if (MT_UNLIKELY(now->time >= worker->round_end))
+        mt_worker_enter_round(worker, mt_offers_round_of(now->time));
     worker_expire(worker, now->time);
 }
 

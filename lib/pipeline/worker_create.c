@@ -247,10 +247,12 @@ static int worker_rooms(struct mt_worker *worker, uint32_t share, const struct m
         rc = mt_dns_table_create(config->dns_memory, &worker->stats, &worker->names);
     if (rc != 0)
         return rc;
+    worker->offers = mt_offers_open_desk(config->offers, &worker->stats);
     struct mt_session_config session_config = {
         .limits = config->limits,
         .site = config->site,
         .names = worker->names,
+        .offers = worker->offers,
         .observer_name = config->observer_name,
         .observer_version = config->observer_version,
         .convert = mt_charset_convert,

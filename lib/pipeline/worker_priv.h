@@ -43,12 +43,14 @@ struct mt_worker {
     struct mt_session_engine *sessions;
     struct mt_arena *arena;
     struct mt_dns_table *names; /* NULL: not asked for */
+    struct mt_offers *offers;
     const struct mt_pipeline_config *config;
     const struct mt_pipeline_sink *sink;
     void *sink_ctx;
     const struct mt_worker_output *output;
     void *output_ctx;
     struct mt_mark now; /* the packet being processed */
+    uint64_t round_end; /* of the round of offers that it has come to */
     struct mt_charset_cache charsets;
     struct mt_sigma_eval *rules;  /* NULL: none */
     struct mt_redact *redact;     /* NULL: nothing is taken out */
@@ -79,6 +81,9 @@ void mt_worker_answer(struct mt_worker *worker, const struct mt_dns_answer *answ
 
 /* Is there a connection of these ends? */
 bool mt_worker_knows(const struct mt_worker *worker, const struct mt_tuple *tuple);
+
+/* Nothing of rounds before this one will come (session/offers.h). */
+void mt_worker_enter_round(struct mt_worker *worker, uint64_t round);
 
 /* No packet came up to now: what has timed out by then is ended. */
 void mt_worker_idle(struct mt_worker *worker, const struct mt_mark *now);

@@ -265,6 +265,9 @@ static bool build_entries(struct mt_run *run, struct mt_record_session *record)
             record->bytes_opening_commands = ((const struct mt_entry_opening *)entry)->text[MT_CLIENT];
             record->bytes_opening_replies = ((const struct mt_entry_opening *)entry)->text[MT_SERVER];
             break;
+        case MT_TAG_HISTORY:
+            mt_build_history((const struct mt_entry_history *)entry, record);
+            break;
         case MT_TAG_PROXY:
             has_proxy = true;
             break;

@@ -183,3 +183,11 @@ void mt_build_tls(struct mt_run *run, struct mt_record_session *record)
     if (record->tls_version_protocol == NULL && record->tls_client_version != NULL) /* no answer */
         record->tls_version_protocol = record->tls_client_version[0] > '1' ? "ssl" : "tls";
 }
+
+void mt_build_history(const struct mt_entry_history *entry, struct mt_record_session *record)
+{
+    record->starttls_history_answers = entry->answers;
+    record->starttls_history_offered = entry->offered;
+    record->starttls_history_share = (uint64_t)entry->offered * 100 / entry->answers;
+    record->starttls_history_last = entry->last;
+}

@@ -140,6 +140,7 @@ int mt_session_engine_create(const struct mt_session_config *config, struct mt_a
     engine->limits = resolve(&config->limits);
     engine->site = config->site != NULL ? config->site : &mt_site_default;
     engine->names = config->names;
+    engine->offers = config->offers;
     engine->arena = arena;
     engine->stats = stats;
     engine->events = *events;

@@ -42,6 +42,7 @@ enum mt_tag {
     MT_TAG_OPENING,
     MT_TAG_CHUNK,
     MT_TAG_OCTETS,
+    MT_TAG_HISTORY,
 };
 
 struct mt_entry {
@@ -77,9 +78,8 @@ struct mt_entry_helo {
     uint8_t text[];    /* the name */
 } MT_PACKED;
 
-/* Lines of an EHLO reply: each one byte, enum mt_smtp_keyword, and when its top
- * bit is set a size in one byte and a text: the parameters, or the whole line
- * when the keyword is none of the list. */
+/* Lines of an EHLO reply: each a byte, enum mt_smtp_keyword; when its top bit is set a size in one byte and
+ * a text follow: the parameters, or the whole line when the keyword is none of the list. */
 struct mt_entry_extensions {
     struct mt_entry head;
     uint8_t is_first; /* of an EHLO reply */

@@ -52,4 +52,12 @@ struct mt_entry_tls_alert {
     uint8_t description;
 } MT_PACKED;
 
+/* What the server had offered before, where it offered no STARTTLS this time. */
+struct mt_entry_history {
+    struct mt_entry head;
+    uint32_t answers;
+    uint32_t offered;
+    uint64_t last; /* time; 0: not known */
+} MT_PACKED;
+
 #endif

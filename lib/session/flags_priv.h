@@ -71,7 +71,8 @@
 #define MT_S_SERVER_HOME (UINT64_C(1) << 57)
 #define MT_S_HELO_FOUND (UINT64_C(1) << 58) /* a greeting has findings */
 
-#define MT_S_MAY_RELAY (UINT64_C(1) << 61) /* a recipient that is not known to be ours was accepted */
+#define MT_S_MAY_RELAY (UINT64_C(1) << 61)    /* a recipient that is not known to be ours was accepted */
+#define MT_S_OFFER_JUDGED (UINT64_C(1) << 62) /* its first answer to EHLO was noted, or looked up */
 
 #define MT_S_RESYNC (MT_S_LOST_CLIENT | MT_S_LOST_SERVER)
 

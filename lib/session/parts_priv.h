@@ -22,6 +22,7 @@
 #define MT_SESSION_PARTS_PRIV_H
 
 #include "session/octets_priv.h"
+#include "session/starttls_priv.h"
 
 /* --- store.c ---------------------------------------------------------------- */
 
@@ -218,16 +219,6 @@ void mt_auth_reply(struct mt_run *run, struct mt_entry_auth *auth, const struct 
 bool mt_auth_may_be_secret(const struct mt_session *session, const struct mt_smtp_command *command);
 /* A stack buffer that held a secret. */
 void mt_wipe(void *bytes, size_t size);
-
-/* --- starttls.c ------------------------------------------------------------- */
-
-void mt_starttls_command(struct mt_run *run, const struct mt_smtp_command *command);
-void mt_starttls_reply(struct mt_run *run, uint32_t reply);
-void mt_starttls_early(struct mt_run *run, struct mt_span bytes);
-/* A TLS record of run's side; is_handshake: of that type. */
-void mt_tls_begin(struct mt_run *run, bool is_handshake);
-/* Plain text of run's side where TLS was due. */
-void mt_tls_absent(struct mt_run *run);
 
 /* --- tls.c ------------------------------------------------------------------ */
 

@@ -178,6 +178,8 @@ static void answer_helo(struct mt_run *run, const struct mt_expect *expect, uint
 {
     struct mt_session *session = run->session;
 
+    if (expect->what == MT_VERB_EHLO)
+        mt_starttls_offer(run, expect, code);
     if (code / 100 != 2) {
         session->flags &= ~MT_S_RESET_PENDING;
         if (!(session->flags & MT_S_HELO_OK)) {

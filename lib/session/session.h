@@ -24,6 +24,7 @@
 #include "record/file.h"
 #include "record/observation.h"
 #include "record/record.h"
+#include "session/offers.h"
 #include "smtp/smtp.h"
 #include "stats/stats.h"
 
@@ -120,6 +121,7 @@ struct mt_session_config {
     struct mt_session_limits limits;
     const struct mt_site *site;       /* borrowed */
     const struct mt_dns_table *names; /* borrowed; NULL: nothing is said of names */
+    struct mt_offers *offers;         /* borrowed; NULL: nothing is known of what servers offered */
     struct mt_span observer_name;     /* borrowed */
     const char *observer_version;
     mt_message_convert *convert; /* for RFC 2047 words; may be NULL */

@@ -198,6 +198,7 @@ struct mt_session_engine {
     struct mt_session_limits limits; /* no zeros */
     const struct mt_site *site;
     const struct mt_dns_table *names; /* NULL: nothing is said of them */
+    struct mt_offers *offers;         /* NULL: none is known */
     struct mt_others *others;         /* first words of what may be no mail */
     struct mt_other_asker *other;     /* NULL: nobody has asked yet */
     struct mt_known_names known;      /* of the session that is being closed */

@@ -40,6 +40,46 @@ void mt_starttls_reply(struct mt_run *run, uint32_t reply)
         mt_resume(run, MT_SMTP_COMMAND);
 }
 
+static void keep_history(struct mt_run *run, const struct mt_offers_history *history)
+{
+    struct mt_entry_history *entry = mt_store_put(run, MT_TAG_HISTORY, sizeof(*entry), mt_span_none(), false);
+
+    if (entry == NULL) {
+        mt_cut(run, MT_CUT_HISTORY);
+        return;
+    }
+    entry->answers = history->answers;
+    entry->offered = history->offered;
+    entry->last = history->last;
+}
+
+/* The session's first EHLO, of which all was seen. That it is not known (500, 502) is no
+ * answer of a server that knew it before, and like an offer that is not there. What only
+ * comes when the connection ends is left out: when that is depends on the worker. */
+void mt_starttls_offer(struct mt_run *run, const struct mt_expect *expect, uint16_t code)
+{
+    struct mt_session *session = run->session;
+    struct mt_offers *offers = run->engine->offers;
+    bool is_answer = code / 100 == 2;
+    bool is_offered = is_answer && (session->flags & MT_S_STARTTLS_OFFERED);
+    struct mt_offers_history history;
+    struct mt_ip server;
+
+    if (offers == NULL || (session->flags & MT_S_OFFER_JUDGED) || !(is_answer || code == 500 || code == 502))
+        return;
+    session->flags |= MT_S_OFFER_JUDGED;
+    if ((expect->flags & MT_EXPECT_TAINTED) || run->is_forced || session->state == MT_STATE_LOST ||
+        mt_has_anomaly(session, MT_ANOMALY_GAP) ||
+        (session->flags & (MT_S_MIDSTREAM | MT_S_TLS_WAIT | MT_S_AUTH_SEEN)))
+        return;
+    mt_session_address(session, MT_SERVER, &server);
+    if (is_answer)
+        mt_offers_note(offers, &server, session->port[MT_SERVER], is_offered);
+    bool is_known = !is_offered && mt_offers_find(offers, &server, session->port[MT_SERVER], &history);
+    if (is_known && history.offered > 0)
+        keep_history(run, &history);
+}
+
 static void go_opaque(struct mt_run *run, enum mt_side side)
 {
     struct mt_session *session = run->session;

@@ -129,8 +129,10 @@ static struct wire *wire_for(uint8_t settings)
     }
     if (wire->engine == NULL) {
         wire_init(wire, settings & HAS_SITE ? &site : NULL, settings & IS_TIGHT ? &tight : &wide);
-        if (settings & HAS_SITE)
+        if (settings & HAS_SITE) {
             wire_want_events(wire);
+            wire_history(wire, wire_ip("192.0.2.25"), 9, 8);
+        }
     }
     wire_clear(wire);
     return wire;

@@ -143,6 +143,10 @@ CREATE TABLE IF NOT EXISTS mailtap.events
       `silence` UInt64,
       `starttls` Tuple(
         `code` UInt16,
+        `history_answers` UInt64,
+        `history_last` DateTime64(9, 'UTC'),
+        `history_offered` UInt64,
+        `history_share` UInt64,
         `offered` Nullable(Bool),
         `outcome` LowCardinality(String),
         `requested` Nullable(Bool)

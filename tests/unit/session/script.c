@@ -167,6 +167,9 @@ static void take_directive(struct reader *r, char *line)
         wire_site_domain(&script->site, rest);
     } else if (mt_span_ieq_cstr(word, "limit")) {
         take_limit(r, rest);
+    } else if (mt_span_ieq_cstr(word, "history")) {
+        if (sscanf(rest, "%u %u", &script->answers, &script->offered) != 2)
+            fail(r, "two numbers");
     } else if (mt_span_ieq_cstr(word, "secret")) {
         if (script->secret_count == MT_ARRAY_COUNT(script->secrets))
             fail(r, "too many secrets");
@@ -318,6 +321,7 @@ static void handshake(const struct script *script, enum script_way way, struct w
 void script_wire(const struct script *script, struct wire *wire)
 {
     wire_init(wire, script->has_site ? &script->site : NULL, &script->limits);
+    wire_history(wire, wire_ip("192.0.2.25"), script->answers, script->offered);
     wire_want_events(wire);
 }
 

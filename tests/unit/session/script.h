@@ -5,6 +5,7 @@
  *   midstream                     the start was not captured
  *   home 192.0.2.0/24             the site; also relay PREFIX, domain NAME
  *   limit recipients 2            also transactions probes auths outstanding text bytes message
+ *   history 10 9                  so many answers to EHLO before, and how many of them offered STARTTLS
  *   secret TEXT                   must not appear in anything that comes out
  *   C: EHLO client.example        a line; \r \n \t \\ \0 \xNN; a last \ leaves the CRLF out
  *   S: 250 mx.example             lines of one side in a row go in one segment, unless
@@ -42,6 +43,8 @@ struct script {
     bool has_site;
     struct mt_session_limits limits;
     struct mt_session_open open;
+    unsigned answers; /* of the server, before */
+    unsigned offered;
     struct script_step *steps;
     size_t step_count;
     enum mt_session_end end;

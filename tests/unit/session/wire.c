@@ -154,7 +154,20 @@ void wire_init(struct wire *wire, const struct wire_site *site, const struct mt_
         .vlan = UINT16_MAX,
     };
     MT_BUG_ON(mt_arena_create(16 << 20, &wire->arena) != 0);
+    MT_BUG_ON(mt_offers_board_create(1, &wire->board) != 0);
+    wire->offers = mt_offers_open_desk(wire->board, wire->stats);
+    config.offers = wire->offers;
     MT_BUG_ON(mt_session_engine_create(&config, wire->arena, &events, wire, wire->stats, &wire->engine) != 0);
+}
+
+void wire_history(struct wire *wire, struct mt_ip server, unsigned answers, unsigned offered)
+{
+    uint64_t round = mt_offers_round_of(wire->mark.time);
+
+    mt_offers_enter(wire->offers, round - 2);
+    for (unsigned i = 0; i < answers; i++)
+        mt_offers_note(wire->offers, &server, 25, i < offered);
+    mt_offers_enter(wire->offers, round);
 }
 
 void wire_want_events(struct wire *wire)
@@ -166,6 +179,7 @@ void wire_fini(struct wire *wire)
 {
     mt_session_engine_destroy(wire->engine);
     mt_arena_destroy(wire->arena);
+    mt_offers_board_destroy(wire->board);
     free(wire->stats);
     text_free(&wire->waiting[MT_CLIENT]);
     text_free(&wire->waiting[MT_SERVER]);

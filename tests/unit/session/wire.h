@@ -28,6 +28,8 @@ struct wire_times {
 struct wire {
     struct mt_stats *stats;
     struct mt_arena *arena;
+    struct mt_offers_board *board;
+    struct mt_offers *offers;
     struct mt_session_engine *engine;
     struct mt_session *session;
     struct mt_session_open open;
@@ -52,6 +54,8 @@ void wire_site_domain(struct wire_site *site, const char *domain);
 /* site and limits may be NULL. The session is open to 192.0.2.25:25 from
  * 203.0.113.5:40000 unless `open` says otherwise. */
 void wire_init(struct wire *wire, const struct wire_site *site, const struct mt_session_limits *limits);
+/* What a server answered to EHLO before, on port 25. Once. */
+void wire_history(struct wire *wire, struct mt_ip server, unsigned answers, unsigned offered);
 /* Has commands and replies told, which costs memory. */
 void wire_want_events(struct wire *wire);
 /* Forgets what came out. */

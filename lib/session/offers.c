@@ -1,0 +1,229 @@
+#include "base/hash.h"
+#include "session/offers_priv.h"
+
+#define HALF_WINDOW (7u * 24 * 60 / 2) /* rounds */
+/* A round is seen by the others when the one behind it is over too. */
+#define DELAY 2u
+
+static uint64_t key_of(const struct mt_offers *offers, const struct mt_ip *server, uint16_t port)
+{
+    uint64_t a, b = 0;
+
+    memcpy(&a, server->bytes, sizeof(a));
+    if (server->family == 6)
+        memcpy(&b, server->bytes + sizeof(a), sizeof(b));
+    uint64_t seed = offers->board->seed;
+    uint64_t key = mt_hash_pair(seed, mt_hash_pair(seed, a, b), (uint64_t)port << 8 | server->family);
+    return key != 0 ? key : 1;
+}
+
+static uint32_t plus(uint32_t a, uint32_t b)
+{
+    return a > UINT32_MAX - b ? UINT32_MAX : a + b;
+}
+
+/* --- what is known ------------------------------------------------------------- */
+
+static void shift(uint32_t counts[2], uint32_t halves)
+{
+    counts[1] = halves == 1 ? counts[0] : 0;
+    counts[0] = 0;
+}
+
+/* Moves its window to a round. */
+static void age(struct mt_offers_server *server, uint32_t round)
+{
+    uint32_t halves = round / HALF_WINDOW - server->last / HALF_WINDOW;
+
+    if (round <= server->last)
+        return;
+    if (halves > 0) {
+        shift(server->answers, halves);
+        shift(server->offered, halves);
+    }
+    server->last = round;
+}
+
+static struct mt_offers_server *set_of(struct mt_offers *offers, uint64_t key)
+{
+    return &offers->servers[key % MT_OFFERS_SETS * MT_OFFERS_WAYS];
+}
+
+static bool gives_way(const struct mt_offers_server *a, const struct mt_offers_server *b)
+{
+    return a->last != b->last ? a->last < b->last : a->key < b->key;
+}
+
+/* Its place, or that of the one that gives way. */
+static struct mt_offers_server *place_for(struct mt_offers *offers, uint64_t key)
+{
+    struct mt_offers_server *set = set_of(offers, key);
+    struct mt_offers_server *oldest = set;
+
+    for (unsigned i = 0; i < MT_OFFERS_WAYS; i++) {
+        if (set[i].key == key || set[i].key == 0)
+            return &set[i];
+        if (gives_way(&set[i], oldest))
+            oldest = &set[i];
+    }
+    mt_stats_add(offers->stats, MT_COUNTER_OFFERS_FORGOTTEN, 1);
+    oldest->key = 0;
+    return oldest;
+}
+
+static void learn(struct mt_offers *offers, uint64_t key, uint64_t counts, uint32_t round)
+{
+    struct mt_offers_server *server = place_for(offers, key);
+    uint32_t offered = (uint32_t)counts;
+
+    if (server->key == 0)
+        *server = (struct mt_offers_server){.key = key, .last = round};
+    age(server, round);
+    /* of two desks one may be late, and tell of the half window before */
+    bool is_before = round / HALF_WINDOW < server->last / HALF_WINDOW;
+    server->answers[is_before] = plus(server->answers[is_before], (uint32_t)(counts >> 32));
+    server->offered[is_before] = plus(server->offered[is_before], offered);
+    if (offered > 0 && round > server->last_offer)
+        server->last_offer = round;
+}
+
+bool mt_offers_find(const struct mt_offers *offers, const struct mt_ip *server, uint16_t port,
+                    struct mt_offers_history *ret_history)
+{
+    uint64_t key = key_of(offers, server, port);
+    const struct mt_offers_server *set = &offers->servers[key % MT_OFFERS_SETS * MT_OFFERS_WAYS];
+    uint64_t round = atomic_load_explicit(&offers->round, memory_order_relaxed);
+    unsigned i = 0;
+
+    while (i < MT_OFFERS_WAYS && set[i].key != key)
+        i++;
+    if (i == MT_OFFERS_WAYS)
+        return false;
+    struct mt_offers_server found = set[i];
+    age(&found, (uint32_t)round);
+    *ret_history = (struct mt_offers_history){
+        .answers = plus(found.answers[0], found.answers[1]),
+        .offered = plus(found.offered[0], found.offered[1]),
+        .last = found.last_offer * MT_OFFERS_ROUND,
+    };
+    return ret_history->answers > 0;
+}
+
+/* --- rounds ---------------------------------------------------------------------- */
+
+/* Torn by its writer, who was too late to be waited for: what was read of it is used
+ * up to there. */
+static void take_page(struct mt_offers *offers, struct mt_offers_page *page, uint64_t round)
+{
+    uint32_t count = atomic_load_explicit(&page->count, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < count && i < MT_OFFERS_NOTES; i++) {
+        uint64_t key = atomic_load_explicit(&page->notes[i].key, memory_order_relaxed);
+        uint64_t counts = atomic_load_explicit(&page->notes[i].counts, memory_order_relaxed);
+        atomic_thread_fence(memory_order_acquire);
+        if (atomic_load_explicit(&page->round, memory_order_relaxed) != round)
+            return;
+        learn(offers, key, counts, (uint32_t)round);
+    }
+}
+
+static void take_desk(struct mt_offers *offers, uint32_t index, uint64_t due)
+{
+    struct mt_offers *desk = &offers->board->desks[index];
+    uint64_t entered = atomic_load_explicit(&desk->round, memory_order_acquire);
+    uint64_t until = entered == 0 || entered - 1 > due ? due : entered - 1;
+    uint64_t from = offers->taken[index];
+
+    /* pages are few and in no order of their own */
+    for (;;) {
+        struct mt_offers_page *next = NULL;
+        uint64_t next_round = until + 1;
+        for (unsigned i = 0; i < MT_OFFERS_PAGES; i++) {
+            uint64_t round = atomic_load_explicit(&desk->pages[i].round, memory_order_acquire);
+            if (round > from && round < next_round) {
+                next = &desk->pages[i];
+                next_round = round;
+            }
+        }
+        if (next == NULL)
+            break;
+        take_page(offers, next, next_round);
+        from = next_round;
+    }
+    offers->taken[index] = from;
+}
+
+void mt_offers_enter(struct mt_offers *offers, uint64_t round)
+{
+    uint64_t before = atomic_load_explicit(&offers->round, memory_order_relaxed);
+
+    if (round <= before || round > UINT32_MAX)
+        return;
+    if (offers->pages_used > 0)
+        memset(offers->place_of, 0, sizeof(offers->place_of));
+    atomic_store_explicit(&offers->round, round, memory_order_release);
+    if (round < DELAY)
+        return;
+    for (uint32_t i = 0; i < offers->board->opened; i++)
+        take_desk(offers, i, round - DELAY);
+}
+
+bool mt_offers_has_entered(const struct mt_offers *offers, uint64_t round)
+{
+    return atomic_load_explicit(&offers->round, memory_order_acquire) >= round;
+}
+
+/* --- noting ------------------------------------------------------------------------ */
+
+/* The page of this round. */
+static struct mt_offers_page *page_of(struct mt_offers *offers, uint64_t round)
+{
+    struct mt_offers_page *page = &offers->pages[offers->pages_used % MT_OFFERS_PAGES];
+
+    if (atomic_load_explicit(&page->round, memory_order_relaxed) == round)
+        return page;
+    page = &offers->pages[++offers->pages_used % MT_OFFERS_PAGES];
+    atomic_store_explicit(&page->round, round, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    atomic_store_explicit(&page->count, 0, memory_order_relaxed);
+    return page;
+}
+
+/* The note of a key, or a new one; NULL: there are too many. */
+static struct mt_offers_note *note_of(struct mt_offers *offers, struct mt_offers_page *page, uint64_t key)
+{
+    uint32_t count = atomic_load_explicit(&page->count, memory_order_relaxed);
+    uint32_t place = (uint32_t)(key >> 32) % MT_OFFERS_PLACES;
+
+    while (offers->place_of[place] != 0) {
+        struct mt_offers_note *note = &page->notes[offers->place_of[place] - 1];
+        if (atomic_load_explicit(&note->key, memory_order_relaxed) == key)
+            return note;
+        place = (place + 1) % MT_OFFERS_PLACES;
+    }
+    if (count == MT_OFFERS_NOTES)
+        return NULL;
+    struct mt_offers_note *note = &page->notes[count];
+    atomic_store_explicit(&note->key, key, memory_order_relaxed);
+    atomic_store_explicit(&note->counts, 0, memory_order_relaxed);
+    atomic_store_explicit(&page->count, count + 1, memory_order_relaxed);
+    offers->place_of[place] = (uint16_t)(count + 1);
+    return note;
+}
+
+void mt_offers_note(struct mt_offers *offers, const struct mt_ip *server, uint16_t port, bool is_offered)
+{
+    uint64_t round = atomic_load_explicit(&offers->round, memory_order_relaxed);
+
+    if (round == 0)
+        return; /* time has not begun: nobody has come to a round */
+    struct mt_offers_note *note = note_of(offers, page_of(offers, round), key_of(offers, server, port));
+    if (note == NULL) {
+        mt_stats_add(offers->stats, MT_COUNTER_OFFERS_UNNOTED, 1);
+        return;
+    }
+    uint64_t counts = atomic_load_explicit(&note->counts, memory_order_relaxed);
+    if (counts >> 32 < UINT32_MAX)
+        counts += (UINT64_C(1) << 32) + is_offered;
+    atomic_store_explicit(&note->counts, counts, memory_order_relaxed);
+}
