@@ -249,12 +249,24 @@ static void print_helo_findings(void)
     }
 }
 
+struct finding {
+    const char *name;
+    const char *meaning;
+};
+
+static void print_findings(const struct finding *findings, size_t count)
+{
+    puts("\n| Name | Meaning |\n|---|---|");
+    for (size_t i = 0; i < count; i++) {
+        printf("| `%s` | ", findings[i].name);
+        print_cell(findings[i].meaning);
+        puts(" |");
+    }
+}
+
 static void print_received_tests(void)
 {
-    static const struct {
-        const char *name;
-        const char *meaning;
-    } tests[] = {
+    static const struct finding tests[] = {
 #define MT_RECEIVED_TEST(name, number, finding, meaning) {finding, meaning},
 #include "record/received_tests.def"
 #undef MT_RECEIVED_TEST
@@ -263,23 +275,13 @@ static void print_received_tests(void)
     puts("\n## Received findings\n"
          "\n"
          "Names in `message.received_findings`. Gateways with wrong clocks, mailing lists and internal hops\n"
-         "show some of them as well: they are hints.\n"
-         "\n"
-         "| Name | Meaning |\n|---|---|");
-    for (size_t i = 0; i < MT_ARRAY_COUNT(tests); i++) {
-        printf("| `%s` | ", tests[i].name);
-        print_cell(tests[i].meaning);
-        puts(" |");
-    }
+         "show some of them as well: they are hints.");
+    print_findings(tests, MT_ARRAY_COUNT(tests));
 }
 
-/* What rules of the categories command, reply and statistics are held against. */
 static void print_message_tests(void)
 {
-    static const struct {
-        const char *name;
-        const char *meaning;
-    } tests[] = {
+    static const struct finding tests[] = {
 #define MT_MESSAGE_TEST(name, number, finding, meaning) {finding, meaning},
 #include "record/message_tests.def"
 #undef MT_MESSAGE_TEST
@@ -289,16 +291,11 @@ static void print_message_tests(void)
         "\n## Message findings\n"
         "\n"
         "Names in `message.findings`: envelope and header against each other. Lists, services that send for\n"
-        "others, forwarders and Bcc show some of them every day: they are hints.\n"
-        "\n"
-        "| Name | Meaning |\n|---|---|");
-    for (size_t i = 0; i < MT_ARRAY_COUNT(tests); i++) {
-        printf("| `%s` | ", tests[i].name);
-        print_cell(tests[i].meaning);
-        puts(" |");
-    }
+        "others, forwarders and Bcc show some of them every day: they are hints.");
+    print_findings(tests, MT_ARRAY_COUNT(tests));
 }
 
+/* What rules of the categories command, reply and statistics are held against. */
 static void print_events(void)
 {
     const char *separator = "";

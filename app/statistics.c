@@ -21,9 +21,9 @@ void mt_statistics_filters(const struct mt_sigma *sigma, struct mt_filter_counts
     ret_counts->count = 0;
     for (size_t i = 0; sigma && i < mt_sigma_rule_count(sigma); i++) {
         const struct mt_sigma_rule *rule = mt_sigma_rule(sigma, i);
-        uint64_t count = rule->kind == MT_SIGMA_KIND_FILTER ? mt_sigma_filtered(sigma, rule) : 0;
-        if (count == 0)
+        if (rule->kind != MT_SIGMA_KIND_FILTER)
             continue;
+        uint64_t count = mt_sigma_filtered(sigma, rule);
         bool is_full = ret_counts->count == MT_FILTERS_MAX;
         size_t at = is_full ? MT_FILTERS_MAX - 1 : ret_counts->count++;
         snprintf(ret_counts->items[at].name, MT_FILTER_NAME_MAX, "%s",

@@ -14,7 +14,7 @@
 /* The name of counter 0 to MT_COUNTER_COUNT - 1; NULL when there is none. */
 const char *mt_statistics_name(int counter);
 
-/* What filters of rules have left out: those that left out any, at most
+/* What filters of rules have left out, of each filter that was read, at most
  * MT_FILTERS_MAX; the last one is the sum of the others then. */
 #define MT_FILTERS_MAX 64u
 #define MT_FILTER_NAME_MAX 260u /* a whole one: two that begin alike are two */
@@ -35,7 +35,7 @@ void mt_statistics_put(FILE *file, const struct mt_stats *stats, bool is_pretty)
 /* An object of filters by name. */
 void mt_statistics_put_filters(FILE *file, const struct mt_filter_counts *filters);
 
-/* The counters, and in the member rules.filters what filters left out, if any has.
+/* The counters, and in the member rules.filters what each filter left out, if there are any.
  * False when it could not be written; the reason is on standard error. */
 bool mt_statistics_write(const char *path, const struct mt_stats *stats,
                          const struct mt_filter_counts *filters);

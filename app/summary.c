@@ -150,6 +150,8 @@ void mt_summary_print_alerts(const struct mt_alert_notes *notes)
 static void print_filters(const struct mt_filter_counts *filters)
 {
     for (size_t i = 0; i < filters->count; i++) {
+        if (filters->items[i].count == 0)
+            continue;
         char a[MT_TEXT_SIZE];
         uint8_t text[4 * MT_FILTER_NAME_MAX];
         struct mt_buf b = mt_buf(text, sizeof(text));

@@ -78,6 +78,16 @@ int mt_format_create_whole(const struct mt_format_options *options, char *ret_re
     return mt_format_create(options, ret_reason, reason_size, ret_format);
 }
 
+bool mt_format_no_session(struct mt_format *format, const struct mt_record_session *record,
+                          mt_format_emit *emit, void *ctx)
+{
+    (void)format;
+    (void)record;
+    (void)emit;
+    (void)ctx;
+    return true;
+}
+
 void mt_format_destroy(struct mt_format *format)
 {
     if (format == NULL)

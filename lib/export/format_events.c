@@ -2,16 +2,6 @@
 #include "export/format_priv.h"
 #include "export/output_config_priv.h"
 
-static bool put_session(struct mt_format *format, const struct mt_record_session *record,
-                        mt_format_emit *emit, void *ctx)
-{
-    (void)format;
-    (void)record;
-    (void)emit;
-    (void)ctx;
-    return true;
-}
-
 static bool put_alert(struct mt_format *format, const struct mt_record_alert *alert, mt_format_emit *emit,
                       void *ctx)
 {
@@ -29,6 +19,6 @@ const struct mt_format_ops mt_format_events = {
     .create = mt_format_create_whole,
     .destroy = mt_format_destroy,
     .head = mt_format_head,
-    .session = put_session,
+    .session = mt_format_no_session,
     .alert = put_alert,
 };

@@ -340,16 +340,6 @@ static bool put_notice(struct mt_format *format, wrap_function *wrap, const stru
     return emit_wrapped(format, wrap, mt_buf_span(&lines), alert, emit, ctx);
 }
 
-static bool put_session(struct mt_format *format, const struct mt_record_session *record,
-                        mt_format_emit *emit, void *ctx)
-{
-    (void)format;
-    (void)record;
-    (void)emit;
-    (void)ctx;
-    return true;
-}
-
 #define FORM(word, json, says)                                                            \
     static bool put_##word(struct mt_format *format, const struct mt_record_alert *alert, \
                            mt_format_emit *emit, void *ctx)                               \
@@ -364,7 +354,7 @@ static bool put_session(struct mt_format *format, const struct mt_record_session
         .create = mt_format_create_whole,                                                 \
         .destroy = mt_format_destroy,                                                     \
         .head = mt_format_head,                                                           \
-        .session = put_session,                                                           \
+        .session = mt_format_no_session,                                                  \
         .alert = put_##word,                                                              \
     };
 

@@ -45,6 +45,9 @@ int mt_format_create(const struct mt_format_options *options, char *ret_reason, 
 int mt_format_create_whole(const struct mt_format_options *options, char *ret_reason, size_t reason_size,
                            struct mt_format **ret_format);
 void mt_format_destroy(struct mt_format *format);
+/* Of a format that writes no sessions. */
+bool mt_format_no_session(struct mt_format *format, const struct mt_record_session *record,
+                          mt_format_emit *emit, void *ctx);
 struct mt_span mt_format_head(const struct mt_format *format, unsigned stream);
 
 extern const struct mt_format_ops mt_format_ecs;

@@ -2,7 +2,6 @@
  * delivery report says so. */
 #include "export/target_priv.h"
 
-#include "base/log.h"
 #include "export/clock_priv.h"
 #include "export/output_config_priv.h"
 #include "late/late.h"
@@ -144,13 +143,6 @@ static void on_error(rd_kafka_t *producer, int error, const char *reason, void *
     snprintf(target->error, sizeof(target->error), "%s", reason);
 }
 
-static void on_log(const rd_kafka_t *producer, int level, const char *facility, const char *text)
-{
-    (void)producer;
-    (void)level;
-    mt_log(MT_LOG_DEBUG, "kafka: %s: %s", facility, text);
-}
-
 static int set(const struct mt_target *target, rd_kafka_conf_t *conf, const char *name, const char *value,
                char *ret_reason, size_t size)
 {
@@ -200,7 +192,7 @@ static int open_producer(struct mt_target *target, char *ret_reason, size_t size
 
     target->lib.rd_kafka_conf_set_dr_msg_cb(conf, on_report);
     target->lib.rd_kafka_conf_set_error_cb(conf, on_error);
-    target->lib.rd_kafka_conf_set_log_cb(conf, on_log);
+    target->lib.rd_kafka_conf_set_log_cb(conf, NULL); /* what matters comes as an error */
     target->lib.rd_kafka_conf_set_opaque(conf, target);
     if (error == 0)
         error = set_properties(target, conf, ret_reason, size);

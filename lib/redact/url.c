@@ -38,7 +38,7 @@ static void put_host(struct mt_redact *redact, struct mt_span host)
     mt_redact_put_free(redact, host);
 }
 
-/* RFC 3986 §3.1 */
+/* Made of the octets of one (RFC 3986 §3.1), or empty: then what follows is a host and a login, too. */
 static bool is_scheme(struct mt_span text)
 {
     for (size_t i = 0; i < text.size; i++) {

@@ -108,6 +108,15 @@ const char *mt_helo_kind_name(enum mt_helo_kind kind)
     return kinds[kind];
 }
 
+void mt_build_greeting(const struct mt_entry_helo *helo, struct mt_record_session *record)
+{
+    struct mt_span name = mt_entry_text(helo);
+
+    record->helo_verb = mt_smtp_verb_wire(helo->verb);
+    record->helo_name = name.size > 0 ? name : mt_span_none();
+    record->helo_kind = mt_helo_kind_name((enum mt_helo_kind)helo->kind);
+}
+
 static void build_helo(struct mt_run *run, const struct mt_entry_helo *helo, struct mt_record_session *record)
 {
     static const struct {
@@ -128,12 +137,8 @@ static void build_helo(struct mt_run *run, const struct mt_entry_helo *helo, str
     }
     record->helo_findings = (struct mt_names){.items = build->findings, .count = count};
     record->helo_score = mt_helo_score(findings);
-    if (helo == NULL)
-        return;
-    struct mt_span name = mt_entry_text(helo);
-    record->helo_verb = mt_smtp_verb_wire(helo->verb);
-    record->helo_name = name.size > 0 ? name : mt_span_none();
-    record->helo_kind = mt_helo_kind_name((enum mt_helo_kind)helo->kind);
+    if (helo != NULL)
+        mt_build_greeting(helo, record);
 }
 
 /* "SIZE 10240000" from its code and parameters. */

@@ -123,28 +123,17 @@ static uint32_t test_message(const struct mt_run *run, uint32_t seen, const stru
 void mt_build_findings(struct mt_run *run, const struct mt_build_slot *slot,
                        struct mt_record_transaction *transaction)
 {
-    static const struct {
-        uint32_t bit;
-        const char *name;
-    } tests[] = {
+    static const struct mt_build_finding tests[] = {
 #define MT_MESSAGE_TEST(name, number, text, meaning) {MESSAGE_##name, text},
 #include "record/message_tests.def"
 #undef MT_MESSAGE_TEST
     };
     MT_STATIC_ASSERT(MT_ARRAY_COUNT(tests) == MT_BUILD_MESSAGE_FINDINGS_MAX, "a message has room for all");
-    struct mt_build *build = run->engine->build;
     uint32_t findings = slot->seen != 0 ? test_message(run, slot->seen, transaction) : 0;
 
-    if (findings == 0)
-        return;
-    struct mt_names *names = &transaction->message_findings;
-    names->items = &build->names[build->names_used];
-    for (size_t i = 0; i < MT_ARRAY_COUNT(tests); i++) {
-        if ((findings & tests[i].bit) && build->names_used < build->names_cap) {
-            build->names[build->names_used++] = tests[i].name;
-            names->count++;
-        }
-    }
+    if (findings != 0)
+        mt_build_put_findings(run->engine->build, tests, MT_ARRAY_COUNT(tests), findings,
+                              &transaction->message_findings);
 }
 
 /* --- relaying -------------------------------------------------------------------- */

@@ -4,19 +4,14 @@
 #include "session/body_priv.h"
 #include "session/build_priv.h"
 
-struct finding {
-    uint8_t flag;
-    const char *name;
-};
-
-static const struct finding header_findings[] = {
+static const struct mt_build_finding header_findings[] = {
     {MT_MIME_TWO_NAMES, "two_names"},
     {MT_MIME_DOUBLE_EXTENSION, "double_extension"},
     {MT_MIME_NAME_CUT, "name_cut"},
     {MT_MIME_TYPE_CUT, "type_cut"},
 };
 
-static const struct finding body_findings[] = {
+static const struct mt_build_finding body_findings[] = {
     {MT_BODY_INCOMPLETE, "incomplete"},
     {MT_BODY_BROKEN, "bad_encoding"},
     {MT_BODY_MARKER, "test_marker"},
@@ -27,14 +22,13 @@ MT_STATIC_ASSERT(MT_ARRAY_COUNT(header_findings) + MT_ARRAY_COUNT(body_findings)
                      MT_BUILD_PART_FINDINGS_MAX,
                  "a part has room for all");
 
-/* Behind those that ret_names has: nothing was put there since. */
-static void put_findings(struct mt_build *build, const struct finding *findings, size_t count, uint8_t flags,
-                         struct mt_names *ret_names)
+void mt_build_put_findings(struct mt_build *build, const struct mt_build_finding *findings, size_t count,
+                           uint32_t bits, struct mt_names *ret_names)
 {
     if (ret_names->count == 0)
         ret_names->items = &build->names[build->names_used];
     for (size_t i = 0; i < count; i++) {
-        if ((flags & findings[i].flag) && build->names_used < build->names_cap) {
+        if ((bits & findings[i].bit) && build->names_used < build->names_cap) {
             build->names[build->names_used++] = findings[i].name;
             ret_names->count++;
         }
@@ -73,7 +67,7 @@ void mt_build_part(struct mt_run *run, const struct mt_entry_part *entry, struct
     part->name = take(&rest, rest.size);
     if (flags & MT_MIME_HAS_DISPOSITION)
         part->disposition = flags & MT_MIME_IS_INLINE ? "inline" : "attachment";
-    put_findings(build, header_findings, MT_ARRAY_COUNT(header_findings), flags, &part->findings);
+    mt_build_put_findings(build, header_findings, MT_ARRAY_COUNT(header_findings), flags, &part->findings);
     build->part = part;
     if (part->name.ptr == NULL && !(flags & MT_MIME_IS_ATTACHMENT))
         return;
@@ -121,7 +115,7 @@ void mt_build_body(struct mt_run *run, const struct mt_entry_body *entry)
     if (build->part->magic_type != NULL &&
         mt_part_type_differs(build->part->content_type, mt_span_cstr(build->part->magic_type)))
         flags |= MT_BODY_MISMATCH;
-    put_findings(build, body_findings, MT_ARRAY_COUNT(body_findings), flags, &build->part->findings);
+    mt_build_put_findings(build, body_findings, MT_ARRAY_COUNT(body_findings), flags, &build->part->findings);
     build->part->urls_total = entry->urls;
     build->part->urls.items = &build->urls[build->urls_used];
     if (entry->flags & MT_BODY_DIGESTS) {

@@ -91,6 +91,14 @@ struct mt_span mt_build_upper(struct mt_build *build, struct mt_span text);
 struct mt_span mt_build_enhanced(struct mt_build *build, uint32_t reply);
 void mt_build_join(struct mt_build *build, struct mt_span *text, struct mt_span line);
 
+/* What a bit of findings is called. */
+struct mt_build_finding {
+    uint32_t bit;
+    const char *name;
+};
+/* Behind the names that ret_names has: nothing was put there since. */
+void mt_build_put_findings(struct mt_build *build, const struct mt_build_finding *findings, size_t count,
+                           uint32_t bits, struct mt_names *ret_names);
 void mt_build_outer(struct mt_build *build, const struct mt_entry_outer *entry, struct mt_outers *ret_outers);
 void mt_build_part(struct mt_run *run, const struct mt_entry_part *entry, struct mt_build_slot *slot);
 /* header_list.c */
@@ -127,6 +135,7 @@ void mt_build_transactions(struct mt_run *run, enum mt_session_end end, struct m
 /* Behind the transactions, which it reads. has_proxy: there is an XCLIENT or XFORWARD. */
 void mt_build_dialogue(struct mt_run *run, bool has_proxy, struct mt_record_session *record);
 /* build.c: also while the session is going on */
+void mt_build_greeting(const struct mt_entry_helo *helo, struct mt_record_session *record);
 void mt_build_starttls(const struct mt_session *session, struct mt_record_session *record);
 const char *mt_helo_kind_name(enum mt_helo_kind kind);
 /* create.c */

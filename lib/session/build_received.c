@@ -273,23 +273,14 @@ static uint32_t test_chain(const struct mt_run *run, const struct chain *chain, 
 
 static void put_findings(struct mt_build *build, uint32_t findings, struct mt_names *ret_names)
 {
-    static const struct {
-        uint32_t bit;
-        const char *name;
-    } tests[] = {
+    static const struct mt_build_finding tests[] = {
 #define MT_RECEIVED_TEST(name, number, text, meaning) {RECEIVED_##name, text},
 #include "record/received_tests.def"
 #undef MT_RECEIVED_TEST
     };
     MT_STATIC_ASSERT(MT_ARRAY_COUNT(tests) == MT_BUILD_FINDINGS_MAX, "a transaction has room for all");
 
-    ret_names->items = &build->names[build->names_used];
-    for (size_t i = 0; i < MT_ARRAY_COUNT(tests); i++) {
-        if ((findings & tests[i].bit) && build->names_used < build->names_cap) {
-            build->names[build->names_used++] = tests[i].name;
-            ret_names->count++;
-        }
-    }
+    mt_build_put_findings(build, tests, MT_ARRAY_COUNT(tests), findings, ret_names);
 }
 
 static void put_hops(struct mt_run *run, const struct chain *chain, struct mt_hops *ret_hops)

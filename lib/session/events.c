@@ -30,12 +30,8 @@ static void fill_helo(const struct mt_session *session, struct mt_record_session
 {
     const struct mt_entry_helo *helo = helo_of(session);
 
-    if (helo == NULL)
-        return;
-    struct mt_span name = mt_entry_text(helo);
-    record->helo_verb = mt_smtp_verb_wire(helo->verb);
-    record->helo_name = name.size > 0 ? name : mt_span_none();
-    record->helo_kind = mt_helo_kind_name((enum mt_helo_kind)helo->kind);
+    if (helo != NULL)
+        mt_build_greeting(helo, record);
 }
 
 /* Members: sigma/early.def. */

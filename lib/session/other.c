@@ -181,12 +181,16 @@ size_t mt_other_feed(struct mt_run *run, struct mt_span bytes, bool is_first)
     bool is_looked_at = is_first || (session->flags & (MT_S_OTHER_SEEN | short_flag(run->side))) != 0;
     uint8_t text[MT_OTHER_PIECE_MAX];
     struct mt_buf b = mt_buf(text, sizeof(text));
+    size_t before = 0;
 
-    put_first_word(run, &b);
-    size_t before = b.size;
-    mt_buf_put_head(&b, bytes);
+    is_looked_at &= !(session->flags & MT_S_MIDSTREAM);
+    if (is_looked_at) { /* the carry is gone when the line is fed */
+        put_first_word(run, &b);
+        before = b.size;
+        mt_buf_put_head(&b, bytes);
+    }
     size_t taken = run->side == MT_CLIENT ? mt_feed_client(run, bytes) : mt_feed_server(run, bytes);
-    if (is_looked_at && taken > 0 && !(session->flags & MT_S_MIDSTREAM))
+    if (is_looked_at && taken > 0)
         look(run, mt_span_head(mt_buf_span(&b), before + taken));
     return taken;
 }

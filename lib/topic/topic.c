@@ -1,6 +1,5 @@
 #include "topic/topic.h"
 
-#include "base/log.h"
 #include "late/late.h"
 
 #include <errno.h>
@@ -50,15 +49,6 @@ static void on_error(rd_kafka_t *client, int error, const char *reason, void *op
     (void)client;
     (void)error;
     snprintf(topic->error, sizeof(topic->error), "%s", reason);
-}
-
-static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
-{
-    (void)client;
-    (void)level;
-    if (strcmp(facility, "CONFWARN") == 0) /* reader and writer are given the same properties */
-        return;
-    mt_log(MT_LOG_DEBUG, "kafka: %s: %s", facility, text);
 }
 
 static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
@@ -207,7 +197,7 @@ static int open_client(struct mt_topic *topic, rd_kafka_type_t type, const struc
     int rc = set_all(topic, conf, list, count, ret_reason, size);
     topic->lib.rd_kafka_conf_set_opaque(conf, topic);
     topic->lib.rd_kafka_conf_set_error_cb(conf, on_error);
-    topic->lib.rd_kafka_conf_set_log_cb(conf, on_log);
+    topic->lib.rd_kafka_conf_set_log_cb(conf, NULL); /* what matters comes as an error */
     if (type == RD_KAFKA_CONSUMER)
         topic->lib.rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     else

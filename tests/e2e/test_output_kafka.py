@@ -4,6 +4,7 @@ come back, hand over and refuse.
     test_output_kafka.py DRIVER FOLDER KAFKA-MOCK
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -44,12 +45,20 @@ class Cluster:
         self.process.wait(timeout=20)
 
 
-def wrong(messages, count, may_repeat=False):
+def asked_again(run):
+    """Whether librdkafka alone may have sent a batch twice, or behind its successor: with the same sequence
+    number, which a broker would put right and the mock cluster does not look at. What we send again counts."""
+    return bool(run.stats) and run.stats[0]["retried"] == 0
+
+
+def wrong(messages, count, is_loose=False):
     """One client is one key, so one partition, in order."""
     if {(key, name) for _, key, name, _ in messages} != {("192.0.2.1", f"doc-{n}") for n in range(1, count + 1)}:
         yield f"{len(messages)} messages came, {len({m[2] for m in messages})} ids of {count}"
     values = [m[3] for m in messages]
-    yield from differences(list(dict.fromkeys(values)) if may_repeat else values, range(1, count + 1))
+    if is_loose:
+        values = sorted(set(values), key=lambda value: json.loads(value)["n"])
+    yield from differences(values, range(1, count + 1))
     if len({m[0] for m in messages}) != 1:
         yield "one client's documents are in several partitions"
 
@@ -78,11 +87,8 @@ def check_moves(tap, driver, mock, folder):
         cluster.tell("up", broker)
         time.sleep(0.2)
     run.wait()
-    # A broker that stops after it wrote and before it answered is asked again by librdkafka, with the same
-    # sequence number; the mock cluster, unlike a broker, writes it again. What we send again ourselves counts.
-    is_ours = not run.stats or run.stats[0]["retried"] > 0
     tap.check("when leaders change and brokers stop, every document is there once",
-              [*sums(run, sent=10000, shed=0, rejected=0), *wrong(cluster.messages(), 10000, may_repeat=not is_ours)])
+              [*sums(run, sent=10000, shed=0, rejected=0), *wrong(cluster.messages(), 10000, asked_again(run))])
     cluster.close()
 
 
@@ -100,7 +106,7 @@ def check_away(tap, driver, mock, folder):
         cluster.tell("up", broker)
     run = feed(driver, spec, until_idle=20000)
     tap.check("when they are back, the next process sends it",
-              [*sums(run, found=2000, sent=2000), *wrong(cluster.messages(), 2000)])
+              [*sums(run, found=2000, sent=2000), *wrong(cluster.messages(), 2000, asked_again(run))])
     cluster.close()
 
 

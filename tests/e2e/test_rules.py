@@ -55,6 +55,8 @@ detection:
 level: informational
 """
 
+SHIPPED_FILTER = "smtp_allowed_relays"
+
 FILTER = """title: Not from there
 logsource: {product: mailtap, service: smtp, category: recipient}
 filter:
@@ -288,7 +290,7 @@ def check_filter(bench):
     reasons = [f"alerts: {alerts}"] if named(alerts, "refused_recipient") else []
     if '"rules.filtered":1' not in text.replace(" ", ""):
         reasons.append(f"not counted: {text[:400]}")
-    if json.loads(text).get("rules.filters") != {"not_from_there": 1}:
+    if json.loads(text).get("rules.filters") != {"not_from_there": 1, SHIPPED_FILTER: 0}:
         reasons.append(f"not counted by its name: {text[-200:]}")
     told = bench.run("read", "--rules", bench.rules, "--rules", path, bench.denied).stdout
     if b"by not_from_there" not in told:
@@ -302,7 +304,8 @@ def check_filter(bench):
     bench.run("read", "--rules", bench.rules, "--rules", path, "--stats", stats, bench.denied)
     with open(stats, encoding="utf-8") as file:
         counted = json.load(file).get("rules.filters")
-    reasons = [] if counted and sorted(counted.values()) == [1, 1] else [f"{counted}"]
+    counted.pop(SHIPPED_FILTER)
+    reasons = [] if list(counted.values()) == [1, 1] else [f"{counted}"]
     bench.tap.check("Filters whose names begin alike are counted apart", reasons)
 
 

@@ -21,14 +21,19 @@ static void say(struct wire *wire, const char *const *lines, bool is_cut)
     }
 }
 
+static void start(struct wire *wire)
+{
+    wire_init(wire, NULL, NULL);
+    wire_want_events(wire);
+    wire_open(wire, NULL);
+    wire_handshake(wire);
+}
+
 static void check(const char *const *lines, const char *expected)
 {
     for (int is_cut = 0; is_cut < 2; is_cut++) {
         struct wire wire;
-        wire_init(&wire, NULL, NULL);
-        wire_want_events(&wire);
-        wire_open(&wire, NULL);
-        wire_handshake(&wire);
+        start(&wire);
         say(&wire, lines, is_cut);
         wire_close(&wire, MT_SESSION_END_FIN);
         assert_string_equal(wire.events.ptr, expected);
@@ -121,15 +126,14 @@ static void what_a_word_that_is_no_verb_announces_as_a_secret_is_not_told(void *
         struct wire wire;
         struct text line = {0};
         text_put(&line, "C: %s", secrets[i]);
-        wire_init(&wire, NULL, NULL);
-        wire_want_events(&wire);
-        wire_open(&wire, NULL);
-        wire_handshake(&wire);
-        wire_line(&wire, "S: 220 mx.example ESMTP");
-        wire_line(&wire, "C: EHLO client.example");
-        wire_line(&wire, "S: 250 mx.example");
-        wire_line(&wire, line.ptr);
-        wire_line(&wire, "S: 500 what");
+        const char *const lines[] = {"S: 220 mx.example ESMTP",
+                                     "C: EHLO client.example",
+                                     "S: 250 mx.example",
+                                     line.ptr,
+                                     "S: 500 what",
+                                     NULL};
+        start(&wire);
+        say(&wire, lines, false);
         wire_close(&wire, MT_SESSION_END_FIN);
         assert_non_null(strstr(wire.events.ptr, "C verb: unknown word: "));
         assert_null(strstr(wire.events.ptr, "secret"));
@@ -193,10 +197,7 @@ static void further_replies_to_the_last_chunk_have_no_latency(void **state)
                                         NULL};
     struct wire wire;
     (void)state;
-    wire_init(&wire, NULL, NULL);
-    wire_want_events(&wire);
-    wire_open(&wire, NULL);
-    wire_handshake(&wire);
+    start(&wire);
     wire_lines(&wire, lines);
     assert_true(wire.latency > 0);
     wire_line(&wire, "C: BDAT 6 LAST");
