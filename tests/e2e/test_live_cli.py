@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 from harness import Run, Tap, crash_reasons
@@ -328,6 +329,38 @@ def statistics_are_lines_of_every_counter(bench):
     yield from unless(frames == sorted(frames), f"totals do not grow: {frames}")
 
 
+def telemetry_answers_with_everything(bench):
+    """Every counter, worker and port by the driver library's socket. Its folder is this run's own."""
+    folder = tempfile.mkdtemp(dir="/tmp", prefix="mt-")
+    try:
+        with Live(bench, "telemetry", [*NULL, "--workers", "1"], RUNTIME_DIRECTORY=folder) as run:
+            run.wait_until_told("READY=1")
+            for _ in range(2):
+                run.wait_until_told("WATCHDOG=1")
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+                client.settimeout(30)
+                client.connect(f"{folder}/dpdk/mailtap/dpdk_telemetry.v2")
+                client.recv(65536)
+                said = {what: ask(client, f"/mailtap/{what}") for what in ("counters", "workers", "ports")}
+            run.signal(signal.SIGTERM)
+            yield from unless(run.wait() == 0, f"exit code {run.child.returncode}: {run.said()[-3:]}")
+    finally:
+        shutil.rmtree(folder)
+    names = [re.sub(r"[^A-Za-z0-9]", "_", name) for name in counter_names(bench)]
+    yield from unless(sorted(said["counters"]) == sorted(names),
+                      f"lacks {set(names) - set(said['counters'])}, has {set(said['counters']) - set(names)}")
+    yield from unless(said["counters"].get("capture_frames", 0) > 0, "no frames are counted")
+    yield from unless(said["workers"].get("worker_0_frames", 0) > 0 and "sessions_open" in said["workers"],
+                      f"workers: {said['workers']}")
+    yield from unless(said["ports"].get("net_null0_frames", 0) > 0 and said["ports"].get("net_null0_missed") == 0
+                      and "net_null0_queue_0_frames" in said["ports"], f"ports: {said['ports']}")
+
+
+def ask(client, command):
+    client.send(command.encode())
+    return json.loads(client.recv(65536))[command]
+
+
 def the_service_manager_is_told(bench):
     with Live(bench, "service", [*NULL, "--site", bench.site]) as run:
         run.wait_until_told("READY=1")
@@ -506,6 +539,8 @@ def main():
             ("--fail-on decides the exit code", an_alert_decides_the_exit_code),
             ("options come from --config, and the command line wins", options_come_from_a_configuration),
             ("--stats writes lines with every counter", statistics_are_lines_of_every_counter),
+            ("the driver library's telemetry answers with every counter, worker and port",
+             telemetry_answers_with_everything),
             ("rules about statistics are held against each interval", rules_are_held_against_each_interval),
             ("the service manager is told of the start, of life, of reloading and of the end",
              the_service_manager_is_told),
