@@ -329,6 +329,33 @@ def statistics_are_lines_of_every_counter(bench):
     yield from unless(frames == sorted(frames), f"totals do not grow: {frames}")
 
 
+def devices_are_listed(bench):
+    """Every interface of this machine stands in the table and in the JSON, and whatever is missing has its command."""
+    run, plain = Run(bench.mailtap, ["devices", "--json"]), Run(bench.mailtap, ["devices"])
+    yield from crash_reasons(run, okay=(0,))
+    yield from crash_reasons(plain, okay=(0,))
+    text = plain.stdout.decode()
+    found = json.loads(run.stdout)
+    names = {device["name"] for device in found["devices"]}
+    lacking = set(os.listdir("/sys/class/net")) - {"bonding_masters"} - names
+    yield from unless(not lacking, f"not listed: {lacking}")
+    for device in found["devices"]:
+        row = [line for line in text.splitlines() if device.get("option", device["name"]) in line]
+        yield from unless(row and device.get("missing", "nothing") in row[0], f"{device} is not so in the table: {row}")
+        yield from unless(f"{device['name']}: {device.get('mend')}" in text or "mend" not in device,
+                          f"no way is said to mend {device}")
+    host = found["host"]
+    yield from unless(f"{host['processors']} processor" in text, str(host))
+    yield from unless(host["huge_pages"]["total"] > 0 or any("sysctl vm.nr_hugepages=" in note for note in host["notes"]),
+                      f"no way is said to have huge pages: {host['notes']}")
+    yield from unless(all(note in text for note in host["notes"]), "notes are not those of the table")
+    refused = Run(bench.mailtap, ["devices", "eth0"])
+    yield from unless(refused.code == 2 and "takes no 'eth0'" in refused.errors()[0], f"{refused.errors()[:2]}")
+    with open("/dev/full", "wb") as full:
+        code = subprocess.run([bench.mailtap, "devices"], stdout=full, stderr=subprocess.DEVNULL, check=False).returncode
+    yield from unless(code == 1, f"exit code {code} where nothing can be written")
+
+
 def telemetry_answers_with_everything(bench):
     """Every counter, worker and port by the driver library's socket. Its folder is this run's own."""
     folder = tempfile.mkdtemp(dir="/tmp", prefix="mt-")
@@ -539,6 +566,7 @@ def main():
             ("--fail-on decides the exit code", an_alert_decides_the_exit_code),
             ("options come from --config, and the command line wins", options_come_from_a_configuration),
             ("--stats writes lines with every counter", statistics_are_lines_of_every_counter),
+            ("mailtap devices lists every interface, and how to mend what is missing", devices_are_listed),
             ("the driver library's telemetry answers with every counter, worker and port",
              telemetry_answers_with_everything),
             ("rules about statistics are held against each interval", rules_are_held_against_each_interval),
