@@ -73,12 +73,28 @@ static int finish_output(int code)
     return MT_EXIT_INCOMPLETE;
 }
 
+/* "1 rule, ", "2 rules, " */
+static void print_count(size_t count, const char *what, const char *behind)
+{
+    printf("%zu %s%s%s", count, what, count == 1 ? "" : "s", behind);
+}
+
 static int run_check(struct rules_run *run)
 {
     size_t errors = mt_sigma_error_count(run->sigma);
-    size_t active = mt_sigma_active_count(run->sigma);
     size_t count = mt_sigma_rule_count(run->sigma);
-    printf("%zu rules, %zu active, %zu inactive, %zu errors\n", count, active, count - active, errors);
+    size_t kinds[3] = {0};
+    size_t inactive = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct mt_sigma_rule *rule = mt_sigma_rule(run->sigma, i);
+        kinds[rule->kind]++;
+        inactive += rule->inactive != NULL;
+    }
+    print_count(kinds[MT_SIGMA_KIND_RULE], "rule", ", ");
+    print_count(kinds[MT_SIGMA_KIND_CORRELATION], "correlation", ", ");
+    print_count(kinds[MT_SIGMA_KIND_FILTER], "filter", ": ");
+    printf("%zu active, %zu inactive; ", count - inactive, inactive);
+    print_count(errors, "error", inactive > 0 && errors == 0 ? "; mailtap rules list says why\n" : "\n");
     return finish_output(errors > 0 ? MT_EXIT_USAGE : MT_EXIT_OK);
 }
 
@@ -335,6 +351,22 @@ static void print_correlation_trial(const struct trial *trial)
     }
 }
 
+/* What is tested is the rule alone. */
+static void print_filters(const struct rules_run *run, const struct mt_sigma_rule *rule)
+{
+    for (size_t i = 0; i < mt_sigma_rule_count(run->sigma); i++) {
+        const struct mt_sigma_rule *filter = mt_sigma_rule(run->sigma, i);
+        if (filter->kind != MT_SIGMA_KIND_FILTER || filter->inactive)
+            continue;
+        const struct mt_sigma_rule *named = mt_sigma_named_by(filter, 0);
+        bool applies = !named && filter->category == rule->category;
+        for (size_t k = 0; named && !applies; named = mt_sigma_named_by(filter, ++k))
+            applies = named == rule;
+        if (applies)
+            printf("The filter %s may leave some of them out, which is not looked at here.\n", filter->name);
+    }
+}
+
 static void print_trial(const struct trial *trial)
 {
     if (trial->alerting) {
@@ -418,6 +450,8 @@ static int run_trial(struct rules_run *run, struct trial *trial)
     int code = read_capture(run, capture, trial);
     if (code == MT_EXIT_OK)
         print_trial(trial);
+    if (code == MT_EXIT_OK && trial->matches > 0 && !trial->alerting)
+        print_filters(run, trial->rule);
     for (size_t i = 0; i < capture->damage_count; i++) {
         fprintf(stderr, "mailtap: %s: at byte %llu: %s\n", capture->damage[i].path,
                 (unsigned long long)capture->damage[i].off, capture->damage[i].reason);

@@ -7,11 +7,20 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* All files of a run stay mapped until its end, so that workers may hold on to
  * frames. The kernel allows 65530 mappings by default; beyond this many files
  * each is unmapped when it is done, and nothing is promised. */
 #define MAPPED_MAX 16384
+
+/* A frame further ahead of the one before it, in one file, and of a day that has not
+ * come, does not move the clock until the next one is there too. The clock never goes
+ * back, so one damaged time stamp would end every session and put all that follows
+ * into one moment. Gaps of years that are over are believed: files are merged. */
+#define AHEAD_MAX (7 * 86400 * MT_SEC)
+#define CLOCKS_DIFFER (86400 * MT_SEC)
+#define TIME_MAX ((uint64_t)INT64_MAX) /* the year 2262 */
 
 struct files {
     struct mt_capture capture; /* first: the operations get a pointer to it */
@@ -25,8 +34,11 @@ struct files {
     struct mt_capture_notices unfiltered;
     uint64_t bytes_before; /* of files that are done */
     uint64_t time;
+    uint64_t ahead;  /* what the last frame said and was not believed; 0: it was */
+    uint64_t future; /* what begins a day after the run */
     uint64_t number;
-    bool is_held; /* frames of the last burst were not released yet */
+    bool is_fresh; /* no frame of the current file has come */
+    bool is_held;  /* frames of the last burst were not released yet */
     bool is_ended;
 };
 
@@ -68,6 +80,19 @@ static size_t select_frames(struct files *files, struct mt_frame *frames, size_t
     return kept;
 }
 
+/* What to take the time of a frame for that lies far ahead. */
+static MT_COLD uint64_t judge_ahead(struct files *files, uint64_t time, bool is_first)
+{
+    uint64_t before = files->ahead;
+    bool is_near = before != 0 && (time > before ? time - before : before - time) <= AHEAD_MAX;
+    files->ahead = 0;
+    if (time <= TIME_MAX && (is_first || is_near || time < files->future))
+        return time;
+    files->ahead = time <= TIME_MAX ? time : 0;
+    mt_stats_add(files->capture.stats, MT_COUNTER_TIME_AHEAD, 1);
+    return files->time;
+}
+
 /* Numbers, times that don't run backwards, counters, filter. */
 static size_t accept_frames(struct files *files, struct mt_frame *frames, size_t count)
 {
@@ -77,6 +102,10 @@ static size_t accept_frames(struct files *files, struct mt_frame *frames, size_t
     bool is_unknown = false;
     for (size_t i = 0; i < count; i++) {
         struct mt_frame *frame = &frames[i];
+        if (MT_UNLIKELY(frame->mark.time > files->time + AHEAD_MAX))
+            frame->mark.time = judge_ahead(files, frame->mark.time, files->is_fresh && i == 0);
+        else
+            files->ahead = 0;
         backwards += frame->mark.time < files->time;
         files->time = mt_max_u64(files->time, frame->mark.time);
         frame->mark.time = files->time;
@@ -84,6 +113,7 @@ static size_t accept_frames(struct files *files, struct mt_frame *frames, size_t
         bytes += frame->wire_size;
         is_unknown |= frame->link == MT_LINK_UNKNOWN;
     }
+    files->is_fresh &= count == 0;
     mt_stats_add(stats, MT_COUNTER_FRAMES, count);
     mt_stats_add(stats, MT_COUNTER_BYTES, bytes);
     if (MT_UNLIKELY(backwards > 0))
@@ -141,6 +171,7 @@ static bool open_next(struct files *files)
                 settle(files, files->done);
             files->done = NULL;
             files->current = source;
+            files->is_fresh = true;
             return true;
         }
         tell_damage(files, source->path, 0, reason);
@@ -330,6 +361,7 @@ int mt_capture_files_open(const struct mt_capture_files_config *config, struct m
     files->capture.stats = stats;
     files->sources.damage = &files->damage;
     files->sources.is_streamed = config->is_streamed;
+    files->future = (uint64_t)time(NULL) * MT_SEC + CLOCKS_DIFFER;
     int rc = add_paths(files, config, ret_reason, reason_size);
     if (rc == 0)
         rc = set_filter(files, config->filter, ret_reason, reason_size);

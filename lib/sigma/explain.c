@@ -308,7 +308,7 @@ void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *
     put_line(b, "Name           ", rule->name);
     put_line(b, "Id             ", rule->id);
     put_line(b, "File           ", rule->path);
-    put_line(b, "Level          ", mt_level_name(rule->level));
+    put_line(b, "Level          ", rule->kind == MT_SIGMA_KIND_FILTER ? NULL : mt_level_name(rule->level));
     put_list(b, "Techniques     ", &rule->techniques);
     put_line(b, "Inactive       ", rule->inactive);
     put_needs(b, l);
@@ -320,6 +320,9 @@ void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *
         put_correlation(b, l);
         return;
     }
+    for (uint32_t i = 0; i < l->ref_count && rule->kind == MT_SIGMA_KIND_FILTER; i++)
+        put_line(b, i == 0 ? "Of the rules   " : "               ", l->refs[i].name);
+    put_line(b, "Of the rules   ", l->is_for_any ? "any of its category" : NULL);
     put(b, "\nLooks at ");
     put(b, meanings[rule->category]);
     put(b, rule->kind == MT_SIGMA_KIND_FILTER ? ", and leaves out what is\n"

@@ -296,6 +296,12 @@ def check_filter(bench):
     if b"by not_from_there" not in told:
         reasons.append(f"the summary does not say it: {told}")
     bench.tap.check("A filter leaves a match out and counts it", reasons)
+    run = bench.run("rules", "test", "refused_recipient", "--capture", bench.denied, bench.rules, path)
+    said = b"matched 1 of 1 sessions" in run.stdout and b"The filter not_from_there may leave" in run.stdout
+    bench.tap.check("rules test names the filters of what matched", [] if said else [f"{run.stdout}"])
+    run = bench.run("rules", "explain", "not_from_there", bench.rules, path)
+    said = b"Of the rules   refused_recipient" in run.stdout and b"Level" not in run.stdout
+    bench.tap.check("rules explain says of which rules a filter leaves something out", [] if said else [f"{run.stdout}"])
     long = "a filter with a title of more than sixty letters may differ at its end alone "
     filters = [FILTER.replace("Not from there", long + end).replace("refused_recipient", rule)
                for end, rule in (("one", "refused_recipient"), ("two", "others"))]
@@ -329,6 +335,10 @@ def check_errors(bench):
     bench.tap.check("rules check exits with 2 and names file, line and column", reasons)
     run = bench.run("rules", "check", bench.rules)
     bench.tap.check("rules check exits with 0 when all is well", [] if run.code == 0 else [f"{run.code}: {run.errors()}"])
+    path = bench.file("counted.yml", CORRELATIONS)
+    run = bench.run("rules", "check", path)
+    reasons = [] if run.stdout == b"2 rules, 5 correlations, 0 filters: 7 active, 0 inactive; 0 errors\n" else [f"{run.stdout}"]
+    bench.tap.check("rules check counts rules, correlations and filters, and what of them is active", reasons)
 
 
 def bad_files():
@@ -437,11 +447,42 @@ def check_correlations(bench):
             reasons.append("no alerts")
         reasons += [f"{n} workers: other alerts" for n, other in ((2, seen[1]), (4, seen[2])) if other != seen[0]]
         bench.tap.check(f"Alerts of correlations are the same for 1, 2 and 4 workers: {profile}", reasons)
+    check_damaged_time(bench, rules)
     found = [alert for alert in seen[0] + seen[1] if alert["rule"]["name"] == "busy"]
     alert = found[0]["mailtap"]
     reasons = [] if list(alert["group_by"]) == ["source.ip"] and alert["window"] == 60 else [f"{alert}"]
     reasons += [] if " first: " in alert["evidence"][0] and " last: " in alert["evidence"][1] else [f"{alert}"]
     bench.tap.check("An alert of a correlation says its group, window, first and last event", reasons)
+
+
+def check_damaged_time(bench, rules):
+    """One frame of the year 2106 among the others: correlations say what they say without it."""
+    capture = os.path.join(bench.folder, "spam.pcap")
+    with open(capture, "rb") as file:
+        data = bytearray(file.read())
+    at = 24
+    for _ in range(9000):
+        at += 16 + struct.unpack_from("<I", data, at + 8)[0]
+    struct.pack_into("<I", data, at, 0xffffffff)
+    damaged = os.path.join(bench.folder, "damaged-time.pcap")
+    with open(damaged, "wb") as file:
+        file.write(data)
+
+    def said(path, workers):
+        _, alerts = bench.alerts("--no-shipped-rules", "--rules", rules, "--workers", workers, path)
+        return [alert for alert in alerts if alert["rule"]["category"] == "correlation"]
+
+    seen = [said(damaged, workers) for workers in ("1", "2", "4")]
+    reasons = [] if seen[0] and seen[0] == seen[1] == seen[2] else [f"{[len(alerts) for alerts in seen]} alerts"]
+    for alerts in (seen[0], said(capture, "1")):
+        seen.append(sorted((alert["rule"]["name"], alert["message"]) for alert in alerts))
+    reasons += [] if seen[3] == seen[4] else ["others than without the damage"]
+    stats = os.path.join(bench.folder, "damaged.json")
+    bench.run("read", "--no-shipped-rules", "--stats", stats, damaged)
+    with open(stats, encoding="utf-8") as file:
+        counted = json.load(file).get("capture.time_ahead")
+    reasons += [] if counted == 1 else [f"capture.time_ahead is {counted}"]
+    bench.tap.check("A frame of the year 2106 changes no alert of a correlation, for 1, 2 and 4 workers", reasons)
 
 
 def check_events(bench):

@@ -98,6 +98,20 @@ static void time_does_not_run_backwards_from_file_to_file(void **state)
     reading_fini(&reading);
 }
 
+static void a_file_of_later_years_is_believed_from_its_first_frame_on(void **state)
+{
+    (void)state;
+    const uint32_t years = 3 * 365 * 86400;
+    const char *paths[] = {put_pcap("then.pcap", SECOND, 5), put_pcap("now.pcap", SECOND + years, 5)};
+    struct reading reading;
+    reading_of_paths(&reading, paths, 2, NULL, MT_BURST_MAX);
+    assert_int_equal(reading.frame_count, 10);
+    for (size_t i = 5; i < 10; i++)
+        assert_true(reading.frames[i].time >= (uint64_t)(SECOND + years) * MT_SEC);
+    assert_int_equal(mt_stats_get(reading.stats, MT_COUNTER_TIME_AHEAD), 0);
+    reading_fini(&reading);
+}
+
 /* The promise behind `persistent`: workers look at frames long after. */
 static void frames_of_mapped_files_stay_readable_until_close(void **state)
 {
@@ -551,6 +565,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_read_in_the_order_given_and_numbered_through),
         cmocka_unit_test(time_does_not_run_backwards_from_file_to_file),
+        cmocka_unit_test(a_file_of_later_years_is_believed_from_its_first_frame_on),
         cmocka_unit_test(frames_of_mapped_files_stay_readable_until_close),
         cmocka_unit_test(a_file_that_is_cut_short_before_the_reader_ends_there),
         cmocka_unit_test(a_mapped_file_that_is_cut_short_behind_the_reader_is_told),

@@ -34,12 +34,12 @@ static void both_byte_orders_and_both_units_are_read(void **state)
         struct reading reading;
         made_init(&made, variant & 1);
         made_pcap(&made, is_nano ? PCAP_NANO : PCAP_MICRO, 1);
-        made_record(&made, SECOND, 999999, 60, 1514, 5);
+        made_record(&made, 4294960000u, 999999, 60, 1514, 5);
         made_record(&made, 4294967295u, is_nano ? 999999999 : 999999, 0, 0, 6);
         read_made(&reading, &made);
         assert_int_equal(reading.frame_count, 2);
         assert_int_equal(reading.damage_count, 0);
-        assert_int_equal(reading.frames[0].time, SECOND * MT_SEC + (is_nano ? 999999 : 999999000));
+        assert_int_equal(reading.frames[0].time, 4294960000 * MT_SEC + (is_nano ? 999999 : 999999000));
         assert_int_equal(reading.frames[0].size, 60);
         assert_int_equal(reading.frames[0].wire_size, 1514);
         assert_int_equal(reading.frames[0].first[3], made_byte(5, 3));
@@ -113,6 +113,45 @@ static void a_file_without_records_is_whole(void **state)
     read_made(&reading, &made);
     assert_int_equal(reading.frame_count, 0);
     assert_int_equal(reading.damage_count, 0);
+    reading_fini(&reading);
+    made_fini(&made);
+}
+
+#define WEEK (7u * 86400)
+#define FUTURE (UINT32_MAX - 10 * WEEK) /* of the year 2105 */
+
+static void a_time_of_days_to_come_is_believed_when_the_next_frame_says_the_same(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t said;
+        uint32_t expected;
+    } frames[] = {
+        {SECOND, SECOND},
+        {SECOND + 50 * WEEK, SECOND + 50 * WEEK}, /* a pause */
+        {FUTURE, SECOND + 50 * WEEK},             /* damaged */
+        {SECOND + 51 * WEEK, SECOND + 51 * WEEK},
+        {FUTURE + WEEK, SECOND + 51 * WEEK}, /* damaged twice, differently */
+        {FUTURE + 3 * WEEK, SECOND + 51 * WEEK},
+        {SECOND + 52 * WEEK, SECOND + 52 * WEEK},
+        {FUTURE, SECOND + 52 * WEEK}, /* the same damage with a frame between */
+        {SECOND + 52 * WEEK, SECOND + 52 * WEEK},
+        {FUTURE, SECOND + 52 * WEEK},
+        {FUTURE + 1, FUTURE + 1}, /* it is so late */
+        {FUTURE + 2 + WEEK, FUTURE + 1},
+        {FUTURE + 3 + WEEK, FUTURE + 3 + WEEK},
+    };
+    struct made made;
+    struct reading reading;
+    made_init(&made, false);
+    made_pcap(&made, PCAP_MICRO, 1);
+    for (size_t i = 0; i < MT_ARRAY_COUNT(frames); i++)
+        made_record(&made, frames[i].said, 0, 64, 64, 1);
+    read_made(&reading, &made);
+    for (size_t i = 0; i < MT_ARRAY_COUNT(frames); i++)
+        assert_int_equal(reading.frames[i].time, frames[i].expected * MT_SEC);
+    assert_int_equal(mt_stats_get(reading.stats, MT_COUNTER_TIME_AHEAD), 6);
+    assert_int_equal(mt_stats_get(reading.stats, MT_COUNTER_TIME_BACKWARDS), 0);
     reading_fini(&reading);
     made_fini(&made);
 }
@@ -427,6 +466,7 @@ int main(void)
         cmocka_unit_test(a_wire_size_that_can_not_be_is_replaced_by_the_size),
         cmocka_unit_test(a_file_without_records_is_whole),
         cmocka_unit_test(time_never_runs_backwards_and_that_is_counted),
+        cmocka_unit_test(a_time_of_days_to_come_is_believed_when_the_next_frame_says_the_same),
         cmocka_unit_test(the_size_of_bursts_changes_nothing),
         cmocka_unit_test(a_file_cut_at_every_byte_gives_every_whole_frame),
         cmocka_unit_test(reading_goes_on_behind_a_damaged_record),

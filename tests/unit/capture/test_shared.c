@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -155,11 +156,14 @@ static void skip_without_files(const struct world *w)
 static void compare_frame(struct comparison *c, const struct mt_frame *frame,
                           const struct pcap_pkthdr *header, const uint8_t *data, uint64_t *clock)
 {
-    uint64_t time = (uint64_t)header->ts.tv_sec * MT_SEC + (uint64_t)header->ts.tv_usec;
-    *clock = mt_max_u64(*clock, time);
+    uint64_t said = (uint64_t)header->ts.tv_sec * MT_SEC + (uint64_t)header->ts.tv_usec;
+    *clock = mt_max_u64(*clock, said);
     c->sizes += frame->size != header->caplen;
     c->wire_sizes += frame->wire_size != header->len;
-    c->times += frame->mark.time != *clock;
+    /* behind a frame of days to come the clock stays: test_pcap.c */
+    bool is_to_come = *clock >= (uint64_t)time(NULL) * MT_SEC && *clock <= INT64_MAX;
+    bool may_stay = is_to_come && frame->mark.time < *clock;
+    c->times += frame->mark.time != *clock && !may_stay;
     c->bytes += memcmp(frame->data, data, mt_min_u64(frame->size, header->caplen)) != 0;
 }
 
