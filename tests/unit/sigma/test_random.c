@@ -1,6 +1,7 @@
 /* Random rules and events: the compiled program against a second evaluator that
  * reads the rules as they were made, value by value, without anything shared. */
 #include "event.h"
+#include "plain.h"
 
 #include "sigma/sigma.h"
 
@@ -15,36 +16,17 @@
 #define ITEMS_MAX 3u
 #define VALUES_MAX 3u
 #define SELECTIONS_MAX 3u
-#define EVENT_VALUES_MAX 16u
-
-enum how {
-    PLAIN,
-    CONTAINS,
-    STARTS,
-    ENDS,
-    WILD,
-    REGEX,
-    SAME, /* as another field */
-    EXISTS,
-    ABSENT,
-    MISSING, /* exists: false */
-    LESS,
-    MORE,
-    AT_MOST,
-    AT_LEAST,
-    NUMBER,
-    HOW_COUNT
-};
+#define EVENT_VALUES_MAX 20u
 
 struct item {
-    const char *field;
+    const char *field; /* NULL: keywords */
     const char *other; /* SAME */
     enum how how;
     bool is_all;
     bool is_negated;
     bool is_cased;
     unsigned count;
-    char values[VALUES_MAX][16];
+    char values[VALUES_MAX][32];
 };
 
 struct rule {
@@ -57,7 +39,7 @@ struct rule {
 
 struct value {
     const char *field;
-    char text[16];
+    char text[TEXT_MAX];
 };
 
 /* What events of a category are made of. Text fields with %u are of members, which
@@ -139,10 +121,26 @@ static void make_text(char *to, unsigned size_max)
     to[size] = '\0';
 }
 
+static const char *const networks[] = {"10.0.0.0/8", "10.0.1.0/24", "192.0.2.1", "2001:db8::/32",
+                                       "0.0.0.0/0"};
+static const char *const addresses[] = {"10.0.0.1", "10.0.1.9", "192.0.2.1", "192.0.2.2", "2001:db8::1"};
+
 static void make_value(struct item *item, char *to)
 {
     make_text(to, 3);
-    if (item->how >= LESS)
+    if (item->how >= BASE64 && item->how <= DASHED && to[0] == '\0')
+        strcpy(to, "a");
+    if (item->how == DASHED) {
+        memmove(to + 1, to, strlen(to) + 1);
+        to[0] = below(2) ? '-' : '/';
+    }
+    if (item->how == EXPANDED || item->how == EXPANDED_ENDS)
+        strcpy(to, below(3) == 0 ? "a%local_domains%"
+                   : below(2)    ? "%local_domains%"
+                                 : "%local_domains%%local_domains%");
+    if (item->how == NETWORK)
+        strcpy(to, networks[below(MT_ARRAY_COUNT(networks))]);
+    else if (item->how >= LESS)
         snprintf(to, 16, "%u", below(4));
     if (item->how == REGEX && below(3) == 0) {
         memmove(to + 1, to, strlen(to) + 1);
@@ -159,18 +157,27 @@ static void make_value(struct item *item, char *to)
 static void make_item(struct item *item)
 {
     memset(item, 0, sizeof(*item));
+    static const enum how of_keywords[] = {CONTAINS, REGEX, OFFSET, DASHED, EXPANDED_ENDS};
     bool is_number = below(4) == 0;
     item->field = is_number ? kind->numbers[below(3)] : kind->texts[below(4)];
     item->how = (enum how)below(LESS);
     if (is_number)
         item->how = (enum how)(LESS + below(NUMBER + 1 - LESS));
+    unsigned other = below(8);
+    if (other == 0) {
+        item->field = NULL;
+        item->how = of_keywords[below(MT_ARRAY_COUNT(of_keywords))];
+    } else if (other == 1) {
+        item->field = "source.ip";
+        item->how = NETWORK;
+    }
     bool is_one = item->how >= SAME && item->how < NUMBER;
     item->count = is_one ? 1 : 1 + below(VALUES_MAX);
     item->other = kind->texts[below(4)];
     item->is_all = item->count > 1 && below(3) == 0;
     bool is_text = item->how <= SAME;
     item->is_cased = is_text && below(4) == 0;
-    item->is_negated = (is_text || item->how == NUMBER) && below(5) == 0;
+    item->is_negated = (is_text || item->how >= NUMBER) && below(5) == 0;
     for (unsigned i = 0; i < item->count; i++)
         make_value(item, item->values[i]);
 }
@@ -202,9 +209,26 @@ static void make_rule(struct rule *rule)
 
 /* --- writing ---------------------------------------------------------------------- */
 
-static const char *const modifiers[HOW_COUNT] = {"",    "|contains", "|startswith", "|endswith", "",
-                                                 "|re", "|fieldref", "|exists",     "",          "|exists",
-                                                 "|lt", "|gt",       "|lte",        "|gte",      ""};
+static const char *const modifiers[HOW_COUNT] = {[CONTAINS] = "|contains",
+                                                 [STARTS] = "|startswith",
+                                                 [ENDS] = "|endswith",
+                                                 [REGEX] = "|re",
+                                                 [BASE64] = "|base64",
+                                                 [OFFSET] = "|base64offset|contains",
+                                                 [WIDE_BASE64] = "|wide|base64",
+                                                 [BIG_BASE64] = "|utf16be|base64",
+                                                 [MARK_OFFSET] = "|utf16|base64offset|contains",
+                                                 [DASHED] = "|windash|contains",
+                                                 [EXPANDED] = "|expand",
+                                                 [EXPANDED_ENDS] = "|expand|endswith",
+                                                 [SAME] = "|fieldref",
+                                                 [EXISTS] = "|exists",
+                                                 [MISSING] = "|exists",
+                                                 [LESS] = "|lt",
+                                                 [MORE] = "|gt",
+                                                 [AT_MOST] = "|lte",
+                                                 [AT_LEAST] = "|gte",
+                                                 [NETWORK] = "|cidr"};
 
 static const char *const conditions[6][SELECTIONS_MAX] = {
     {"s0", "s0 and s1", "s0 and s1 and s2"},
@@ -220,8 +244,9 @@ static void write_item(struct mt_buf *b, const struct item *item, const char *le
     char line[512];
     bool is_regex = item->how == REGEX;
     const char *letters = is_regex == item->is_cased ? "" : is_regex ? "|i" : "|cased";
-    int n = snprintf(line, sizeof(line), "    %s%s%s%s%s%s:", lead, item->field, modifiers[item->how],
-                     letters, item->is_all ? "|all" : "", item->is_negated ? "|neq" : "");
+    int n = snprintf(line, sizeof(line), "    %s'%s%s%s%s%s':", lead, item->field ? item->field : "",
+                     modifiers[item->how] ? modifiers[item->how] : "", letters, item->is_all ? "|all" : "",
+                     item->is_negated ? "|neq" : "");
     if (item->how >= SAME && item->how <= MISSING) {
         const char *const what[] = {item->other, "true", "null", "false"};
         snprintf(line + n, sizeof(line) - (size_t)n, " %s\n", what[item->how - SAME]);
@@ -253,25 +278,10 @@ static void write_rule(struct mt_buf *b, const struct rule *rule, unsigned numbe
 
 /* --- the second evaluator ------------------------------------------------------------ */
 
-static bool same(char a, char b, bool is_cased)
-{
-    return a == b || (!is_cased && (a | 0x20) == (b | 0x20));
-}
-
-static bool glob(const char *pattern, const char *text, bool is_cased)
-{
-    if (*pattern == '\0')
-        return *text == '\0';
-    if (*pattern == '*')
-        return glob(pattern + 1, text, is_cased) || (*text && glob(pattern, text + 1, is_cased));
-    return *text && (*pattern == '?' || same(*pattern, *text, is_cased)) &&
-           glob(pattern + 1, text + 1, is_cased);
-}
-
 /* Letters, with ^ before and $ behind them or not. */
 static bool regex_matches(const struct item *item, const char *regex, const char *text)
 {
-    char pattern[40];
+    char pattern[TEXT_MAX];
     size_t size = strlen(regex);
     bool from_start = regex[0] == '^';
     bool to_end = size > 0 && regex[size - 1] == '$';
@@ -281,9 +291,24 @@ static bool regex_matches(const struct item *item, const char *regex, const char
     return glob(pattern, text, item->is_cased);
 }
 
+static bool form_matches(const struct item *item, const char *form, const char *text)
+{
+    char pattern[TEXT_MAX * 2 + 4];
+    bool is_keyword = !item->field;
+    bool before = is_keyword || item->how == CONTAINS || item->how == ENDS || item->how == EXPANDED_ENDS ||
+                  item->how == OFFSET || item->how == MARK_OFFSET || item->how == DASHED;
+    bool after =
+        is_keyword || (before && item->how != ENDS && item->how != EXPANDED_ENDS) || item->how == STARTS;
+    snprintf(pattern, sizeof(pattern), "%s%s%s", before ? "*" : "", form, after ? "*" : "");
+    return glob(pattern, text, item->is_cased);
+}
+
 static bool value_matches(const struct item *item, const char *wanted, const char *text)
 {
-    char pattern[40];
+    struct forms forms;
+    bool is_met = false;
+    if (item->how == NETWORK)
+        return is_in_network(wanted, text);
     if (item->how == REGEX)
         return regex_matches(item, wanted, text);
     if (item->how == AT_MOST)
@@ -296,10 +321,29 @@ static bool value_matches(const struct item *item, const char *wanted, const cha
         return atoi(text) > atoi(wanted);
     if (item->how == NUMBER)
         return atoi(text) == atoi(wanted);
-    bool before = item->how == CONTAINS || item->how == ENDS;
-    bool after = item->how == CONTAINS || item->how == STARTS;
-    snprintf(pattern, sizeof(pattern), "%s%s%s", before ? "*" : "", wanted, after ? "*" : "");
-    return glob(pattern, text, item->is_cased);
+    make_forms(&forms, item->how, wanted);
+    for (unsigned i = 0; i < forms.count; i++)
+        is_met |= form_matches(item, forms.text[i], text);
+    return is_met;
+}
+
+static const char *of_member(const char *member, const char *field);
+
+/* Keywords are looked for in texts and addresses of what the event is. */
+static bool is_searched(const char *field)
+{
+    bool is_whole = kind->category == MT_SIGMA_SESSION || kind->category == MT_SIGMA_TLS;
+    for (unsigned i = 0; i < MT_ARRAY_COUNT(kind->numbers); i++) {
+        if (field == kind->numbers[i])
+            return false;
+    }
+    return is_whole || field == kind->mark || (kind->member && of_member(kind->member, field)) ||
+           strncmp(field, "smtp.command.", 13) == 0 || strncmp(field, "smtp.reply.", 11) == 0;
+}
+
+static bool is_of(const struct item *item, const struct value *value)
+{
+    return item->field ? strcmp(value->field, item->field) == 0 : is_searched(value->field);
 }
 
 static bool has_same(const struct item *item, const struct value *values, unsigned count)
@@ -320,7 +364,7 @@ static bool item_matches(const struct item *item, const struct value *values, un
     unsigned present = 0;
     unsigned met = 0;
     for (unsigned v = 0; v < count; v++)
-        present += strcmp(values[v].field, item->field) == 0;
+        present += is_of(item, &values[v]);
     if (item->how >= EXISTS && item->how <= MISSING)
         return (present > 0) == (item->how == EXISTS);
     if (item->how == SAME)
@@ -328,8 +372,7 @@ static bool item_matches(const struct item *item, const struct value *values, un
     for (unsigned w = 0; w < item->count; w++) {
         bool is_met = false;
         for (unsigned v = 0; v < count; v++)
-            is_met |= strcmp(values[v].field, item->field) == 0 &&
-                      value_matches(item, item->values[w], values[v].text);
+            is_met |= is_of(item, &values[v]) && value_matches(item, item->values[w], values[v].text);
         met += is_met;
     }
     bool result = item->is_all ? met == item->count : met > 0;
@@ -373,12 +416,42 @@ static bool rule_matches(const struct rule *rule, const struct value *values, un
 
 /* --- comparing ------------------------------------------------------------------------ */
 
+/* Now and then what an encoding, a dash or a placeholder may become. */
+static void make_event_text(char *to)
+{
+    struct forms forms;
+    char text[16];
+    make_text(text, 4);
+    unsigned which = below(9);
+    strcpy(to, text);
+    if (text[0] != '\0' && which < 3) {
+        static const enum how hows[] = {BASE64, WIDE_BASE64, BIG_BASE64};
+        make_forms(&forms, hows[which], text);
+        snprintf(to, TEXT_MAX, "%.40s", forms.text[0]);
+    } else if (which == 3) {
+        uint8_t bytes[12] = {0xff, 0xfe, 'a', 0, 'b', 0};
+        forms.count = 0;
+        add_base64(&forms, bytes, 2 + 2 * (1 + below(2)), UINT32_MAX);
+        snprintf(to, TEXT_MAX, "%.40s", forms.text[0]);
+    } else if (which == 4) {
+        static const char *const before[] = {"-", "/", "a -", "\xe2\x80\x94"};
+        snprintf(to, TEXT_MAX, "%s%s", before[below(4)], text);
+    } else if (which == 5) {
+        snprintf(to, TEXT_MAX, "%s%s", below(2) ? domains[0] : "a", domains[below(2)]);
+    }
+}
+
 static unsigned make_session(struct value *values, struct mt_record_session **ret_record)
 {
     struct mt_record_session *record = event_start();
     unsigned count = 0;
-    char text[16];
+    char text[TEXT_MAX];
     uint8_t has[6] = {0};
+    if (below(3) > 0) {
+        values[count].field = "source.ip";
+        strcpy(values[count].text, addresses[below(MT_ARRAY_COUNT(addresses))]);
+        event_set(record, "source.ip", mt_span_cstr(values[count++].text));
+    }
     /* numbers that are always there */
     values[count].field = "source.port";
     snprintf(values[count].text, sizeof(values[count].text), "%u", below(4));
@@ -399,7 +472,7 @@ static unsigned make_session(struct value *values, struct mt_record_session **re
         unsigned which = below(6);
         if (has[which]++ >= (which == 0 ? 3 : 1))
             continue;
-        make_text(text, 4);
+        make_event_text(text);
         values[count].field = fields[which];
         snprintf(values[count].text, sizeof(values[count].text), "%s", text);
         event_set(record, paths[which], mt_span_cstr(values[count++].text));
@@ -455,11 +528,11 @@ static void make_field(struct mt_record_session *record, struct made *made, cons
                        const char *field, const char *rest, bool is_number)
 {
     char path[128];
-    char text[16];
+    char text[TEXT_MAX];
     bool is_needed = prefix[0] != '\0' && field == kind->texts[0]; /* the member would not be there */
     if (!is_number && !is_needed && below(3) == 0)
         return;
-    make_text(text, 4);
+    make_event_text(text);
     if (is_number)
         snprintf(text, sizeof(text), "%u", below(4));
     bool is_absent = is_number && text[0] == '0' && !is_always_there(field);
@@ -494,6 +567,10 @@ static unsigned make_events(struct made made[MEMBERS_MAX], struct mt_record_sess
     struct mt_record_session *record = event_start();
     *ret_record = record;
     make_fields(record, &around, NULL);
+    if (below(3) > 0) {
+        put_value(&around, "source.ip", addresses[below(MT_ARRAY_COUNT(addresses))]);
+        event_set(record, "source.ip", mt_span_cstr(around.values[around.count - 1].text));
+    }
     unsigned members = kind->member ? below(MEMBERS_MAX + 1) : 1;
     bool is_deep = kind->member && strstr(strstr(kind->member, "%u") + 1, "%u") != NULL;
     unsigned count = 0;
@@ -506,8 +583,10 @@ static unsigned make_events(struct made made[MEMBERS_MAX], struct mt_record_sess
         bool is_marked = !kind->mark || below(4) > 0;
         char mark[128];
         snprintf(mark, sizeof(mark), "%s%s", prefix, kind->mark ? kind->mark : "");
-        if (kind->mark && is_marked)
+        if (kind->mark && is_marked) {
             event_set(record, mark, mt_span_cstr(kind->marked));
+            put_value(&one, kind->mark, kind->marked);
+        }
         if (is_marked)
             made[count++] = one;
     }
@@ -526,7 +605,9 @@ static void compare_set(uint32_t with_seed, uint32_t *ret_matches)
     static uint8_t text[RULES * 4096];
     struct mt_buf b = mt_buf(text, sizeof(text));
     /* each second set as few texts as many, by Hyperscan */
-    const struct mt_sigma_config config = {.evaluators = 1, .scan_from = with_seed % 2};
+    struct mt_span locals[DOMAINS] = {mt_span_cstr(domains[0]), mt_span_cstr(domains[1])};
+    const struct mt_site site = {.given = true, .local_domains = locals, .local_domain_count = DOMAINS};
+    const struct mt_sigma_config config = {.site = &site, .evaluators = 1, .scan_from = with_seed % 2};
     struct mt_sigma *sigma;
     seed = with_seed;
     for (unsigned r = 0; r < RULES; r++) {
