@@ -50,8 +50,8 @@ def rule_and_group(alert):
 
 def strip(record):
     if record.get("rule", {}).get("category") == "correlation":
-        kept = {key: record["mailtap"][key] for key in ("count", "group_by") if key in record["mailtap"]}
-        return {"rule": record["rule"], "mailtap": {"group_by": {}, **kept}}
+        kept = {key: record["mailtap"][key] for key in ("count",) if key in record["mailtap"]}
+        return {"rule": record["rule"], "mailtap": {"group_by": group_without_id(record), **kept}}
     record = dict(record)
     record.pop("@timestamp", None)
     record["event"] = {key: value for key, value in record["event"].items() if key not in TIMES_OF_EVENT}
@@ -64,9 +64,12 @@ def strip(record):
     if "mailtap" in record:
         record["mailtap"] = dict(record["mailtap"])
         record["mailtap"]["evidence"] = [line.partition(" ")[2] for line in record["mailtap"].get("evidence", [])]
-        group = record["mailtap"].get("group_by", {})
-        record["mailtap"]["group_by"] = {key: value for key, value in group.items() if key != "event.id"}
+        record["mailtap"]["group_by"] = group_without_id(record)
     return record
+
+
+def group_without_id(record):
+    return {key: value for key, value in record["mailtap"].get("group_by", {}).items() if key != "event.id"}
 
 
 def read_lines(path):
