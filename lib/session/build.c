@@ -229,6 +229,20 @@ static void build_probe(struct mt_run *run, const struct mt_entry_probe *entry,
     };
 }
 
+static void build_phases(struct mt_run *run, const struct mt_entry_phases *entry,
+                         struct mt_record_session *record)
+{
+    struct mt_build *build = run->engine->build;
+    uint32_t count = 0;
+
+    for (unsigned phase = 0; phase < MT_PHASE_COUNT; phase++) {
+        if (entry->phases >> phase & 1)
+            build->phases[count++] = mt_phase_name((enum mt_phase)phase);
+    }
+    record->phase_timeouts = (struct mt_names){.items = build->phases, .count = count};
+    record->incomplete_command = entry->incomplete;
+}
+
 /* Everything that stands in entries but transactions; true when a proxy spoke. */
 static bool build_entries(struct mt_run *run, struct mt_record_session *record)
 {
@@ -272,6 +286,9 @@ static bool build_entries(struct mt_run *run, struct mt_record_session *record)
             break;
         case MT_TAG_HISTORY:
             mt_build_history((const struct mt_entry_history *)entry, record);
+            break;
+        case MT_TAG_PHASES:
+            build_phases(run, (const struct mt_entry_phases *)entry, record);
             break;
         case MT_TAG_PROXY:
             has_proxy = true;

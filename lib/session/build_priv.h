@@ -7,6 +7,7 @@
 #define MT_SESSION_BUILD_PRIV_H
 
 #include "session/parts_priv.h"
+#include "session/phases_priv.h"
 
 /* Where a transaction's lists start in the build's arrays, and their sizes. */
 struct mt_build_slot {
@@ -80,6 +81,7 @@ struct mt_build {
     struct mt_verb_count verbs[MT_VERB_COUNT];
     const char *anomalies[MT_ANOMALY_COUNT];
     const char *findings[32];
+    const char *phases[MT_PHASE_COUNT];
     const char *cuts[MT_CUT_COUNT];
     struct mt_record_outer outers[MT_OUTER_MAX];
     struct mt_record_certificate chains[MT_SIDE_COUNT][MT_TLS_CHAIN_MAX - 1];

@@ -1,6 +1,5 @@
-/* What a session remembers: entries, packed one behind the other in blocks of the
- * arena, because a million open sessions have to fit 512 MiB. A session behind
- * its EHLO is its struct and one block of 192 bytes.
+/* What a session remembers: entries, packed one behind the other in blocks of the arena, because a
+ * million open sessions have to fit 512 MiB. One behind its EHLO is its struct and a block of 192 bytes.
  *
  * Ownership: the session's blocks. Thread: the engine's. Limits: struct
  * mt_session_limits.bytes_max a session.
@@ -43,6 +42,7 @@ enum mt_tag {
     MT_TAG_CHUNK,
     MT_TAG_OCTETS,
     MT_TAG_HISTORY,
+    MT_TAG_PHASES,
 };
 
 struct mt_entry {
@@ -222,7 +222,7 @@ struct mt_entry_field {
     uint8_t text[];
 } MT_PACKED;
 
-/* A field as it stood, for the list of all. Texts: path of a message within, name, value. */
+/* A field as it stood, for the list of all: path of a message within, name, value. */
 struct mt_entry_header {
     struct mt_entry head;
     uint8_t back; /* as in RCPT */

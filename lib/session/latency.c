@@ -3,6 +3,7 @@
 #include "session/events_priv.h"
 #include "session/latency_priv.h"
 #include "session/parts_priv.h"
+#include "session/phases_priv.h"
 
 static bool is_chunk(unsigned what)
 {
@@ -53,6 +54,8 @@ void mt_latency_take(struct mt_run *run, const struct mt_expect *expect, uint16_
 
     if ((expect->flags & MT_EXPECT_TAINTED) || run->is_queued || run->is_forced || mt_is_one_way(session))
         return;
+    if (MT_UNLIKELY(now >= MT_PHASE_LEAST / 1000))
+        mt_phase_wait(run, expect);
     switch (expect->what) {
     case MT_WHAT_GREETING:
         raise_to(&kept[MT_OWNER_GREETING], taken);
@@ -100,5 +103,9 @@ uint64_t mt_latency_of(const struct mt_run *run, const struct mt_expect *expect)
 
 MT_COLD void mt_latency_silence(struct mt_session *session, uint64_t time)
 {
+    struct mt_run run = {.engine = session->engine, .session = session, .mark = &session->last};
+
     raise_to(&session->client.owner[MT_OWNER_SILENCE], time / 1000);
+    if (time >= MT_PHASE_LEAST)
+        mt_phase_silence(&run, time);
 }

@@ -1,5 +1,6 @@
 /* Begin and end of a session, and the small things that all files use. */
 #include "session/names_priv.h"
+#include "session/phases_priv.h"
 
 /* --- addresses -------------------------------------------------------------- */
 
@@ -163,6 +164,7 @@ void mt_session_close(struct mt_session_engine *engine, struct mt_session *sessi
     struct mt_run run = {.engine = engine, .session = session, .mark = &last};
 
     if (deserves_record(session)) {
+        mt_phase_close(&run);
         mt_feed_finish(&run);
         mt_tls_watch_end(&run, end != MT_SESSION_END_EVICTED && end != MT_SESSION_END_CAPTURE_END);
         if (session->flags & MT_S_RESET_PENDING)

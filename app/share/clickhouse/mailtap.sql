@@ -107,6 +107,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
         `score` UInt64,
         `verb` LowCardinality(String)
       ),
+      `incomplete_command` UInt64,
       `latency` Tuple(
         `greeting` UInt64,
         `helo` UInt64,
@@ -117,6 +118,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
         `client` UInt64,
         `server` UInt64
       ),
+      `phase_timeouts` Array(LowCardinality(String)),
       `pickup` LowCardinality(String),
       `pipelined` UInt64,
       `probes` Tuple(

@@ -140,6 +140,75 @@ static void silence_below_a_second_is_none(void **state)
     wire_fini(&wire);
 }
 
+/* A conversation in which each pause is as long as it may be, but for one. */
+static void converse_slowly(struct wire *wire, unsigned late)
+{
+    static const struct {
+        const char *line; /* behind the pause */
+        uint32_t seconds;
+    } steps[] = {
+        {"S: 220 mx.example.net", 300},
+        {"C: HELO client.example.org", 300},
+        {"S: 250 mx.example.net", 1},
+        {"C: MAIL FROM:<a@example.org>", 1},
+        {"S: 250 Ok", 300},
+        {"C: RCPT TO:<b@example.net>", 1},
+        {"S: 250 Ok", 300},
+        {"C: DATA", 1},
+        {"S: 354 Go on", 120},
+        {"C: Subject: x", 180},
+        {"C: .", 1},
+        {"S: 250 Ok", 600},
+    };
+
+    start(wire);
+    for (unsigned i = 0; i < MT_ARRAY_COUNT(steps); i++) {
+        wait(wire, steps[i].seconds * MT_SEC - (i == late ? 0 : 100 * MT_MSEC));
+        wire_line(wire, steps[i].line);
+    }
+    wire_close(wire, MT_SESSION_END_FIN);
+}
+
+static void each_wait_beyond_what_has_to_be_borne_is_named_and_no_other(void **state)
+{
+    static const char *const named[] = {
+        [0] = "greeting",
+        [1] = "server",
+        [4] = "mail",
+        [6] = "rcpt",
+        [8] = "data_initiation",
+        [9] = "data_block",
+        [11] = "data_termination",
+    };
+    (void)state;
+    for (unsigned late = 0; late <= MT_ARRAY_COUNT(named); late++) {
+        const char *name = late < MT_ARRAY_COUNT(named) ? named[late] : NULL;
+        struct wire wire;
+        char line[64] = "smtp.phase_timeouts:";
+        converse_slowly(&wire, late);
+        if (name != NULL)
+            snprintf(line, sizeof(line), "smtp.phase_timeouts: %s\n", name);
+        assert_true(has(&wire, line) == (name != NULL));
+        wire_fini(&wire);
+    }
+}
+
+static void a_reply_that_never_came_was_waited_for_until_the_end(void **state)
+{
+    (void)state;
+    struct wire wire;
+    start(&wire);
+    wire_line(&wire, "S: 220 mx.example.net");
+    wire_line(&wire, "C: HELO client.example.org");
+    wire_line(&wire, "S: 250 mx.example.net");
+    wire_line(&wire, "C: MAIL FROM:<a@example.org>");
+    wait(&wire, 301 * MT_SEC);
+    wire_frame(&wire, MT_CLIENT);
+    wire_close(&wire, MT_SESSION_END_RST);
+    assert_true(has(&wire, "smtp.phase_timeouts: mail\n"));
+    wire_fini(&wire);
+}
+
 static void fingerprints_are_the_digests_that_the_document_describes(void **state)
 {
     (void)state;
@@ -335,6 +404,8 @@ int main(void)
         cmocka_unit_test(a_command_that_was_sent_ahead_counts_from_its_own_packet),
         cmocka_unit_test(one_direction_alone_has_no_times_and_no_depth),
         cmocka_unit_test(silence_below_a_second_is_none),
+        cmocka_unit_test(each_wait_beyond_what_has_to_be_borne_is_named_and_no_other),
+        cmocka_unit_test(a_reply_that_never_came_was_waited_for_until_the_end),
         cmocka_unit_test(fingerprints_are_the_digests_that_the_document_describes),
         cmocka_unit_test(without_a_greeting_there_are_no_fingerprints),
         cmocka_unit_test(what_a_proxy_says_of_its_client_is_kept),
