@@ -44,9 +44,11 @@ static void age(struct mt_offers_server *server, uint32_t round)
     server->last = round;
 }
 
-static struct mt_offers_server *set_of(struct mt_offers *offers, uint64_t key)
+/* A server is in either of two sets. The less full one takes it, so that hardly anybody gives
+ * way before nearly all places are taken: who does depends on the seed. */
+static size_t set_of(uint64_t key, unsigned choice)
 {
-    return &offers->servers[key % MT_OFFERS_SETS * MT_OFFERS_WAYS];
+    return (choice == 0 ? key : key >> 45) % MT_OFFERS_SETS * MT_OFFERS_WAYS;
 }
 
 static bool gives_way(const struct mt_offers_server *a, const struct mt_offers_server *b)
@@ -54,17 +56,33 @@ static bool gives_way(const struct mt_offers_server *a, const struct mt_offers_s
     return a->last != b->last ? a->last < b->last : a->key < b->key;
 }
 
-/* Its place, or that of the one that gives way. */
-static struct mt_offers_server *place_for(struct mt_offers *offers, uint64_t key)
+/* SIZE_MAX: it is in none. */
+static size_t index_of(const struct mt_offers *offers, uint64_t key)
 {
-    struct mt_offers_server *set = set_of(offers, key);
-    struct mt_offers_server *oldest = set;
+    for (unsigned choice = 0; choice < 2; choice++) {
+        size_t set = set_of(key, choice);
+        for (unsigned i = 0; i < MT_OFFERS_WAYS; i++) {
+            if (offers->servers[set + i].key == key)
+                return set + i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* A place for one that is in no set: a free one, or that of the one that gives way. */
+static struct mt_offers_server *make_room(struct mt_offers *offers, uint64_t key)
+{
+    struct mt_offers_server *oldest = &offers->servers[set_of(key, 0)];
+    struct mt_offers_server *sets[] = {oldest, &offers->servers[set_of(key, 1)]};
 
     for (unsigned i = 0; i < MT_OFFERS_WAYS; i++) {
-        if (set[i].key == key || set[i].key == 0)
-            return &set[i];
-        if (gives_way(&set[i], oldest))
-            oldest = &set[i];
+        for (unsigned choice = 0; choice < 2; choice++) {
+            struct mt_offers_server *server = &sets[choice][i];
+            if (server->key == 0)
+                return server;
+            if (gives_way(server, oldest))
+                oldest = server;
+        }
     }
     mt_stats_add(offers->stats, MT_COUNTER_OFFERS_FORGOTTEN, 1);
     oldest->key = 0;
@@ -73,7 +91,8 @@ static struct mt_offers_server *place_for(struct mt_offers *offers, uint64_t key
 
 static void learn(struct mt_offers *offers, uint64_t key, uint64_t counts, uint32_t round)
 {
-    struct mt_offers_server *server = place_for(offers, key);
+    size_t at = index_of(offers, key);
+    struct mt_offers_server *server = at != SIZE_MAX ? &offers->servers[at] : make_room(offers, key);
     uint32_t offered = (uint32_t)counts;
 
     if (server->key == 0)
@@ -91,15 +110,12 @@ bool mt_offers_find(const struct mt_offers *offers, const struct mt_ip *server, 
                     struct mt_offers_history *ret_history)
 {
     uint64_t key = key_of(offers, server, port);
-    const struct mt_offers_server *set = &offers->servers[key % MT_OFFERS_SETS * MT_OFFERS_WAYS];
     uint64_t round = atomic_load_explicit(&offers->round, memory_order_relaxed);
-    unsigned i = 0;
+    size_t at = index_of(offers, key);
 
-    while (i < MT_OFFERS_WAYS && set[i].key != key)
-        i++;
-    if (i == MT_OFFERS_WAYS)
+    if (at == SIZE_MAX)
         return false;
-    struct mt_offers_server found = set[i];
+    struct mt_offers_server found = offers->servers[at];
     age(&found, (uint32_t)round);
     *ret_history = (struct mt_offers_history){
         .answers = plus(found.answers[0], found.answers[1]),
