@@ -142,7 +142,7 @@ static bool exclude_all(const struct terms *terms, const struct term *a, const s
 {
     uint32_t a_count = a->count > 0 ? a->count : 1;
     uint32_t b_count = b->count > 0 ? b->count : 1;
-    if (a_count * b_count > PAIRS_MAX)
+    if ((uint64_t)a_count * b_count > PAIRS_MAX)
         return false;
     for (uint32_t i = 0; i < a_count; i++) {
         for (uint32_t k = 0; k < b_count; k++) {

@@ -89,8 +89,7 @@ static bool take_decimal(struct mt_span text, uint32_t scale, uint64_t *ret_numb
             return false;
         scale /= 10;
     }
-    *ret_number = number + part * scale;
-    return true;
+    return !__builtin_add_overflow(number, part * scale, ret_number);
 }
 
 static int take_timespan(struct mt_sigma_reading *r, const struct mt_yaml *value)

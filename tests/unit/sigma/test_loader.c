@@ -241,6 +241,9 @@ static const struct {
     {FED "correlation: {type: value_avg, rules: [r], timespan: 5m, condition: {gt: 2.0005, field: "
          "source.port}}\n",
      "f.yml:6:74: correlation: condition: expected a number with at most three decimals"},
+    {FED "correlation: {type: value_avg, rules: [r], timespan: 5m, condition: {gt: 18446744073709551.9, "
+         "field: source.port}}\n",
+     "f.yml:6:74: correlation: condition: expected a number with at most three decimals"},
     {FED "correlation: {type: value_avg, rules: [r], timespan: 5m, condition: {gt: 2.5, lt: 2.5, field: "
          "source.port}}\n",
      "f.yml:6:69: correlation: condition: contradicts itself"},
@@ -526,6 +529,30 @@ static void a_file_of_more_than_10_mib_is_refused(void **state)
     free(text);
 }
 
+/* To look for a contradiction among them all would take minutes. */
+static void two_selections_of_65536_maps_each_are_taken_at_once(void **state)
+{
+    (void)state;
+    const struct mt_sigma_config config = {.evaluators = 1};
+    struct mt_sigma *sigma;
+    size_t size = (size_t)8 << 20;
+    char *text = malloc(size);
+    assert_non_null(text);
+    struct mt_buf b = mt_buf((uint8_t *)text, size);
+    mt_buf_put_cstr(&b, "title: x\nlogsource: {product: mailtap, category: session}\ndetection:\n");
+    for (uint32_t i = 0; i < 2 * 65536; i++) {
+        mt_buf_put_cstr(&b, i == 0 ? "  a:\n" : i == 65536 ? "  b:\n" : "");
+        mt_buf_put_cstr(&b, "  - source.port: ");
+        mt_buf_put_u64(&b, i);
+        mt_buf_put_byte(&b, '\n');
+    }
+    mt_buf_put_cstr(&b, "  condition: a and b\n");
+    assert_int_equal(mt_sigma_load_text(&config, "f.yml", mt_buf_span(&b), &sigma), 0);
+    assert_int_equal(mt_sigma_active_count(sigma), 1);
+    mt_sigma_destroy(sigma);
+    free(text);
+}
+
 static void the_examples_of_correlations_are_taken(void **state)
 {
     (void)state;
@@ -635,6 +662,7 @@ int main(void)
         cmocka_unit_test(a_rule_that_cannot_be_evaluated_says_why),
         cmocka_unit_test(a_filter_leaves_out_what_it_describes_with_or_without_not),
         cmocka_unit_test(a_file_of_more_than_10_mib_is_refused),
+        cmocka_unit_test(two_selections_of_65536_maps_each_are_taken_at_once),
         cmocka_unit_test(the_examples_of_correlations_are_taken),
         cmocka_unit_test(a_correlation_of_what_is_inactive_is_inactive_and_its_rules_are_silent),
         cmocka_unit_test(a_correlation_is_explained_in_words),
