@@ -264,6 +264,11 @@ static bool build_entries(struct mt_run *run, struct mt_record_session *record)
             record->banner_code = ((const struct mt_entry_banner *)entry)->code;
             mt_build_join(build, &record->banner_text, mt_entry_text((const struct mt_entry_banner *)entry));
             break;
+        case MT_TAG_REFUSAL:
+            record->refusal_code = ((const struct mt_entry_refusal *)entry)->code;
+            mt_build_join(build, &record->refusal_text,
+                          mt_entry_text((const struct mt_entry_refusal *)entry));
+            break;
         case MT_TAG_HELO:
             if (helo == NULL)
                 record->bytes_greeting = ((const struct mt_entry_helo *)entry)->before;

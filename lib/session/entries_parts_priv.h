@@ -10,6 +10,14 @@
 #include "message/mime.h"
 #include "session/entries_priv.h"
 
+/* Of a message's header; 0: nothing is said. */
+struct mt_entry_total {
+    struct mt_entry head;
+    uint8_t back;      /* as in RCPT */
+    uint16_t received; /* when more were there than are kept */
+    uint16_t fields;   /* when the list of all is wanted */
+} MT_PACKED;
+
 /* A part of a message. Its texts: path, type, charset, name. */
 struct mt_entry_part {
     struct mt_entry head;

@@ -16,6 +16,7 @@ enum mt_tag {
     MT_TAG_TUPLE6,
     MT_TAG_OUTER,
     MT_TAG_BANNER,
+    MT_TAG_REFUSAL,
     MT_TAG_HELO,
     MT_TAG_EXTENSIONS,
     MT_TAG_AUTH,
@@ -66,6 +67,13 @@ struct mt_entry_outer {
 struct mt_entry_banner {
     struct mt_entry head;
     uint16_t code;
+    uint8_t text[];
+} MT_PACKED;
+
+struct mt_entry_refusal {
+    struct mt_entry head;
+    uint16_t code;
+    uint8_t is_last; /* of the lines of the first refusal */
     uint8_t text[];
 } MT_PACKED;
 
@@ -230,14 +238,6 @@ struct mt_entry_header {
     uint8_t path_size;
     uint8_t name_size;
     uint8_t text[];
-} MT_PACKED;
-
-/* Of a message's header; 0: nothing is said. */
-struct mt_entry_total {
-    struct mt_entry head;
-    uint8_t back;      /* as in RCPT */
-    uint16_t received; /* when more were there than are kept */
-    uint16_t fields;   /* when the list of all is wanted */
 } MT_PACKED;
 
 /* A line of the reply that decided over a message. */

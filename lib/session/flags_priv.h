@@ -73,6 +73,7 @@
 
 #define MT_S_MAY_RELAY (UINT64_C(1) << 61)    /* a recipient that is not known to be ours was accepted */
 #define MT_S_OFFER_JUDGED (UINT64_C(1) << 62) /* its first answer to EHLO was noted, or looked up */
+#define MT_S_REFUSED (UINT64_C(1) << 63)      /* a refusal of a client at home is kept */
 
 #define MT_S_RESYNC (MT_S_LOST_CLIENT | MT_S_LOST_SERVER)
 

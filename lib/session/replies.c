@@ -54,6 +54,30 @@ static void keep_reply(struct mt_run *run, const struct mt_entry_mail *tx,
     entry->is_first = line->index == 0;
 }
 
+/* Why a server will have nothing of ours: the first refusal alone, or a host that
+ * is refused by all would fill the memory. */
+static void keep_refusal(struct mt_run *run, const struct mt_smtp_reply_line *line)
+{
+    struct mt_session *session = run->session;
+    const struct mt_entry *last = mt_store_last(session);
+    bool goes_on =
+        last != NULL && last->tag == MT_TAG_REFUSAL && !((const struct mt_entry_refusal *)last)->is_last;
+
+    if (line->index == 0 ? (session->flags & MT_S_REFUSED) != 0 : !goes_on)
+        return;
+    struct mt_span text = mt_keep(run, line->text, run->engine->limits.text_max, MT_CUT_REFUSAL);
+    struct mt_entry_refusal *entry = NULL;
+    if (line->index < REPLY_LINES_MAX)
+        entry = mt_store_put(run, MT_TAG_REFUSAL, sizeof(*entry), text, false);
+    session->flags |= MT_S_REFUSED;
+    if (entry == NULL) {
+        mt_cut(run, MT_CUT_REFUSAL);
+        return;
+    }
+    entry->code = line->code;
+    entry->is_last = line->is_last;
+}
+
 /* Up to a blank, or to the '=' that servers put there before RFC 2554. */
 static struct mt_span first_word(struct mt_span text)
 {
@@ -153,6 +177,9 @@ static void take_line(struct mt_run *run, const struct mt_smtp_reply_line *line)
     else if (expect->what == MT_WHAT_CONTENT_END || (expect->what == MT_VERB_DATA && is_refusal) ||
              (is_chunk(expect->what) && (is_refusal || (expect->flags & MT_EXPECT_LAST))))
         keep_reply(run, expect->entry, line);
+    else if (is_refusal && !(session->flags & MT_S_OUTSIDE) &&
+             (expect->what == MT_VERB_RCPT || is_mail(expect->what) || is_helo(expect->what)))
+        keep_refusal(run, line);
     if (line->index == 0 && !line->is_last && is_observed(expect))
         mt_observe_first(run, line->line);
 }

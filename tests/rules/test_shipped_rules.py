@@ -60,6 +60,12 @@ def built_in_names():
         return re.findall(r'^MT_RULE\(\w+, "(smtp_\w+)"', file.read(), re.M)
 
 
+def slug_reasons(names):
+    with open(os.path.join(HERE, "slugs.txt"), encoding="utf-8") as file:
+        relied_on = [name for line in file if not line.startswith("#") for name in line.split()]
+    yield from (f"{name} is gone" for name in relied_on if name not in names)
+
+
 def dialogues_of(name):
     folder = os.path.join(HERE, name)
     files = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
@@ -196,6 +202,7 @@ def main():
     tap.check("There is an example of each category, of correlations and of filters", list(example_reasons()))
     tap.check("Every rule says what it is: name, id, level, technique, references, false positives",
               form_reasons(rules))
+    tap.check("No rule has vanished whose name others rely on", slug_reasons(names))
     tap.check("Every rule has a dialogue that must alert and a near miss", cover_reasons(names))
     tap.check("docs/detections.md says what the rules say: scripts/make-rules-page --write", page_reasons())
     with scratch() as folder, ThreadPoolExecutor(2) as pool:

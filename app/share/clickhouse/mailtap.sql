@@ -135,6 +135,10 @@ CREATE TABLE IF NOT EXISTS mailtap.events
           `verdict` LowCardinality(String)
         ))
       ),
+      `refusal` Tuple(
+        `code` UInt16,
+        `text` String
+      ),
       `replies` Tuple(
         `2xx` UInt64,
         `3xx` UInt64,
