@@ -2,8 +2,6 @@
 
 #define VALUE_MAX 200u
 #define TITLE_MAX 256u
-#define FEED_VALUE_MAX 40u /* bytes, of which each may become four */
-#define FEED_LINE_SIZE 255u
 
 /* Then texts, each behind its size, with a zero byte behind it: event.id, rule.name,
  * rule.id, rule.description, techniques, message, evidence. */
@@ -60,14 +58,14 @@ static bool is_open(const struct mt_sigma_evidence *evidence)
 
 /* "2026-11-22T13:38:00.000000000Z smtp.helo.name: mail.example.org" */
 static void put_evidence(struct mt_buf *line, const struct mt_sigma_match *match,
-                         const struct mt_sigma_evidence *evidence, bool hides, size_t size_max)
+                         const struct mt_sigma_evidence *evidence, bool hides)
 {
     mt_buf_put_time(line, time_of(match));
     mt_buf_put_byte(line, ' ');
-    mt_buf_put_head(line, mt_span_head(mt_span_cstr(evidence->path), size_max));
+    mt_buf_put_head(line, mt_span_head(mt_span_cstr(evidence->path), VALUE_MAX));
     if (!hides || is_open(evidence)) {
         mt_buf_put_cstr(line, ": ");
-        mt_buf_put_escaped(line, mt_span_head(evidence->value, size_max));
+        mt_buf_put_escaped(line, mt_span_head(evidence->value, VALUE_MAX));
     }
 }
 
@@ -76,7 +74,7 @@ static void pack_evidence(struct mt_buf *b, const struct mt_sigma_match *match,
 {
     uint8_t line[1200];
     struct mt_buf text = mt_buf(line, sizeof(line));
-    put_evidence(&text, match, evidence, hides, VALUE_MAX);
+    put_evidence(&text, match, evidence, hides);
     put_text(b, mt_buf_span(&text));
 }
 
@@ -126,8 +124,7 @@ bool mt_match_pack(const struct mt_sigma_match *match, bool hides, struct mt_buf
 bool mt_match_pack_feed(const struct mt_sigma_match *match, const struct mt_match_feed *feed,
                         struct mt_buf *ret_packed)
 {
-    uint8_t storage[MT_SIGMA_FEED_LINES_MAX][FEED_LINE_SIZE];
-    struct mt_span lines[MT_SIGMA_FEED_LINES_MAX];
+    struct mt_sigma_feed_line lines[MT_SIGMA_FEED_LINES_MAX];
     struct mt_sigma_feed_more more = {
         .time = time_of(match),
         .completed = feed->completed,
@@ -137,9 +134,9 @@ bool mt_match_pack_feed(const struct mt_sigma_match *match, const struct mt_matc
         .may_show = feed->hides ? is_open_field : NULL,
     };
     for (uint32_t i = 0; i < more.line_count; i++) {
-        struct mt_buf line = mt_buf(storage[i], sizeof(storage[i]));
-        put_evidence(&line, match, &match->evidence[i], feed->hides, FEED_VALUE_MAX);
-        lines[i] = mt_buf_span(&line);
+        const struct mt_sigma_evidence *evidence = &match->evidence[i];
+        lines[i].path = mt_span_cstr(evidence->path);
+        lines[i].value = !feed->hides || is_open(evidence) ? evidence->value : mt_span_none();
     }
     return mt_sigma_feed_pack(match, &more, ret_packed);
 }

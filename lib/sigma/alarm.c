@@ -108,13 +108,17 @@ static void put_lines(struct mt_sigma_correlator *c, const struct mt_sigma_group
     struct mt_buf latest = line_buf(c, alarm);
     put_session(&latest, " last: ", &last);
     add_line(alarm, &latest);
-    for (uint32_t i = 0; i < feed->head.line_count; i++)
-        alarm->lines[alarm->line_count++] = feed->lines[i];
+    struct mt_span lines = feed->lines;
+    for (uint32_t i = 0; i < feed->head.line_count; i++) {
+        struct mt_buf line = line_buf(c, alarm);
+        mt_sigma_line_next(feed, &lines, &line);
+        add_line(alarm, &line);
+    }
     put_values(c, g, alarm);
 }
 
-static void put_keys(const struct mt_sigma_feed *feed, uint32_t frame_index, uint32_t group_in_frame,
-                     struct mt_sigma_alarm *alarm)
+static void put_keys(const struct mt_sigma_loaded *of, const struct mt_sigma_feed *feed, uint32_t frame_index,
+                     uint32_t group_in_frame, struct mt_sigma_alarm *alarm)
 {
     struct mt_sigma_frame frame;
     struct mt_span texts[MT_SIGMA_KEYS_MAX];
@@ -123,8 +127,8 @@ static void put_keys(const struct mt_sigma_feed *feed, uint32_t frame_index, uin
         mt_sigma_frame_next_group(&frame.groups, frame.head.key_count, texts);
     alarm->key_count = frame.head.key_count;
     for (uint32_t i = 0; i < frame.head.key_count; i++)
-        alarm->keys[i] =
-            (struct mt_record_groupby){.key = mt_sigma_take_text(&frame.paths), .value = texts[i]};
+        alarm->keys[i] = (struct mt_record_groupby){
+            .key = mt_span_cstr(mt_sigma_key_path(of, frame.head.ref, i)), .value = texts[i]};
 }
 
 void mt_sigma_alarm_raise(struct mt_sigma_correlator *c, const struct mt_sigma_group *g,
@@ -148,7 +152,7 @@ void mt_sigma_alarm_raise(struct mt_sigma_correlator *c, const struct mt_sigma_g
         .window = of->timespan,
     };
     put_message(c, g, measure, occasion, &alarm);
-    put_keys(feed, frame, group_in_frame, &alarm);
+    put_keys(g->of, feed, frame, group_in_frame, &alarm);
     put_lines(c, g, feed, &alarm);
     c->counts.alarms++;
     c->alarm(c->ctx, &alarm);

@@ -40,30 +40,49 @@ static void meet(const struct asking *a, uint32_t test)
     }
 }
 
+/* Of the same size. */
 static bool is_same_text(const struct mt_sigma_test *test, struct mt_span text)
 {
-    if (test->pattern.count != text.size)
-        return false;
     for (size_t i = 0; i < text.size; i++) {
-        uint16_t symbol = test->pattern.symbols[i];
-        if (symbol != text.ptr[i] &&
-            (test->is_cased || mt_ascii_lower((uint8_t)symbol) != mt_ascii_lower(text.ptr[i])))
+        if (test->pattern.symbols[i] != text.ptr[i])
             return false;
     }
     return true;
 }
 
+static bool is_same_lower(const uint8_t *lower, struct mt_span text)
+{
+    uint64_t bytes;
+    uint64_t wanted;
+    for (size_t at = 0; at < text.size; at += 8) {
+        size_t from = at + 8 <= text.size ? at : text.size - 8; /* the last, some of them again */
+        memcpy(&bytes, text.ptr + from, 8);
+        memcpy(&wanted, lower + from, 8);
+        if (mt_ascii_turn8(bytes, 'A') != wanted)
+            return false;
+    }
+    return true;
+}
+
+static bool may_be_exact(const struct mt_sigma_plan *plan, struct mt_span text)
+{
+    return (plan->exact_sizes & mt_sigma_size_bit(text.size)) &&
+           (plan->exact_firsts & mt_sigma_first_bit(text));
+}
+
 static void ask_exacts(const struct asking *a, struct mt_span text)
 {
     const struct mt_sigma_plan *plan = a->plan;
-    if (!(plan->exact_sizes & mt_sigma_size_bit(text.size)) ||
-        !(plan->exact_firsts & mt_sigma_first_bit(text)))
+    if (!may_be_exact(plan, text))
         return;
     uint64_t hash = mt_sigma_exact_hash(text);
     for (uint32_t at = (uint32_t)hash & plan->exact_mask; plan->exacts[at].test;
          at = (at + 1) & plan->exact_mask) {
-        uint32_t test = plan->exacts[at].test - 1;
-        if (plan->exacts[at].hash == hash && is_same_text(a->program->tests[test], text))
+        const struct mt_sigma_exact *exact = &plan->exacts[at];
+        uint32_t test = exact->test - 1;
+        if (exact->hash == hash && exact->size == text.size &&
+            (text.size <= 8 || is_same_lower(exact->lower, text)) &&
+            (!exact->is_cased || is_same_text(a->program->tests[test], text)))
             meet(a, test);
     }
 }
@@ -86,7 +105,11 @@ static bool has_bit(const uint8_t *bits, uint8_t byte)
 static bool has_needle(const uint8_t *needles, struct mt_span text)
 {
     uint8_t any = 0;
-    for (size_t i = 0; i < text.size; i++)
+    size_t i = 0;
+    for (; i + 4 <= text.size; i += 4)
+        any |= needles[text.ptr[i]] | needles[text.ptr[i + 1]] | needles[text.ptr[i + 2]] |
+               needles[text.ptr[i + 3]];
+    for (; i < text.size; i++)
         any |= needles[text.ptr[i]];
     return any != 0;
 }
@@ -169,7 +192,7 @@ static void ask_prefixes(const struct asking *a, const struct mt_sigma_value *va
             return;
         ip = &parsed;
     }
-    if (!ip)
+    if (!ip || !(a->plan->prefix_firsts[ip->family != 4][ip->bytes[0] / 64] >> ip->bytes[0] % 64 & 1))
         return;
     for (uint32_t i = 0; i < a->plan->prefix_count; i++) {
         if (mt_prefix_has(&a->program->tests[a->plan->prefixes[i]]->prefix, ip))
@@ -187,7 +210,8 @@ static bool on_value(void *ctx, const struct mt_sigma_value *value)
         meet(a, plan->exists);
     if (plan->exact_count > 0 || plan->text_count > 0) {
         uint8_t storage[MT_SIGMA_TEXT_ROOM];
-        struct mt_span text = mt_sigma_value_text(value, storage);
+        struct mt_span text =
+            value->kind == MT_SIGMA_TEXT ? value->text : mt_sigma_value_text(value, storage);
         if (plan->exact_count > 0)
             ask_exacts(a, text);
         if (plan->text_count > 0)
@@ -259,17 +283,107 @@ static bool on_left(void *ctx, const struct mt_sigma_value *value)
 
 /* --- plans ------------------------------------------------------------------------- */
 
+/* A text that can't be one that is asked for is passed by. */
+static bool on_text(struct asking *a, struct mt_span text)
+{
+    if (!text.ptr)
+        return true;
+    if (a->plan->is_of_texts && !may_be_exact(a->plan, text)) {
+        a->has_value = true;
+        return true;
+    }
+    const struct mt_sigma_value value = {.kind = MT_SIGMA_TEXT, .text = text};
+    if (!a->plan->is_of_strings)
+        return on_value(a, &value);
+    a->value = &value;
+    a->has_value = true;
+    if (a->plan->exact_count > 0)
+        ask_exacts(a, text);
+    if (a->plan->text_count > 0)
+        ask_texts(a, text);
+    return true;
+}
+
+static bool on_flag(struct asking *a, uint8_t flag)
+{
+    if (flag == MT_FLAG_ABSENT)
+        return true;
+    uint32_t test = a->plan->flags[flag];
+    a->has_value = true;
+    if (test != MT_SIGMA_NONE) {
+        const struct mt_sigma_value value = {
+            .kind = MT_SIGMA_FLAG, .text = flag == MT_FLAG_TRUE ? mt_span("true", 4) : mt_span("false", 5)};
+        a->value = &value;
+        meet(a, test);
+    }
+    return true;
+}
+
+/* As mt_sigma_field_each does, of what most fields are: texts, numbers and lists of
+ * texts. False ends it. */
+static inline __attribute__((always_inline)) bool ask_at(struct asking *a, const struct mt_sigma_field *field,
+                                                         const uint8_t *at)
+{
+    const void *p = at;
+    struct mt_sigma_value value = {.number = 0};
+    bool is_more = true;
+    switch (field->type) {
+    case MT_FIELD_TYPE_TEXT:
+        return on_text(a, *(const struct mt_span *)p);
+    case MT_FIELD_TYPE_NAME: {
+        const char *name = *(const char *const *)p;
+        return !name || on_text(a, mt_span_cstr(name));
+    }
+    case MT_FIELD_TYPE_TEXTS: {
+        const struct mt_texts *texts = p;
+        for (uint32_t i = 0; i < texts->count && is_more; i++)
+            is_more = on_text(a, texts->items[i]);
+        return is_more;
+    }
+    case MT_FIELD_TYPE_NAMES: {
+        const struct mt_names *names = p;
+        for (uint32_t i = 0; i < names->count && is_more; i++)
+            is_more = on_text(a, mt_span_cstr(names->items[i]));
+        return is_more;
+    }
+    default:
+        if (a->plan->is_flag)
+            return on_flag(a, *at);
+        return !mt_sigma_get(field, at, &value) || on_value(a, &value);
+    }
+}
+
+static inline __attribute__((always_inline)) void ask_field(struct asking *a,
+                                                            const struct mt_sigma_field *field)
+{
+    if (!field->path || field->type > MT_FIELD_TYPE_NAMES || field->step_count > 1) {
+        mt_sigma_field_each(field, a->event, on_value, a);
+        return;
+    }
+    const uint8_t *at = mt_sigma_root_of(field->root, a->event);
+    if (field->step_count == 0) {
+        ask_at(a, field, at + field->off);
+        return;
+    }
+    const struct mt_texts *list = (const void *)(at + field->steps[0].off);
+    const uint8_t *item = (const void *)list->items;
+    for (uint32_t i = 0; i < list->count; i++, item += field->steps[0].item_size) {
+        if (!ask_at(a, field, item + field->off))
+            return;
+    }
+}
+
 static void ask_plan(struct asking *a, const struct mt_sigma_plan *plan)
 {
     static const struct mt_sigma_value nothing = {.kind = MT_SIGMA_LIST};
     a->plan = plan;
     a->has_value = false;
-    if (plan->reference != MT_SIGMA_NONE) {
+    if (MT_UNLIKELY(plan->reference != MT_SIGMA_NONE)) {
         struct pair pair = {.asking = a, .test = a->program->tests[plan->reference]};
         mt_sigma_field_each(plan->field, a->event, on_left, &pair);
         return;
     }
-    mt_sigma_field_each(plan->field, a->event, on_value, a);
+    ask_field(a, plan->field);
     if (plan->absent != MT_SIGMA_NONE && !a->has_value) {
         a->value = &nothing;
         meet(a, plan->absent);
@@ -278,7 +392,8 @@ static void ask_plan(struct asking *a, const struct mt_sigma_plan *plan)
 
 /* --- at a glance --------------------------------------------------------------------- */
 
-static bool may_meet(const struct mt_sigma_glance *glance, const struct mt_sigma_event *event)
+static inline __attribute__((always_inline)) bool may_meet(const struct mt_sigma_glance *glance,
+                                                           const struct mt_sigma_event *event)
 {
     const uint8_t *at =
         (const uint8_t *)mt_sigma_root_of((enum mt_sigma_root)glance->root, event) + glance->off;
@@ -300,22 +415,10 @@ static bool may_meet(const struct mt_sigma_glance *glance, const struct mt_sigma
     return true;
 }
 
-/* The first two letters tell most verbs apart. */
-uint64_t mt_sigma_verb_bit(const char *verb, size_t size)
+static void ask_verb(struct asking *a, const struct mt_sigma_keyed *keyed, unsigned bit,
+                     const struct mt_verb_count *item)
 {
-    unsigned first = size > 0 ? mt_ascii_lower((uint8_t)verb[0]) : 0;
-    unsigned second = size > 1 ? mt_ascii_lower((uint8_t)verb[1]) : 0;
-    return UINT64_C(1) << ((first * 7 + second) & 63);
-}
-
-uint64_t mt_sigma_code_bit(uint16_t code)
-{
-    return UINT64_C(1) << (code & 63);
-}
-
-static void ask_verb(struct asking *a, const struct mt_sigma_keyed *keyed, const struct mt_verb_count *item)
-{
-    for (uint32_t i = 0; i < keyed->plan_count; i++) {
+    for (uint32_t i = keyed->bit_first[bit]; i < keyed->bit_first[bit + 1]; i++) {
         a->plan = &a->program->plans[keyed->plans[i]];
         const struct mt_sigma_value value = {.kind = MT_SIGMA_NUMBER, .number = item->count};
         if (mt_span_ieq_cstr(a->plan->field->key, item->verb))
@@ -323,9 +426,10 @@ static void ask_verb(struct asking *a, const struct mt_sigma_keyed *keyed, const
     }
 }
 
-static void ask_code(struct asking *a, const struct mt_sigma_keyed *keyed, const struct mt_code_count *item)
+static void ask_code(struct asking *a, const struct mt_sigma_keyed *keyed, unsigned bit,
+                     const struct mt_code_count *item)
 {
-    for (uint32_t i = 0; i < keyed->plan_count; i++) {
+    for (uint32_t i = keyed->bit_first[bit]; i < keyed->bit_first[bit + 1]; i++) {
         a->plan = &a->program->plans[keyed->plans[i]];
         const struct mt_sigma_value value = {.kind = MT_SIGMA_NUMBER, .number = item->count};
         if (a->plan->field->code == item->code)
@@ -339,16 +443,28 @@ static void ask_keyed(struct asking *a, const struct mt_sigma_keyed *keyed)
     if (keyed->type == MT_FIELD_TYPE_CODES) {
         const struct mt_codes *codes = at;
         for (uint32_t i = 0; i < codes->count; i++) {
-            if (keyed->filter & mt_sigma_code_bit(codes->items[i].code))
-                ask_code(a, keyed, &codes->items[i]);
+            unsigned bit = mt_sigma_code_bit(codes->items[i].code);
+            if (keyed->filter >> bit & 1)
+                ask_code(a, keyed, bit, &codes->items[i]);
         }
         return;
     }
     const struct mt_verbs *verbs = at;
     for (uint32_t i = 0; i < verbs->count; i++) {
-        const char *verb = verbs->items[i].verb;
-        if (keyed->filter & mt_sigma_verb_bit(verb, verb[0] ? 2 : 0))
-            ask_verb(a, keyed, &verbs->items[i]);
+        unsigned bit = mt_sigma_verb_bit(verbs->items[i].verb, 2);
+        if (keyed->filter >> bit & 1)
+            ask_verb(a, keyed, bit, &verbs->items[i]);
+    }
+}
+
+/* What has been seen is the test's answer; its value is for the evidence. */
+static void meet_at_a_glance(struct asking *a, const struct mt_sigma_glance *glance)
+{
+    struct mt_sigma_value value;
+    a->plan = &a->program->plans[glance->plan];
+    if (mt_sigma_field_get(a->plan->field, a->event, &value)) {
+        a->value = &value;
+        meet(a, glance->meets);
     }
 }
 
@@ -357,7 +473,11 @@ static void ask_side(struct asking *a, unsigned side)
     const struct mt_sigma_program *p = a->program;
     for (uint32_t i = 0; i < p->glance_count[side]; i++) {
         const struct mt_sigma_glance *glance = &p->glances[side][i];
-        if (may_meet(glance, a->event))
+        if (!may_meet(glance, a->event))
+            continue;
+        if (glance->meets != MT_SIGMA_NONE)
+            meet_at_a_glance(a, glance);
+        else
             ask_plan(a, &p->plans[glance->plan]);
     }
     for (uint32_t i = 0; i < p->keyed_count[side]; i++)
@@ -391,9 +511,13 @@ void mt_sigma_ask(struct mt_sigma_eval *eval, enum mt_sigma_category category,
 {
     struct asking a = asking_of(eval, category, event);
     struct mt_sigma_side *side = &a.state->sides[a.program->plans[plan].is_wide];
+    const struct mt_sigma_glance *glance = &a.program->plans[plan].glance;
     a.state->is_asked[plan] = 1;
     side->asked[side->asked_count++] = plan;
-    ask_plan(&a, &a.program->plans[plan]);
+    if (glance->meets == MT_SIGMA_NONE)
+        ask_plan(&a, &a.program->plans[plan]);
+    else if (may_meet(glance, event))
+        meet_at_a_glance(&a, glance);
 }
 
 void mt_sigma_ask_all(struct mt_sigma_eval *eval, enum mt_sigma_category category,
@@ -404,8 +528,10 @@ void mt_sigma_ask_all(struct mt_sigma_eval *eval, enum mt_sigma_category categor
         ask_plan(&a, &a.program->plans[i]);
 }
 
-static void forget_side(struct mt_sigma_state *state, struct mt_sigma_side *side, uint32_t rule_count)
+static inline void forget_side(struct mt_sigma_state *state, struct mt_sigma_side *side, uint32_t rule_count)
 {
+    if (side->touched_count + side->asked_count == 0) /* then there is no candidate either */
+        return;
     for (uint32_t i = 0; i < side->touched_count; i++)
         state->is_met[side->touched[i]] = 0;
     for (uint32_t i = 0; i < side->asked_count; i++)
@@ -425,7 +551,6 @@ void mt_sigma_forget(struct mt_sigma_eval *eval, enum mt_sigma_category category
 
 void mt_sigma_forget_session(struct mt_sigma_eval *eval, enum mt_sigma_category category)
 {
-    mt_sigma_forget(eval, category);
     forget_side(&eval->states[category], &eval->states[category].sides[1],
                 eval->sigma->programs[category]->rule_count);
     eval->states[category].has_session = false;

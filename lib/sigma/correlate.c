@@ -19,10 +19,8 @@ static struct mt_span event_id_of(const struct mt_sigma_waiting *w)
 }
 
 /* A total order, so that it does not matter which worker was faster. */
-static bool is_earlier(const struct mt_sigma_waiting *a, const struct mt_sigma_waiting *b)
+static bool is_before(const struct mt_sigma_waiting *a, const struct mt_sigma_waiting *b)
 {
-    if (a->order != b->order)
-        return a->order < b->order;
     if (a->time != b->time)
         return a->time < b->time;
     struct mt_span x = event_id_of(a);
@@ -33,12 +31,17 @@ static bool is_earlier(const struct mt_sigma_waiting *a, const struct mt_sigma_w
     return a->sequence < b->sequence;
 }
 
+static inline bool is_earlier(const struct mt_sigma_turn *a, const struct mt_sigma_turn *b)
+{
+    return a->order != b->order ? a->order < b->order : is_before(a->one, b->one);
+}
+
 static bool make_room(struct mt_sigma_correlator *c)
 {
     if (c->waiting_count < c->waiting_cap)
         return true;
     uint32_t cap = c->waiting_cap ? c->waiting_cap * 2 : 64;
-    struct mt_sigma_waiting *waiting =
+    struct mt_sigma_turn *waiting =
         mt_sigma_group_alloc(c, NULL, c->waiting, c->waiting_cap * sizeof(*waiting), cap * sizeof(*waiting));
     if (!waiting)
         return false;
@@ -47,7 +50,7 @@ static bool make_room(struct mt_sigma_correlator *c)
     return true;
 }
 
-static void push(struct mt_sigma_correlator *c, struct mt_sigma_waiting one)
+static void push(struct mt_sigma_correlator *c, struct mt_sigma_turn one)
 {
     uint32_t at = c->waiting_count++;
     for (; at > 0 && is_earlier(&one, &c->waiting[(at - 1) / 2]); at = (at - 1) / 2)
@@ -55,10 +58,10 @@ static void push(struct mt_sigma_correlator *c, struct mt_sigma_waiting one)
     c->waiting[at] = one;
 }
 
-static struct mt_sigma_waiting pop(struct mt_sigma_correlator *c)
+static const struct mt_sigma_waiting *pop(struct mt_sigma_correlator *c)
 {
-    struct mt_sigma_waiting first = c->waiting[0];
-    struct mt_sigma_waiting last = c->waiting[--c->waiting_count];
+    const struct mt_sigma_waiting *first = c->waiting[0].one;
+    struct mt_sigma_turn last = c->waiting[--c->waiting_count];
     uint32_t at = 0;
     for (uint32_t kid; (kid = at * 2 + 1) < c->waiting_count; at = kid) {
         if (kid + 1 < c->waiting_count && is_earlier(&c->waiting[kid + 1], &c->waiting[kid]))
@@ -98,7 +101,7 @@ static void bin_release(struct mt_sigma_correlator *c, struct mt_sigma_bin *bin)
 }
 
 /* NULL: out of memory. */
-static uint8_t *bin_take(struct mt_sigma_correlator *c, size_t size)
+static void *bin_take(struct mt_sigma_correlator *c, size_t size)
 {
     if (!c->bin || size > c->bin->cap - c->bin->used) {
         uint32_t cap = (uint32_t)mt_max_u64(bin_cap(c), size);
@@ -133,15 +136,26 @@ struct mt_sigma_loaded *mt_sigma_of_identity(const struct mt_sigma *sigma, uint6
     return is_there ? sigma->correlations[low] : NULL;
 }
 
+/* As mt_sigma_of_identity, looked for first where it stood when the frame was made. */
+static struct mt_sigma_loaded *correlation_of(const struct mt_sigma *sigma,
+                                              const struct mt_sigma_frame_head *head)
+{
+    struct mt_sigma_loaded *here =
+        sigma && head->place < sigma->correlation_count ? sigma->correlations[head->place] : NULL;
+    return here && here->correlation->identity == head->identity
+               ? here
+               : mt_sigma_of_identity(sigma, head->identity);
+}
+
 /* Every frame that this one leads to: MT_SIGMA_ROUTE_NONE, those of the event itself. */
 void mt_sigma_feed_parents(struct mt_sigma_judging *judging, uint32_t parent)
 {
     for (uint32_t i = 0; i < judging->feed->head.frame_count; i++) {
         struct mt_sigma_frame frame;
-        mt_sigma_frame_open(judging->feed, i, &frame);
-        if (frame.head.parent != parent)
+        if (mt_sigma_frame_head(judging->feed, i).parent != parent)
             continue;
-        struct mt_sigma_loaded *of = mt_sigma_of_identity(judging->correlator->sigma, frame.head.identity);
+        mt_sigma_frame_open(judging->feed, i, &frame);
+        struct mt_sigma_loaded *of = correlation_of(judging->correlator->sigma, &frame.head);
         if (!of) {
             judging->correlator->counts.stale++;
             continue;
@@ -149,7 +163,7 @@ void mt_sigma_feed_parents(struct mt_sigma_judging *judging, uint32_t parent)
         for (uint32_t k = 0; k < frame.head.group_count; k++) {
             struct mt_span texts[MT_SIGMA_KEYS_MAX];
             struct mt_hash128 key = mt_sigma_frame_next_group(&frame.groups, frame.head.key_count, texts);
-            mt_sigma_window_take(judging, of, i, k, key);
+            mt_sigma_window_take(judging, of, &frame, i, k, key);
         }
     }
 }
@@ -174,40 +188,50 @@ static bool is_repeated(struct mt_sigma_correlator *c, const struct mt_sigma_wai
 
 static void judge_first(struct mt_sigma_correlator *c)
 {
-    struct mt_sigma_waiting first = pop(c);
+    const struct mt_sigma_waiting *first = pop(c);
     struct mt_sigma_feed feed;
-    if (c->drops_repeats && is_repeated(c, &first)) {
+    if (c->drops_repeats && is_repeated(c, first)) {
         c->counts.repeated++;
-        bin_release(c, first.bin);
+        bin_release(c, first->bin);
         return;
     }
-    end_windows(c, first.order);
-    c->judged = first.order;
-    mt_sigma_feed_open(mt_span(first.feed, first.size), &feed);
+    end_windows(c, first->order);
+    c->judged = first->order;
+    mt_sigma_feed_open(mt_span(first->feed, first->size), &feed);
     struct mt_sigma_judging judging = {
-        .correlator = c, .feed = &feed, .order = first.order, .time = first.time};
+        .correlator = c, .feed = &feed, .order = first->order, .time = first->time};
     mt_sigma_feed_parents(&judging, MT_SIGMA_ROUTE_NONE);
-    bin_release(c, first.bin);
+    bin_release(c, first->bin);
 }
 
-static bool has_room(const struct mt_sigma_correlator *c, size_t size)
+/* In a bin. */
+static size_t room_of(size_t feed_size)
 {
-    return (c->bin && size <= c->bin->cap - c->bin->used) || c->bin_size + bin_cap(c) <= c->memory_max / 4;
+    return (sizeof(struct mt_sigma_waiting) + feed_size + 7) & ~(size_t)7;
+}
+
+static bool has_room(const struct mt_sigma_correlator *c, size_t feed_size)
+{
+    return (c->bin && room_of(feed_size) <= c->bin->cap - c->bin->used) ||
+           c->bin_size + bin_cap(c) <= c->memory_max / 4;
 }
 
 void mt_sigma_feed_wait(struct mt_sigma_correlator *c, struct mt_span bytes, uint64_t order, uint64_t time,
                         uint32_t sequence)
 {
-    uint8_t *copy = make_room(c) ? bin_take(c, bytes.size) : NULL;
-    if (!copy)
+    void *room = make_room(c) ? bin_take(c, room_of(bytes.size)) : NULL;
+    if (!room)
         return;
+    struct mt_sigma_waiting *one = room;
+    uint8_t *copy = (uint8_t *)(one + 1);
     memcpy(copy, bytes.ptr, bytes.size);
-    push(c, (struct mt_sigma_waiting){.order = order,
-                                      .time = time,
-                                      .bin = c->bin,
-                                      .feed = copy,
-                                      .size = (uint32_t)bytes.size,
-                                      .sequence = sequence});
+    *one = (struct mt_sigma_waiting){.order = order,
+                                     .time = time,
+                                     .bin = c->bin,
+                                     .feed = copy,
+                                     .size = (uint32_t)bytes.size,
+                                     .sequence = sequence};
+    push(c, (struct mt_sigma_turn){.order = order, .one = one});
 }
 
 void mt_sigma_correlator_feed(struct mt_sigma_correlator *c, struct mt_span bytes)
@@ -253,6 +277,7 @@ void mt_sigma_correlator_finish(struct mt_sigma_correlator *c)
 {
     while (c->waiting_count > 0)
         judge_first(c);
+    mt_sigma_groups_drop_silent(c);
     end_windows(c, UINT64_MAX);
 }
 
@@ -281,7 +306,7 @@ void mt_sigma_correlator_destroy(struct mt_sigma_correlator *c)
     if (!c)
         return;
     for (uint32_t i = 0; i < c->waiting_count; i++)
-        bin_release(c, c->waiting[i].bin);
+        bin_release(c, c->waiting[i].one->bin);
     if (c->bin)
         bin_free(c, c->bin);
     free(c->waiting);

@@ -31,12 +31,20 @@
 #define MT_SIGMA_REORDER ((uint64_t)10 * 1000000000)
 /* How long behind its end a session's record may come: linger and the wheel. */
 #define MT_SIGMA_SLACK ((uint64_t)4 * 1000000000)
+
+/* Evidence as it is: "TIME path: value" is made of it when an alert needs it.
+ * path empty: value is the line, escaped. value.ptr NULL: it may not be shown. */
+struct mt_sigma_feed_line {
+    struct mt_span path;
+    struct mt_span value;
+};
+
 struct mt_sigma_feed_more {
     uint64_t time;      /* of the event */
     uint64_t completed; /* when its session was over */
     uint32_t sequence;  /* among the feeds of the session */
     uint32_t line_count;
-    const struct mt_span *lines; /* evidence, escaped */
+    const struct mt_sigma_feed_line *lines;
     /* May a value of the field be shown? NULL: any may. */
     bool (*may_show)(const struct mt_field_group *group, const struct mt_field *field);
 };

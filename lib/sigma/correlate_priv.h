@@ -11,6 +11,9 @@
 #include "sigma/sketch_priv.h"
 
 #define MT_SIGMA_SHOWN_VALUES 8u
+/* What most groups have no more of lies in the group. */
+#define MT_SIGMA_OWN_ENTRIES 2u
+#define MT_SIGMA_OWN_VALUES 40u /* bytes */
 
 /* An event in a window, by type: of event_count its time; of value_count a value and
  * when it came last; of value_sum an event and its sum; of value_percentile a value;
@@ -48,13 +51,13 @@ struct mt_sigma_group {
     uint64_t latest; /* order of the event that came last */
     uint64_t events; /* in a standing window */
     uint64_t sum;
-    uint64_t mask; /* rules that matched */
-    uint64_t said; /* measure at the latest alert */
-    struct mt_sigma_entry *entries;
+    uint64_t mask;                  /* rules that matched */
+    uint64_t said;                  /* measure at the latest alert */
+    struct mt_sigma_entry *entries; /* own_entries, or memory */
     uint32_t entry_count;
     uint32_t entry_cap;
     uint8_t *sketch;
-    uint8_t *values; /* texts of the first values, each behind its size */
+    uint8_t *values; /* texts of the first values, each behind its size; own_values, or memory */
     uint32_t values_size;
     uint32_t value_count;
     uint8_t *feed; /* the one that came last, of a window that will speak without one */
@@ -62,6 +65,8 @@ struct mt_sigma_group {
     uint32_t frame; /* of it */
     uint32_t group_in_frame;
     struct mt_sigma_seen first;
+    struct mt_sigma_entry own_entries[MT_SIGMA_OWN_ENTRIES];
+    uint8_t own_values[MT_SIGMA_OWN_VALUES];
 };
 
 /* Feeds lie behind each other; a bin goes with the last of them. They come and go
@@ -70,8 +75,10 @@ struct mt_sigma_bin {
     uint32_t cap;
     uint32_t used;
     uint32_t live;
-    uint8_t bytes[];
+    _Alignas(8) uint8_t bytes[];
 };
+
+/* Lies before its feed. */
 
 struct mt_sigma_waiting {
     uint64_t order;
@@ -80,6 +87,12 @@ struct mt_sigma_waiting {
     const uint8_t *feed;
     uint32_t size;
     uint32_t sequence;
+};
+
+/* In the heap. */
+struct mt_sigma_turn {
+    uint64_t order;
+    const struct mt_sigma_waiting *one;
 };
 
 struct mt_sigma_correlator {
@@ -96,7 +109,7 @@ struct mt_sigma_correlator {
     struct mt_sigma_group **timers; /* a heap */
     uint32_t timer_count;
     uint32_t timer_cap;
-    struct mt_sigma_waiting *waiting; /* a heap */
+    struct mt_sigma_turn *waiting; /* a heap */
     uint32_t waiting_count;
     uint32_t waiting_cap;
     struct mt_sigma_bin *bin; /* that is being filled */
@@ -136,6 +149,12 @@ struct mt_sigma_group *mt_sigma_group_get(struct mt_sigma_correlator *correlator
 void mt_sigma_group_free(struct mt_sigma_correlator *correlator, struct mt_sigma_group *group);
 /* What it has gathered goes, it stays. */
 void mt_sigma_group_clear(struct mt_sigma_correlator *correlator, struct mt_sigma_group *group);
+/* The entries go; and the texts of values. */
+void mt_sigma_group_drop_entries(struct mt_sigma_correlator *correlator, struct mt_sigma_group *group);
+void mt_sigma_group_drop_values(struct mt_sigma_correlator *correlator, struct mt_sigma_group *group);
+/* Groups that have nothing to say when their windows end go at once; all events have
+ * been judged. */
+void mt_sigma_groups_drop_silent(struct mt_sigma_correlator *correlator);
 void mt_sigma_groups_fini(struct mt_sigma_correlator *correlator);
 
 void mt_sigma_timer_set(struct mt_sigma_correlator *correlator, struct mt_sigma_group *group, uint64_t time);
@@ -146,8 +165,9 @@ struct mt_sigma_group *mt_sigma_timer_first(struct mt_sigma_correlator *correlat
 /* --- window.c ------------------------------------------------------------------- */
 
 /* An event of a group: frame and group_in_frame say which of the feed. */
-void mt_sigma_window_take(struct mt_sigma_judging *judging, struct mt_sigma_loaded *of, uint32_t frame,
-                          uint32_t group_in_frame, struct mt_hash128 key);
+void mt_sigma_window_take(struct mt_sigma_judging *judging, struct mt_sigma_loaded *of,
+                          const struct mt_sigma_frame *opened, uint32_t frame, uint32_t group_in_frame,
+                          struct mt_hash128 key);
 /* Its time is over. Frees the group. */
 void mt_sigma_window_end(struct mt_sigma_correlator *correlator, struct mt_sigma_group *group);
 

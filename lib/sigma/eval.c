@@ -1,4 +1,5 @@
 /* Events through programs. Nothing here allocates after mt_sigma_eval_create. */
+#include "sigma/correlate.h"
 #include "sigma/events.h"
 #include "sigma/program_priv.h"
 
@@ -97,27 +98,39 @@ struct judging {
     void *ctx;
 };
 
-static bool is_met(const struct judging *j, uint32_t test)
+static inline bool is_met(const struct judging *j, uint32_t test)
 {
+    if (j->state->is_met[test])
+        return true;
     uint32_t plan = j->program->test_plans[test];
-    if (!j->state->is_asked[plan])
-        mt_sigma_ask(j->eval, j->category, j->event, plan);
+    if (j->state->is_asked[plan])
+        return false;
+    mt_sigma_ask(j->eval, j->category, j->event, plan);
     return j->state->is_met[test];
 }
 
-/* As deep as conditions are nested: rule_priv.h. Cheap members first. */
-static bool holds(const struct judging *j, uint32_t at)
+static bool holds_by_kids(const struct judging *j, const struct mt_sigma_step_node *node);
+
+static inline bool holds(const struct judging *j, uint32_t at)
 {
     const struct mt_sigma_step_node *node = &j->program->nodes[at];
+    bool is_negated = false;
+    for (; node->kind == MT_SIGMA_NOT; node = &j->program->nodes[node->a])
+        is_negated = !is_negated;
     if (node->kind == MT_SIGMA_TEST)
-        return is_met(j, node->a);
-    if (node->kind == MT_SIGMA_NOT)
-        return !holds(j, node->a);
+        return is_met(j, node->a) != is_negated;
     if (node->group != MT_SIGMA_NONE)
-        return is_met(j, node->group);
+        return is_met(j, node->group) != is_negated;
+    return holds_by_kids(j, node) != is_negated;
+}
+
+/* As deep as conditions are nested: rule_priv.h. Cheap members first. */
+static bool holds_by_kids(const struct judging *j, const struct mt_sigma_step_node *node)
+{
     bool is_all = node->kind == MT_SIGMA_AND;
-    for (uint32_t i = node->b; i < 2 * node->b; i++) {
-        if (holds(j, j->program->kids[node->a + i]) != is_all)
+    const uint32_t *kids = &j->program->kids[node->a + node->b];
+    for (uint32_t i = 0; i < node->b; i++) {
+        if (holds(j, kids[i]) != is_all)
             return !is_all;
     }
     return is_all;
@@ -130,6 +143,7 @@ struct gathering {
     struct mt_sigma_evidence items[MT_SIGMA_EVIDENCE_MAX];
     uint8_t storage[MT_SIGMA_EVIDENCE_MAX][MT_SIGMA_TEXT_ROOM];
     uint32_t count;
+    uint32_t count_max;
 };
 
 static void gather_test(struct gathering *g, uint32_t test)
@@ -137,11 +151,11 @@ static void gather_test(struct gathering *g, uint32_t test)
     const struct mt_sigma_value *value = &g->judging->state->hits[test];
     const struct mt_sigma_field *field = g->judging->program->tests[test]->field;
     const char *path = field->path ? field->path : "keyword";
-    if (g->count == MT_SIGMA_EVIDENCE_MAX || value->kind == MT_SIGMA_LIST)
+    if (value->kind == MT_SIGMA_LIST)
         return;
     struct mt_span text = mt_span_head(mt_sigma_value_text(value, g->storage[g->count]), EVIDENCE_TEXT_MAX);
     for (uint32_t i = 0; i < g->count; i++) {
-        if (strcmp(g->items[i].path, path) == 0 && mt_span_eq(g->items[i].value, text))
+        if (g->items[i].path == path && mt_span_eq(g->items[i].value, text))
             return;
     }
     g->items[g->count++] = (struct mt_sigma_evidence){.path = path,
@@ -151,18 +165,19 @@ static void gather_test(struct gathering *g, uint32_t test)
                                                       .is_harmless = value->kind != MT_SIGMA_TEXT};
 }
 
-/* The tests that hold and that the node holds by, in the order of the rule. */
-static void gather(struct gathering *g, uint32_t at)
+/* The tests that hold and that the node holds by, in the order of the rule. is_met:
+ * the node is known to hold. */
+static void gather(struct gathering *g, uint32_t at, bool is_met)
 {
     const struct mt_sigma_step_node *node = &g->judging->program->nodes[at];
-    if (node->kind == MT_SIGMA_NOT || !holds(g->judging, at))
+    if (node->kind == MT_SIGMA_NOT || g->count == g->count_max || (!is_met && !holds(g->judging, at)))
         return;
     if (node->kind == MT_SIGMA_TEST) {
         gather_test(g, node->a);
         return;
     }
     for (uint32_t i = 0; i < node->b; i++)
-        gather(g, g->judging->program->kids[node->a + i]);
+        gather(g, g->judging->program->kids[node->a + i], node->kind == MT_SIGMA_AND);
 }
 
 static void tell(const struct judging *j, const struct mt_sigma_entry *entry)
@@ -171,7 +186,8 @@ static void tell(const struct judging *j, const struct mt_sigma_entry *entry)
     struct gathering g; /* most of it is storage, which is not cleared */
     g.judging = j;
     g.count = 0;
-    gather(&g, entry->root);
+    g.count_max = entry->loaded->rule.is_silent ? MT_SIGMA_FEED_LINES_MAX : MT_SIGMA_EVIDENCE_MAX;
+    gather(&g, entry->root, true);
     const struct mt_sigma_match match = {
         .rule = &entry->loaded->rule,
         .event = event,
@@ -225,20 +241,23 @@ static void on_event(void *ctx, const struct mt_sigma_event *event)
                 judge(j, &p->rules[word * 64 + (uint32_t)__builtin_ctzll(rules)]);
         }
     }
-    mt_sigma_forget(j->eval, j->category);
+    if (own->touched_count + own->asked_count > 0)
+        mt_sigma_forget(j->eval, j->category);
 }
 
 /* False: no rule of this category. */
 static bool start(struct mt_sigma_eval *eval, enum mt_sigma_category category, mt_sigma_match_fn *match,
                   void *ctx, struct judging *ret_judging)
 {
+    if (!mt_sigma_wants(eval->sigma, category))
+        return false;
     *ret_judging = (struct judging){.eval = eval,
                                     .program = eval->sigma->programs[category],
                                     .state = &eval->states[category],
                                     .category = category,
                                     .match = match,
                                     .ctx = ctx};
-    return ret_judging->program && ret_judging->program->rule_count > 0;
+    return true;
 }
 
 void mt_sigma_evaluate(struct mt_sigma_eval *eval, const struct mt_record_session *session,

@@ -354,48 +354,15 @@ static bool give_names(const struct visit *visit, const struct mt_names *names)
     return true;
 }
 
-static bool give_flag(const struct visit *visit, uint8_t flag)
-{
-    struct mt_sigma_value value = {.kind = MT_SIGMA_FLAG,
-                                   .text = mt_span_cstr(flag == MT_FLAG_TRUE ? "true" : "false")};
-    return flag == MT_FLAG_ABSENT || visit->visit(visit->ctx, &value);
-}
-
-static bool give_ip(const struct visit *visit, const struct mt_ip *ip)
-{
-    struct mt_sigma_value value = {.kind = MT_SIGMA_IP, .ip = ip};
-    return ip->family == 0 || visit->visit(visit->ctx, &value);
-}
-
 /* The one value, or the list of scalars, at `at`. */
 static bool give(const struct visit *visit, const struct mt_sigma_field *field, const uint8_t *at)
 {
     const void *p = at;
+    if (field->type <= MT_FIELD_TYPE_MAC) {
+        struct mt_sigma_value value = {.number = 0};
+        return !mt_sigma_get(field, at, &value) || visit->visit(visit->ctx, &value);
+    }
     switch (field->type) {
-    case MT_FIELD_TYPE_TEXT:
-        return give_text(visit, *(const struct mt_span *)p);
-    case MT_FIELD_TYPE_NAME: {
-        const char *name = *(const char *const *)p;
-        return !name || give_text(visit, mt_span_cstr(name));
-    }
-    case MT_FIELD_TYPE_U64:
-        return give_number(visit, *(const uint64_t *)p, true);
-    case MT_FIELD_TYPE_COUNT:
-        return give_number(visit, *(const uint64_t *)p, *(const uint64_t *)p != 0);
-    case MT_FIELD_TYPE_CODE:
-        return give_number(visit, *(const uint16_t *)p, *(const uint16_t *)p != 0);
-    case MT_FIELD_TYPE_FLAG:
-        return give_flag(visit, *at);
-    case MT_FIELD_TYPE_TIME: {
-        struct mt_sigma_value value = {.kind = MT_SIGMA_TIME, .number = *(const uint64_t *)p};
-        return value.number == 0 || visit->visit(visit->ctx, &value);
-    }
-    case MT_FIELD_TYPE_IP:
-        return give_ip(visit, p);
-    case MT_FIELD_TYPE_MAC: {
-        struct mt_sigma_value value = {.kind = MT_SIGMA_MAC, .mac = *(const uint8_t *const *)p};
-        return !value.mac || visit->visit(visit->ctx, &value);
-    }
     case MT_FIELD_TYPE_TEXTS:
         return give_texts(visit, p);
     case MT_FIELD_TYPE_NAMES:
@@ -406,21 +373,9 @@ static bool give(const struct visit *visit, const struct mt_sigma_field *field, 
         return give_verbs(visit, field, p);
     case MT_FIELD_TYPE_PARAMETERS:
         return give_parameters(visit, field, p);
-    case MT_FIELD_TYPE_OUTER:
-    case MT_FIELD_TYPE_AUTH:
-    case MT_FIELD_TYPE_PROBE:
-    case MT_FIELD_TYPE_RECIPIENT:
-    case MT_FIELD_TYPE_TRANSACTION:
-    case MT_FIELD_TYPE_HOP:
-    case MT_FIELD_TYPE_PART:
-    case MT_FIELD_TYPE_SIGNATURE:
-    case MT_FIELD_TYPE_CHUNK:
-    case MT_FIELD_TYPE_CERTIFICATE:
-    case MT_FIELD_TYPE_HEADER:
-    case MT_FIELD_TYPE_GROUPBYS:
-        break;
+    default:
+        return give_list(visit, ((const struct mt_texts *)p)->count);
     }
-    return give_list(visit, ((const struct mt_texts *)p)->count);
 }
 
 /* Every list of the record is {items, count} (record.h). */
@@ -462,27 +417,11 @@ static bool walk_group(const struct visit *visit, const struct mt_field_group *g
     return true;
 }
 
-const void *mt_sigma_root_of(enum mt_sigma_root root, const struct mt_sigma_event *event)
+bool mt_sigma_field_get(const struct mt_sigma_field *field, const struct mt_sigma_event *event,
+                        struct mt_sigma_value *ret_value)
 {
-    switch (root) {
-    case MT_SIGMA_ROOT_TRANSACTION:
-        return event->transaction;
-    case MT_SIGMA_ROOT_RECIPIENT:
-        return event->recipient;
-    case MT_SIGMA_ROOT_AUTH:
-        return event->auth;
-    case MT_SIGMA_ROOT_HOP:
-        return event->hop;
-    case MT_SIGMA_ROOT_COMMAND:
-        return event->command;
-    case MT_SIGMA_ROOT_REPLY:
-        return event->reply;
-    case MT_SIGMA_ROOT_STATISTICS:
-        return event->statistics;
-    case MT_SIGMA_ROOT_SESSION:
-        break;
-    }
-    return event->session;
+    *ret_value = (struct mt_sigma_value){.number = 0};
+    return mt_sigma_get(field, (const uint8_t *)mt_sigma_root_of(field->root, event) + field->off, ret_value);
 }
 
 void mt_sigma_field_each(const struct mt_sigma_field *field, const struct mt_sigma_event *event,

@@ -88,8 +88,75 @@ bool mt_sigma_field_is_late(enum mt_sigma_category category, struct mt_span path
 const char *mt_sigma_field_nearest(enum mt_sigma_category category, struct mt_span path, char *storage,
                                    size_t size);
 
-/* The struct that the field's first offset is of. */
-const void *mt_sigma_root_of(enum mt_sigma_root root, const struct mt_sigma_event *event);
+/* The struct that the field's first offset is of: the members of an event are pointers,
+ * in the order of roots. */
+#define MT_SIGMA_ROOT_AT(NAME, name)                                                                 \
+    MT_STATIC_ASSERT(offsetof(struct mt_sigma_event, name) == MT_SIGMA_ROOT_##NAME * sizeof(void *), \
+                     "members of an event are roots")
+MT_SIGMA_ROOT_AT(SESSION, session);
+MT_SIGMA_ROOT_AT(TRANSACTION, transaction);
+MT_SIGMA_ROOT_AT(RECIPIENT, recipient);
+MT_SIGMA_ROOT_AT(AUTH, auth);
+MT_SIGMA_ROOT_AT(HOP, hop);
+MT_SIGMA_ROOT_AT(COMMAND, command);
+MT_SIGMA_ROOT_AT(REPLY, reply);
+MT_SIGMA_ROOT_AT(STATISTICS, statistics);
+#undef MT_SIGMA_ROOT_AT
+
+static inline const void *mt_sigma_root_of(enum mt_sigma_root root, const struct mt_sigma_event *event)
+{
+    const void *at;
+    memcpy(&at, (const uint8_t *)event + root * sizeof(at), sizeof(at));
+    return at;
+}
+
+/* The one value at `at` of a type that has no more. */
+static inline bool mt_sigma_get(const struct mt_sigma_field *field, const uint8_t *at,
+                                struct mt_sigma_value *ret_value)
+{
+    const void *p = at;
+    ret_value->kind = field->kind;
+    switch (field->type) {
+    case MT_FIELD_TYPE_TEXT:
+        ret_value->text = *(const struct mt_span *)p;
+        return ret_value->text.ptr != NULL;
+    case MT_FIELD_TYPE_NAME: {
+        const char *name = *(const char *const *)p;
+        ret_value->text = name ? mt_span_cstr(name) : mt_span_none();
+        return name != NULL;
+    }
+    case MT_FIELD_TYPE_U64:
+        ret_value->number = *(const uint64_t *)p;
+        return true;
+    case MT_FIELD_TYPE_COUNT:
+    case MT_FIELD_TYPE_TIME:
+        ret_value->number = *(const uint64_t *)p;
+        return ret_value->number != 0;
+    case MT_FIELD_TYPE_CODE:
+        ret_value->number = *(const uint16_t *)p;
+        return ret_value->number != 0;
+    case MT_FIELD_TYPE_FLAG:
+        ret_value->text = *at == MT_FLAG_TRUE ? mt_span("true", 4) : mt_span("false", 5);
+        return *at != MT_FLAG_ABSENT;
+    case MT_FIELD_TYPE_IP:
+        ret_value->ip = p;
+        return ret_value->ip->family != 0;
+    case MT_FIELD_TYPE_MAC:
+        ret_value->mac = *(const uint8_t *const *)p;
+        return ret_value->mac != NULL;
+    default:
+        return false;
+    }
+}
+
+/* At most one value: no list, and in none. */
+static inline bool mt_sigma_field_is_single(const struct mt_sigma_field *field)
+{
+    return field->step_count == 0 && field->type <= MT_FIELD_TYPE_MAC && field->path;
+}
+/* It; false: the field is absent. */
+bool mt_sigma_field_get(const struct mt_sigma_field *field, const struct mt_sigma_event *event,
+                        struct mt_sigma_value *ret_value);
 /* Every value that the field has in the event. False ends it. */
 typedef bool mt_sigma_visit_fn(void *ctx, const struct mt_sigma_value *value);
 void mt_sigma_field_each(const struct mt_sigma_field *field, const struct mt_sigma_event *event,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define BUCKETS_LEAST 1024u
+#define NO_TIMER UINT32_MAX
 
 /* --- memory ---------------------------------------------------------------------- */
 
@@ -102,6 +103,8 @@ static bool timer_add(struct mt_sigma_correlator *c, struct mt_sigma_group *grou
 static void timer_remove(struct mt_sigma_correlator *c, struct mt_sigma_group *group)
 {
     uint32_t at = group->heap_at;
+    if (at == NO_TIMER)
+        return;
     struct mt_sigma_group *last = c->timers[--c->timer_count];
     if (last == group)
         return;
@@ -214,12 +217,36 @@ struct mt_sigma_group *mt_sigma_group_get(struct mt_sigma_correlator *c, struct 
     return group_make(c, of, key);
 }
 
+void mt_sigma_group_drop_entries(struct mt_sigma_correlator *c, struct mt_sigma_group *g)
+{
+    if (g->entries && g->entries != g->own_entries)
+        mt_sigma_group_release(c, g->entries, g->entry_cap * sizeof(*g->entries));
+    g->entries = NULL;
+    g->entry_count = 0;
+    g->entry_cap = 0;
+}
+
+void mt_sigma_group_drop_values(struct mt_sigma_correlator *c, struct mt_sigma_group *g)
+{
+    if (g->values && g->values != g->own_values)
+        mt_sigma_group_release(c, g->values, g->values_size);
+    g->values = NULL;
+    g->values_size = 0;
+}
+
+static void drop_memory(struct mt_sigma_correlator *c, struct mt_sigma_group *g)
+{
+    mt_sigma_group_drop_entries(c, g);
+    mt_sigma_group_drop_values(c, g);
+    if (g->sketch)
+        mt_sigma_group_release(c, g->sketch, MT_SKETCH_SIZE);
+    if (g->feed)
+        mt_sigma_group_release(c, g->feed, g->feed_size);
+}
+
 void mt_sigma_group_clear(struct mt_sigma_correlator *c, struct mt_sigma_group *g)
 {
-    mt_sigma_group_release(c, g->entries, g->entry_cap * sizeof(*g->entries));
-    mt_sigma_group_release(c, g->sketch, MT_SKETCH_SIZE);
-    mt_sigma_group_release(c, g->values, g->values_size);
-    mt_sigma_group_release(c, g->feed, g->feed_size);
+    drop_memory(c, g);
     *g = (struct mt_sigma_group){.next = g->next,
                                  .newer = g->newer,
                                  .older = g->older,
@@ -238,9 +265,35 @@ void mt_sigma_group_free(struct mt_sigma_correlator *c, struct mt_sigma_group *g
     *at = group->next;
     age_remove(c, group);
     timer_remove(c, group);
-    mt_sigma_group_clear(c, group);
+    drop_memory(c, group);
     mt_sigma_group_release(c, group, sizeof(*group));
     c->counts.groups--;
+}
+
+/* A window that is judged when it ends may feed others then, and ends in its turn. */
+static bool has_late(const struct mt_sigma *sigma)
+{
+    for (uint32_t i = 0; sigma && i < sigma->correlation_count; i++) {
+        if (sigma->correlations[i]->correlation->is_late)
+            return true;
+    }
+    return false;
+}
+
+void mt_sigma_groups_drop_silent(struct mt_sigma_correlator *c)
+{
+    struct mt_sigma_group *newer;
+    if (has_late(c->sigma))
+        return;
+    c->timer_count = 0;
+    for (struct mt_sigma_group *g = c->oldest; g; g = newer) {
+        newer = g->newer;
+        g->heap_at = NO_TIMER;
+        if (g->has_fired)
+            timer_up(c, c->timer_count++, g);
+        else
+            mt_sigma_group_free(c, g);
+    }
 }
 
 void mt_sigma_groups_fini(struct mt_sigma_correlator *c)

@@ -9,6 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+struct mt_sigma_error_text {
+    struct mt_sigma_error_text *next;
+    char text[];
+};
+
 #define FOLDERS_DEEP_MAX 16u
 #define ERROR_SIZE 1024u
 #define FILE_ROOM ((size_t)8 << 10)

@@ -32,23 +32,31 @@ static struct mt_span exact_text(const struct mt_sigma_test *test, uint8_t *stor
     return mt_span(storage, test->pattern.count);
 }
 
-static int put_exact(struct mt_sigma_plan *plan, const struct mt_sigma_test *test)
+static int put_exact(struct mt_sigma_program *p, struct mt_sigma_plan *plan, const struct mt_sigma_test *test)
 {
+    uint8_t *lower = mt_sigma_alloc(&p->memory, test->pattern.count + 1);
     uint8_t *storage = malloc(test->pattern.count + 1);
-    if (!storage)
+    if (!storage || !lower) {
+        free(storage);
         return -ENOMEM;
+    }
     uint64_t hash = mt_sigma_exact_hash(exact_text(test, storage));
+    mt_ascii_put_lower(lower, storage, test->pattern.count);
     uint32_t at = (uint32_t)hash & plan->exact_mask;
     while (plan->exacts[at].test)
         at = (at + 1) & plan->exact_mask;
-    plan->exacts[at] = (struct mt_sigma_exact){.hash = hash, .test = test->index + 1};
+    plan->exacts[at] = (struct mt_sigma_exact){.hash = hash,
+                                               .lower = lower,
+                                               .size = test->pattern.count,
+                                               .test = test->index + 1,
+                                               .is_cased = test->is_cased};
     plan->exact_sizes |= mt_sigma_size_bit(test->pattern.count);
     plan->exact_firsts |= mt_sigma_first_bit(exact_text(test, storage));
     free(storage);
     return 0;
 }
 
-static int put_test(struct mt_sigma_plan *plan, const struct mt_sigma_test *test)
+static int put_test(struct mt_sigma_program *p, struct mt_sigma_plan *plan, const struct mt_sigma_test *test)
 {
     if (test->op == MT_SIGMA_OP_NUMBER)
         plan->numbers[plan->number_count++] = test->index;
@@ -57,7 +65,7 @@ static int put_test(struct mt_sigma_plan *plan, const struct mt_sigma_test *test
     else if (is_wild(test))
         plan->texts[plan->text_count++] = test->index;
     else if (test->op == MT_SIGMA_OP_TEXT)
-        return put_exact(plan, test);
+        return put_exact(p, plan, test);
     else if (test->op == MT_SIGMA_OP_EXISTS)
         plan->exists = test->index;
     else if (test->op == MT_SIGMA_OP_ABSENT)
@@ -152,7 +160,7 @@ int mt_sigma_plans_build(struct mt_sigma_builder *b)
     for (uint32_t i = 0; i < p->plan_count && rc == 0; i++)
         rc = make_room(p, &p->plans[i]);
     for (uint32_t i = 0; i < p->test_count && rc == 0; i++)
-        rc = put_test(&p->plans[p->test_plans[i]], p->tests[i]);
+        rc = put_test(p, &p->plans[p->test_plans[i]], p->tests[i]);
     for (uint32_t i = 0; i < p->plan_count && rc == 0; i++)
         rc = mt_sigma_plan_build(p, b->sigma->scan_from, &p->plans[i]);
     return rc;
@@ -272,7 +280,7 @@ static bool is_keyed(const struct mt_sigma_plan *plan)
            (field->type == MT_FIELD_TYPE_VERBS || field->type == MT_FIELD_TYPE_CODES);
 }
 
-static uint64_t key_bit(const struct mt_sigma_field *field)
+static unsigned key_bit(const struct mt_sigma_field *field)
 {
     return field->type == MT_FIELD_TYPE_CODES
                ? mt_sigma_code_bit(field->code)
@@ -296,9 +304,72 @@ static int add_keyed(struct mt_sigma_program *p, uint32_t index)
             return -ENOMEM;
         p->keyed_count[side]++;
     }
-    keyed->filter |= key_bit(field);
-    keyed->plans[keyed->plan_count++] = index;
+    unsigned bit = key_bit(field);
+    uint32_t place = keyed->plan_count++;
+    for (; place > 0 && key_bit(p->plans[keyed->plans[place - 1]].field) > bit; place--)
+        keyed->plans[place] = keyed->plans[place - 1];
+    keyed->plans[place] = index;
+    keyed->filter |= UINT64_C(1) << bit;
+    for (unsigned i = bit + 1; i <= 64; i++)
+        keyed->bit_first[i]++;
     return 0;
+}
+
+/* Which test a flag meets, if no more than one. */
+static void look_at_flags(const struct mt_sigma_program *p, struct mt_sigma_plan *plan)
+{
+    static const char *const texts[] = {[MT_FLAG_FALSE] = "false", [MT_FLAG_TRUE] = "true"};
+    plan->is_flag = plan->is_of_texts && plan->field->type == MT_FIELD_TYPE_FLAG;
+    for (int flag = MT_FLAG_FALSE; flag <= MT_FLAG_TRUE && plan->is_flag; flag++) {
+        plan->flags[flag] = MT_SIGMA_NONE;
+        for (uint32_t i = 0; i <= plan->exact_mask; i++) {
+            uint32_t test = plan->exacts[i].test;
+            if (test == 0 || !mt_sigma_pattern_matches(&p->tests[test - 1]->pattern, plan->exacts[i].is_cased,
+                                                       mt_span_cstr(texts[flag])))
+                continue;
+            plan->is_flag &= plan->flags[flag] == MT_SIGMA_NONE;
+            plan->flags[flag] = test - 1;
+        }
+    }
+}
+
+static void look_at_prefixes(const struct mt_sigma_program *p, struct mt_sigma_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->prefix_count; i++) {
+        const struct mt_prefix *prefix = &p->tests[plan->prefixes[i]]->prefix;
+        struct mt_ip ip = {.family = prefix->ip.family};
+        for (unsigned first = 0; first < 256; first++) {
+            struct mt_prefix head = *prefix;
+            head.bits = (uint8_t)mt_min_u64(head.bits, 8);
+            ip.bytes[0] = (uint8_t)first;
+            if (mt_prefix_has(&head, &ip))
+                plan->prefix_firsts[ip.family != 4][first / 64] |= UINT64_C(1) << first % 64;
+        }
+    }
+}
+
+/* Of the one number: LT and GT leave out one end of what passes, and where nothing can
+ * meet the test everything passes. */
+static bool is_exact_range(const struct mt_sigma_program *p, const struct mt_sigma_plan *plan)
+{
+    const struct mt_sigma_test *test = p->tests[plan->numbers[0]];
+    return test->part == MT_SIGMA_PART_WHOLE && test->compare != MT_SIGMA_LT &&
+           test->compare != MT_SIGMA_GT && plan->glance.span <= UINT64_MAX - plan->glance.low;
+}
+
+/* Is one test all, and is its answer what is seen at a glance? */
+static void find_meets(const struct mt_sigma_program *p, struct mt_sigma_plan *plan)
+{
+    struct mt_sigma_glance *glance = &plan->glance;
+    glance->meets = MT_SIGMA_NONE;
+    if (!mt_sigma_field_is_single(plan->field) || plan->reference != MT_SIGMA_NONE ||
+        plan->absent != MT_SIGMA_NONE || glance->kind == MT_SIGMA_GLANCE_NONE ||
+        plan->exact_count + plan->text_count + plan->prefix_count > 0)
+        return;
+    if (plan->number_count == 0)
+        glance->meets = plan->exists;
+    else if (plan->number_count == 1 && plan->exists == MT_SIGMA_NONE && is_exact_range(p, plan))
+        glance->meets = plan->numbers[0];
 }
 
 static int list_glances(struct mt_sigma_program *p)
@@ -317,6 +388,13 @@ static int list_glances(struct mt_sigma_program *p)
         plan->is_existence =
             plan->reference == MT_SIGMA_NONE &&
             plan->exact_count + plan->text_count + plan->number_count + plan->prefix_count == 0;
+        plan->is_of_texts = plan->reference == MT_SIGMA_NONE && plan->exists == MT_SIGMA_NONE &&
+                            plan->text_count + plan->number_count + plan->prefix_count == 0;
+        plan->is_of_strings = plan->reference == MT_SIGMA_NONE && plan->exists == MT_SIGMA_NONE &&
+                              plan->number_count + plan->prefix_count == 0;
+        look_at_flags(p, plan);
+        look_at_prefixes(p, plan);
+        find_meets(p, plan);
         if (is_keyed(plan)) {
             int rc = add_keyed(p, i);
             if (rc != 0)

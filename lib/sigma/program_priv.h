@@ -27,8 +27,11 @@
 
 /* A text without wildcards. */
 struct mt_sigma_exact {
-    uint64_t hash; /* of its lower case; */
+    uint64_t hash; /* of its lower case; of up to eight bytes no other text of the size has it */
+    const uint8_t *lower;
+    uint32_t size;
     uint32_t test; /* plus one; 0: a free place */
+    bool is_cased;
 };
 
 /* needles: a match begins with one of them, at the start of the text if the
@@ -58,6 +61,7 @@ struct mt_sigma_glance {
     uint8_t root; /* enum mt_sigma_root */
     uint16_t off;
     uint32_t plan;
+    uint32_t meets; /* the test that what passes here meets, which is all of the plan; MT_SIGMA_NONE */
     uint64_t low;
     uint64_t span;
 };
@@ -69,8 +73,9 @@ struct mt_sigma_keyed {
     enum mt_sigma_root root;
     uint16_t off;
     uint64_t filter;
-    uint32_t *plans;
+    uint32_t *plans; /* in the order of their bits */
     uint32_t plan_count;
+    uint32_t bit_first[65]; /* of each bit the first of its plans */
 };
 
 /* Everything that is asked of one field. */
@@ -79,6 +84,9 @@ struct mt_sigma_plan {
     bool has_triggers;
     bool is_existence;  /* no test looks at values */
     bool is_wide;       /* the answers are those of the session, whatever the event */
+    bool is_of_texts;   /* tests of whole texts are all there is */
+    bool is_of_strings; /* of texts, whole or in part */
+    bool is_flag;       /* the same of a flag, and a value meets flags[value] or nothing */
     uint32_t exists;    /* test, or MT_SIGMA_NONE */
     uint32_t absent;    /* the same */
     uint32_t reference; /* an OP_FIELD test, which is then all */
@@ -86,15 +94,17 @@ struct mt_sigma_plan {
     uint32_t number_count;
     uint32_t *prefixes;
     uint32_t prefix_count;
-    uint32_t *texts; /* TEXT with wildcards and REGEX: in this order Hyperscan's ids */
+    uint64_t prefix_firsts[2][4]; /* of IPv4, IPv6: a bit for each first byte that one has */
+    uint32_t *texts;              /* TEXT with wildcards and REGEX: in this order Hyperscan's ids */
     uint32_t text_count;
     uint32_t *empties; /* of these, what the empty text matches */
     uint32_t empty_count;
     struct mt_sigma_exact *exacts; /* a power of two of places */
     uint32_t exact_mask;
     uint32_t exact_count;
-    uint64_t exact_sizes;  /* bit n: one of n bytes, 63 for more */
-    uint64_t exact_firsts; /* bit n: one whose first byte ends in these six bits, in lower case */
+    uint32_t flags[MT_FLAG_TRUE + 1]; /* tests, or MT_SIGMA_NONE */
+    uint64_t exact_sizes;             /* bit n: one of n bytes, 63 for more */
+    uint64_t exact_firsts;            /* bit n: one whose first byte ends in these six bits, in lower case */
     hs_database_t *database;
     struct mt_sigma_pcre *pcres; /* what Hyperscan refused */
     uint32_t pcre_count;
@@ -245,12 +255,23 @@ void mt_sigma_ask(struct mt_sigma_eval *eval, enum mt_sigma_category category,
                   const struct mt_sigma_event *event, uint32_t plan);
 void mt_sigma_ask_all(struct mt_sigma_eval *eval, enum mt_sigma_category category,
                       const struct mt_sigma_event *event);
-/* What is known of the event; of the record too, when its last event has been judged. */
+/* What is known of the event; of the record, when its last event has been judged and
+ * forgotten. */
 void mt_sigma_forget(struct mt_sigma_eval *eval, enum mt_sigma_category category);
 void mt_sigma_forget_session(struct mt_sigma_eval *eval, enum mt_sigma_category category);
-/* The bit of a verb, or of a code, in mt_sigma_keyed.filter. */
-uint64_t mt_sigma_verb_bit(const char *verb, size_t size);
-uint64_t mt_sigma_code_bit(uint16_t code);
+/* The bit of a verb, or of a code, in mt_sigma_keyed.filter. The first two letters tell
+ * most verbs apart; one that is shorter has a zero behind it, or size says so. */
+static inline unsigned mt_sigma_verb_bit(const char *verb, size_t size)
+{
+    unsigned first = size > 0 ? mt_ascii_lower((uint8_t)verb[0]) : 0;
+    unsigned second = size > 1 && first > 0 ? mt_ascii_lower((uint8_t)verb[1]) : 0;
+    return (first * 7 + second) & 63;
+}
+
+static inline unsigned mt_sigma_code_bit(uint16_t code)
+{
+    return code & 63;
+}
 
 /* --- eval.c ------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* Which correlations can be judged, and what of a rule's events they need. */
 #include "base/hash.h"
 #include "sigma/family_priv.h"
+#include "sigma/feed_priv.h"
 #include "sigma/rule_priv.h"
 
 #include <errno.h>
@@ -97,6 +98,8 @@ static int list_active(struct mt_sigma *sigma)
     }
     qsort(sigma->correlations, sigma->correlation_count, sizeof(struct mt_sigma_loaded *),
           compare_identities);
+    for (uint32_t i = 0; i < sigma->correlation_count; i++)
+        sigma->correlations[i]->correlation->place = (uint16_t)i; /* a hint */
     return 0;
 }
 
@@ -115,6 +118,14 @@ static const struct mt_sigma_alias *alias_of(const struct mt_sigma_correlation *
             return a;
     }
     return NULL;
+}
+
+const char *mt_sigma_key_path(const struct mt_sigma_loaded *of, uint32_t ref, uint32_t key)
+{
+    bool is_alias;
+    const char *name = of->correlation->group_by.items[key];
+    const struct mt_sigma_alias *alias = alias_of(of->correlation, name, of->refs[ref].rule, &is_alias);
+    return alias ? alias->field : name;
 }
 
 static int unknown_field(struct routing *routing, struct mt_sigma_loaded *to, const char *path,
@@ -176,6 +187,34 @@ static int find_fields(struct routing *routing, struct mt_sigma_route *route)
     return rc;
 }
 
+/* Names of fields that are asked for by several routes. */
+struct shared {
+    const char *paths[MT_SIGMA_FEED_FIELDS];
+    uint8_t count;
+};
+
+static uint8_t place_of(struct shared *shared, const struct mt_sigma_field *field)
+{
+    uint8_t at = 0;
+    while (at < shared->count && strcmp(shared->paths[at], field->path) != 0)
+        at++;
+    if (at == shared->count && at < MT_SIGMA_FEED_FIELDS)
+        shared->paths[shared->count++] = field->path;
+    return at;
+}
+
+static void share_fields(struct mt_sigma_loaded *rule)
+{
+    struct shared shared = {.count = 0};
+    for (uint32_t i = 0; i < rule->route_count; i++) {
+        struct mt_sigma_route *route = &rule->routes[i];
+        for (uint32_t k = 0; k < route->key_count; k++)
+            route->key_at[k] = place_of(&shared, route->keys[k]);
+        for (uint32_t k = 0; k < route->value_count; k++)
+            route->value_at[k] = place_of(&shared, route->values[k]);
+    }
+}
+
 /* --- routes --------------------------------------------------------------------- */
 
 /* Depth first, so that a route stands behind its parent. */
@@ -217,6 +256,7 @@ static int route_rule(struct mt_sigma *sigma, struct mt_sigma_loaded *rule, stru
         return -ENOMEM;
     memcpy(rule->routes, routing->routes, routing->count * sizeof(*rule->routes));
     rule->route_count = routing->count;
+    share_fields(rule);
     return 0;
 }
 

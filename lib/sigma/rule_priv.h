@@ -170,6 +170,7 @@ struct mt_sigma_correlation {
     uint64_t identity;            /* the same in another set when it says the same */
     uint64_t family, fingerprint; /* family_priv.h */
     uint8_t pivot;
+    uint16_t place; /* in the list by identity */
 };
 
 #define MT_SIGMA_AVERAGE_SCALE 1000u
@@ -178,6 +179,7 @@ struct mt_sigma_correlation {
 #define MT_SIGMA_VALUED_MAX 4u /* fields to count the values of */
 #define MT_SIGMA_ROUTES_MAX 32u
 #define MT_SIGMA_ROUTE_NONE 255u
+#define MT_SIGMA_FEED_FIELDS 8u /* of all routes of a rule: as many are looked at once an event */
 
 /* Where a match goes: a correlation that names the rule, or (parent: another of the
  * rule's routes) one that names that correlation. */
@@ -189,6 +191,8 @@ struct mt_sigma_route {
     uint8_t value_count;
     const struct mt_sigma_field *keys[MT_SIGMA_KEYS_MAX];
     const struct mt_sigma_field *values[MT_SIGMA_VALUED_MAX];
+    uint8_t key_at[MT_SIGMA_KEYS_MAX]; /* which of the rule's fields; MT_SIGMA_FEED_FIELDS: another */
+    uint8_t value_at[MT_SIGMA_VALUED_MAX];
 };
 
 struct mt_sigma_loaded {
@@ -209,11 +213,7 @@ struct mt_sigma_loaded {
     uint32_t route_count;
 };
 
-struct mt_sigma_error_text {
-    struct mt_sigma_error_text *next;
-    char text[];
-};
-
+struct mt_sigma_error_text; /* load.c */
 struct mt_sigma_program;
 
 struct mt_sigma {

@@ -2,7 +2,7 @@
 
 #include "sigma/correlate_priv.h"
 
-#define STAMP_VERSION 1u
+#define STAMP_VERSION 2u
 
 enum piece { PIECE_HEAD = 'h', PIECE_GROUP = 'g', PIECE_WAITING = 'w' };
 
@@ -126,7 +126,7 @@ void mt_sigma_correlator_save(const struct mt_sigma_correlator *c, mt_sigma_stat
     }
     for (uint32_t i = 0; i < c->waiting_count; i++) {
         b = mt_buf(room, sizeof(room));
-        save_waiting(&c->waiting[i], &b);
+        save_waiting(c->waiting[i].one, &b);
         out(ctx, mt_buf_span(&b));
     }
 }
@@ -159,6 +159,21 @@ static bool skip_texts(struct mt_span *rest, uint32_t count)
     return is_whole;
 }
 
+/* A path and a value, of which one that may not be shown is no more than its size. */
+static bool skip_lines(struct mt_span *rest, uint32_t count)
+{
+    bool is_whole = true;
+    for (uint32_t i = 0; i < count && is_whole; i++) {
+        bool is_ready = rest->size > 0 && rest->ptr[0] == 0;
+        is_whole = skip_text(rest);
+        if (is_whole && !is_ready && rest->size > 0 && rest->ptr[0] == MT_SIGMA_LINE_HIDDEN)
+            *rest = mt_span_from(*rest, 1);
+        else
+            is_whole = is_whole && skip_text(rest);
+    }
+    return is_whole;
+}
+
 static bool skip_frame(struct mt_span *rest, uint32_t index, struct mt_sigma_frame_head *head)
 {
     struct mt_span frame = *rest;
@@ -170,9 +185,11 @@ static bool skip_frame(struct mt_span *rest, uint32_t index, struct mt_sigma_fra
         (head->parent != MT_SIGMA_ROUTE_NONE && head->parent >= index))
         return false;
     frame = mt_span_head(mt_span_from(*rest, sizeof(*head)), head->size - sizeof(*head));
-    bool is_whole = skip_texts(&frame, head->key_count);
+    size_t groups = frame.size;
+    bool is_whole = true;
     for (uint32_t i = 0; i < head->group_count && is_whole; i++)
         is_whole = take(&frame, &group, sizeof(group)) && skip_texts(&frame, head->key_count);
+    is_whole = is_whole && groups - frame.size == head->groups_size;
     for (uint32_t i = 0; i < head->value_count && is_whole; i++)
         is_whole = take(&frame, &number, sizeof(number)) && skip_text(&frame);
     *rest = mt_span_from(*rest, head->size);
@@ -191,14 +208,14 @@ static bool is_feed(const struct mt_sigma *sigma, struct mt_span bytes, const st
         bytes.size > 2u * MT_SIGMA_FEED_MAX)
         return false;
     rest = mt_span_from(rest, head.event_id_size);
-    if (!skip_texts(&rest, head.line_count))
+    if (!skip_lines(&rest, head.line_count) || bytes.size - rest.size != head.frames_off)
         return false;
     bool has_frame = piece == NULL;
     for (uint32_t i = 0; i < head.frame_count; i++) {
         if (!skip_frame(&rest, i, &frame))
             return false;
         const struct mt_sigma_loaded *of = mt_sigma_of_identity(sigma, frame.identity);
-        if (of && frame.ref >= of->ref_count)
+        if (of && (frame.ref >= of->ref_count || frame.key_count != of->correlation->group_by.count))
             return false;
         if (piece && piece->frame == i)
             has_frame = piece->group_in_frame < frame.group_count && piece->identity == frame.identity;

@@ -21,6 +21,14 @@ static uint64_t number_cost(const struct mt_sigma_test *test)
     return test->compare == MT_SIGMA_EQ ? 16 : 20;
 }
 
+/* Networks that a session's address lies in or not, whatever its transactions and
+ * recipients are: a rule about these is then not looked at for any of them. */
+static bool is_asked_once(const struct mt_sigma_test *test)
+{
+    return test->op == MT_SIGMA_OP_CIDR && test->field->root == MT_SIGMA_ROOT_SESSION &&
+           test->field->category != MT_SIGMA_SESSION;
+}
+
 /* How often a test is likely to hold: rare ones are good triggers. */
 static uint64_t cost_of(const struct mt_sigma_test *test)
 {
@@ -38,7 +46,7 @@ static uint64_t cost_of(const struct mt_sigma_test *test)
     case MT_SIGMA_OP_NUMBER:
         return number_cost(test);
     case MT_SIGMA_OP_CIDR:
-        return 45; /* mostly a network of one's own */
+        return is_asked_once(test) ? 14 : 45; /* mostly a network of one's own */
     case MT_SIGMA_OP_FIELD:
         return 30;
     case MT_SIGMA_OP_ABSENT:
@@ -62,6 +70,18 @@ bool mt_sigma_is_and(const struct mt_sigma_step_node *node, bool is_negated)
     return (node->kind == MT_SIGMA_AND) != is_negated;
 }
 
+/* Is the member a network of an address of which others have been taken? They are
+ * asked together. */
+static bool is_one_of_networks(const struct mt_sigma_builder *b, const struct mt_sigma_step_node *node,
+                               uint32_t i)
+{
+    const struct mt_sigma_step_node *first = &b->program->nodes[b->program->kids[node->a]];
+    const struct mt_sigma_step_node *one = &b->program->nodes[b->program->kids[node->a + i]];
+    return i > 0 && node->kind == MT_SIGMA_OR && first->kind == MT_SIGMA_TEST && one->kind == MT_SIGMA_TEST &&
+           is_asked_once(b->tests[one->a]) && is_asked_once(b->tests[first->a]) &&
+           b->tests[one->a]->field == b->tests[first->a]->field;
+}
+
 static uint64_t trigger_cost(const struct mt_sigma_builder *b, uint32_t at, bool is_negated)
 {
     const struct mt_sigma_step_node *node = &b->program->nodes[at];
@@ -76,6 +96,8 @@ static uint64_t trigger_cost(const struct mt_sigma_builder *b, uint32_t at, bool
     for (uint32_t i = 0; i < node->b; i++) {
         uint64_t cost = trigger_cost(b, b->program->kids[node->a + i], is_negated);
         least = mt_min_u64(least, cost);
+        if (is_one_of_networks(b, node, i) && sum != NO_TRIGGER)
+            continue;
         sum = cost == NO_TRIGGER || sum == NO_TRIGGER ? NO_TRIGGER : sum + cost;
     }
     return mt_sigma_is_and(node, is_negated) ? least : sum;

@@ -9,7 +9,7 @@ struct arrival {
     struct mt_sigma_correlator *correlator;
     const struct mt_sigma_correlation *c;
     struct mt_sigma_group *group;
-    struct mt_sigma_frame frame;
+    const struct mt_sigma_frame *frame;
     uint32_t frame_index;
     uint32_t group_in_frame;
     uint64_t time;
@@ -130,12 +130,22 @@ static bool make_room(const struct arrival *a, uint32_t count)
     struct mt_sigma_group *g = a->group;
     if (g->entries && g->entry_cap >= count)
         return true;
+    if (!g->entries && count <= MT_SIGMA_OWN_ENTRIES) {
+        memset(g->own_entries, 0, sizeof(g->own_entries));
+        g->entries = g->own_entries;
+        g->entry_cap = MT_SIGMA_OWN_ENTRIES;
+        return true;
+    }
+    bool is_own = g->entries == g->own_entries;
     uint32_t cap = g->entry_cap ? g->entry_cap * 2 : 2;
     cap = cap < count ? count : cap;
-    struct mt_sigma_entry *entries = mt_sigma_group_alloc(
-        a->correlator, g, g->entries, g->entry_cap * sizeof(*entries), cap * sizeof(*entries));
+    size_t old_size = is_own ? 0 : g->entry_cap * sizeof(*g->entries);
+    struct mt_sigma_entry *entries =
+        mt_sigma_group_alloc(a->correlator, g, is_own ? NULL : g->entries, old_size, cap * sizeof(*entries));
     if (!entries)
         return false;
+    if (is_own)
+        memcpy(entries, g->own_entries, sizeof(g->own_entries));
     memset(entries + g->entry_cap, 0, (cap - g->entry_cap) * sizeof(*entries));
     g->entries = entries;
     g->entry_cap = cap;
@@ -196,10 +206,7 @@ static void entries_to_sketch(const struct arrival *a, void (*add)(uint8_t *, ui
         return;
     for (uint32_t i = 0; i < g->entry_count; i++)
         add(g->sketch, g->entries[i].value);
-    mt_sigma_group_release(a->correlator, g->entries, g->entry_cap * sizeof(*g->entries));
-    g->entries = NULL;
-    g->entry_count = 0;
-    g->entry_cap = 0;
+    mt_sigma_group_drop_entries(a->correlator, g);
 }
 
 /* --- values ------------------------------------------------------------------------ */
@@ -218,9 +225,16 @@ static void show_value(const struct arrival *a, struct mt_span text)
     if (text.size == 0 || count == MT_SIGMA_SHOWN_VALUES)
         return;
     uint32_t size = g->values_size + 1 + (uint32_t)text.size;
-    uint8_t *values = mt_sigma_group_alloc(a->correlator, g, g->values, g->values_size, size);
-    if (!values)
-        return;
+    bool is_own = !g->values || g->values == g->own_values;
+    uint8_t *values = g->own_values;
+    if (!is_own || size > sizeof(g->own_values)) {
+        values = mt_sigma_group_alloc(a->correlator, g, is_own ? NULL : g->values,
+                                      is_own ? 0 : g->values_size, size);
+        if (!values)
+            return;
+        if (is_own)
+            memcpy(values, g->own_values, g->values_size);
+    }
     values[g->values_size] = (uint8_t)text.size;
     memcpy(values + g->values_size + 1, text.ptr, text.size);
     g->values = values;
@@ -241,9 +255,9 @@ static uint64_t sum_of(struct mt_span rest, uint32_t count)
 static void add_distinct(const struct arrival *a)
 {
     struct mt_sigma_group *g = a->group;
-    struct mt_span rest = a->frame.values;
+    struct mt_span rest = a->frame->values;
     struct mt_span text;
-    for (uint32_t i = 0; i < a->frame.head.value_count; i++) {
+    for (uint32_t i = 0; i < a->frame->head.value_count; i++) {
         uint64_t value = mt_sigma_frame_next_value(&rest, &text);
         show_value(a, text);
         if (!g->sketch) {
@@ -274,9 +288,9 @@ static void add_distinct(const struct arrival *a)
 static void add_spread(const struct arrival *a)
 {
     struct mt_sigma_group *g = a->group;
-    struct mt_span rest = a->frame.values;
+    struct mt_span rest = a->frame->values;
     struct mt_span text;
-    for (uint32_t i = 0; i < a->frame.head.value_count; i++) {
+    for (uint32_t i = 0; i < a->frame->head.value_count; i++) {
         uint64_t value = mt_sigma_frame_next_value(&rest, &text);
         g->value_count++;
         if (is_full(g))
@@ -301,16 +315,16 @@ static void add_to_standing(const struct arrival *a)
         break;
     case MT_SIGMA_CORRELATE_VALUE_SUM:
     case MT_SIGMA_CORRELATE_VALUE_AVG:
-        sum = sum_of(a->frame.values, a->frame.head.value_count);
+        sum = sum_of(a->frame->values, a->frame->head.value_count);
         g->sum = sum > UINT64_MAX - g->sum ? UINT64_MAX : g->sum + sum;
-        g->value_count += a->frame.head.value_count;
+        g->value_count += a->frame->head.value_count;
         break;
     case MT_SIGMA_CORRELATE_VALUE_PERCENTILE:
     case MT_SIGMA_CORRELATE_VALUE_MEDIAN:
         add_spread(a);
         break;
     default:
-        g->mask |= UINT64_C(1) << a->frame.head.ref % 64;
+        g->mask |= UINT64_C(1) << a->frame->head.ref % 64;
         break;
     }
 }
@@ -329,10 +343,7 @@ static void stand(const struct arrival *a)
         g->sum = g->entries[i].value > UINT64_MAX - g->sum ? UINT64_MAX : g->sum + g->entries[i].value;
     if (a->c->type == MT_SIGMA_CORRELATE_VALUE_COUNT)
         return;
-    mt_sigma_group_release(a->correlator, g->entries, g->entry_cap * sizeof(*g->entries));
-    g->entries = NULL;
-    g->entry_count = 0;
-    g->entry_cap = 0;
+    mt_sigma_group_drop_entries(a->correlator, g);
 }
 
 /* --- windows that slide ------------------------------------------------------------------ */
@@ -367,7 +378,7 @@ static bool slide_temporal(const struct arrival *a)
     if (!make_room(a, count))
         return false;
     g->entry_count = count;
-    struct mt_sigma_entry *entry = &g->entries[a->frame.head.ref % count];
+    struct mt_sigma_entry *entry = &g->entries[a->frame->head.ref % count];
     entry->time = mt_max_u64(entry->time, a->time);
     uint64_t mask = temporal_mask(a);
     if (!is_met_by(g->of, mask))
@@ -400,7 +411,7 @@ static bool slide_chain(const struct arrival *a)
 {
     struct mt_sigma_group *g = a->group;
     uint32_t count = g->of->ref_count;
-    uint32_t ref = a->frame.head.ref % count;
+    uint32_t ref = a->frame->head.ref % count;
     if (!make_room(a, count))
         return false;
     g->entry_count = count;
@@ -434,7 +445,7 @@ static bool slide(const struct arrival *a)
         add_distinct(a);
         break;
     case MT_SIGMA_CORRELATE_VALUE_SUM:
-        slide_events(a, sum_of(a->frame.values, a->frame.head.value_count));
+        slide_events(a, sum_of(a->frame->values, a->frame->head.value_count));
         break;
     default:
         slide_events(a, 0);
@@ -577,22 +588,23 @@ static bool take_growing(const struct arrival *a)
 /* A link of a chain means nothing where none has begun. */
 static bool is_idle_link(const struct arrival *a)
 {
-    return a->c->type == MT_SIGMA_CORRELATE_TEMPORAL_ORDERED && !a->c->is_late && a->frame.head.ref > 0;
+    return a->c->type == MT_SIGMA_CORRELATE_TEMPORAL_ORDERED && !a->c->is_late && a->frame->head.ref > 0;
 }
 
-void mt_sigma_window_take(struct mt_sigma_judging *judging, struct mt_sigma_loaded *of, uint32_t frame,
-                          uint32_t group_in_frame, struct mt_hash128 key)
+void mt_sigma_window_take(struct mt_sigma_judging *judging, struct mt_sigma_loaded *of,
+                          const struct mt_sigma_frame *opened, uint32_t frame, uint32_t group_in_frame,
+                          struct mt_hash128 key)
 {
     struct mt_sigma_correlator *correlator = judging->correlator;
     struct arrival a = {.judging = judging,
                         .correlator = correlator,
                         .c = of->correlation,
+                        .frame = opened,
                         .frame_index = frame,
                         .group_in_frame = group_in_frame,
                         .time = judging->time,
                         .span = of->correlation->timespan * MT_SEC};
     bool is_new;
-    mt_sigma_frame_open(judging->feed, frame, &a.frame);
     if (is_idle_link(&a) && !mt_sigma_group_find(correlator, of, key))
         return;
     struct mt_sigma_group *g = mt_sigma_group_get(correlator, of, key, &is_new);
@@ -612,9 +624,7 @@ void mt_sigma_window_take(struct mt_sigma_judging *judging, struct mt_sigma_load
         see_first(g, judging->feed, a.time);
     } else if (!g->is_standing && a.time > g->newest && a.time - g->newest >= a.span) {
         see_first(g, judging->feed, a.time); /* nothing of before is left */
-        mt_sigma_group_release(correlator, g->values, g->values_size);
-        g->values = NULL;
-        g->values_size = 0;
+        mt_sigma_group_drop_values(correlator, g);
     }
     bool is_met_now = false;
     if (a.c->is_late)

@@ -144,18 +144,19 @@ static enum mt_sigma_event_status copy_frame(struct reading *r, struct family *f
         return MT_SIGMA_EVENT_DAMAGED;
     mt_buf_put(b, &head, sizeof(head));
     for (uint32_t i = 0; i < head.key_count; i++)
-        put_text(b, take_text(r));
+        take_text(r); /* which field it is these rules know */
     head.group_count = (uint8_t)take_number(r, 1);
     if (head.group_count > MT_SIGMA_GROUPS_MAX)
         return MT_SIGMA_EVENT_DAMAGED;
     copy_groups(r, &head, b);
+    head.groups_size = (uint16_t)(b->size - start - sizeof(head));
     head.value_count = (uint8_t)take_number(r, 1);
     if (head.value_count > MT_SIGMA_VALUES_SENT_MAX)
         return MT_SIGMA_EVENT_DAMAGED;
     copy_values(r, &head, b);
     if (r->is_short || b->overflow)
         return MT_SIGMA_EVENT_DAMAGED;
-    head.size = (uint32_t)(b->size - start);
+    head.size = (uint16_t)(b->size - start);
     memcpy(b->ptr + start, &head, sizeof(head));
     return MT_SIGMA_EVENT_OK;
 }
@@ -179,11 +180,12 @@ static bool copy_head(struct reading *r, struct mt_sigma_feed_head *head, struct
     mt_buf_put(b, head, sizeof(*head));
     mt_buf_put_span(b, event_id);
     for (uint32_t i = 0; i < head->line_count; i++) {
-        struct mt_span line = take_text(r);
-        if (!is_printable(line))
+        const struct mt_sigma_feed_line line = {.value = take_text(r)};
+        if (!is_printable(line.value))
             return false;
-        put_text(b, line);
+        mt_sigma_line_put(b, &line);
     }
+    head->frames_off = (uint16_t)b->size;
     head->frame_count = (uint8_t)take_number(r, 1);
     return !r->is_short && head->frame_count <= MT_SIGMA_ROUTES_MAX;
 }

@@ -127,15 +127,14 @@ static void put_groups(struct mt_buf *b, const struct mt_sigma_frame *frame, con
 static void put_frame(struct mt_buf *b, const struct mt_sigma_frame *frame, const struct mt_sigma_loaded *of,
                       uint8_t parent, const struct shard *shard)
 {
-    struct mt_span rest = frame->paths;
     put_number(b, frame->head.identity, 8);
     mt_buf_put_byte(b, frame->head.ref);
     mt_buf_put_byte(b, parent);
     mt_buf_put_byte(b, frame->head.key_count);
     for (uint32_t i = 0; i < frame->head.key_count; i++)
-        put_text(b, mt_sigma_take_text(&rest));
+        put_text(b, mt_span_cstr(mt_sigma_key_path(of, frame->head.ref, i)));
     put_groups(b, frame, of, shard);
-    rest = frame->values;
+    struct mt_span rest = frame->values;
     mt_buf_put_byte(b, frame->head.value_count);
     for (uint32_t i = 0; i < frame->head.value_count; i++) {
         struct mt_span text;
@@ -190,8 +189,13 @@ static void put_event(struct mt_buf *b, const struct writing *w, uint32_t part)
     put_number(b, part, 2);
     put_text(b, w->feed->event_id);
     mt_buf_put_byte(b, head->line_count);
-    for (uint32_t i = 0; i < head->line_count; i++)
-        put_text(b, w->feed->lines[i]);
+    struct mt_span lines = w->feed->lines;
+    for (uint32_t i = 0; i < head->line_count; i++) {
+        uint8_t room[MT_SIGMA_LINE_SIZE];
+        struct mt_buf line = mt_buf(room, sizeof(room));
+        mt_sigma_line_next(w->feed, &lines, &line);
+        put_text(b, mt_buf_span(&line));
+    }
     put_frames(b, w, shard);
 }
 

@@ -25,7 +25,7 @@ static void on_match(void *ctx, const struct mt_sigma_match *match)
     struct correlated *feeds = adding->feeds;
     uint8_t room[MT_SIGMA_FEED_MAX];
     struct mt_buf b = mt_buf(room, sizeof(room));
-    const struct mt_span line = mt_span_cstr("a line");
+    const struct mt_sigma_feed_line line = {.value = mt_span_cstr("a line")};
     struct mt_sigma_feed_more more = {.time = match->session->event_end,
                                       .completed = adding->completed,
                                       .sequence = adding->sequence++,
