@@ -174,7 +174,8 @@ static struct mt_sigma_group *group_make(struct mt_sigma_correlator *c, struct m
     struct mt_sigma_group *group = mt_sigma_group_alloc(c, NULL, NULL, 0, sizeof(*group));
     if (!group)
         return NULL;
-    *group = (struct mt_sigma_group){.of = of, .key = key};
+    /* its timer is set at once, and comes to stand where most do: behind the others */
+    *group = (struct mt_sigma_group){.of = of, .key = key, .timer = UINT64_MAX, .heap_time = UINT64_MAX};
     if (!timer_add(c, group)) {
         mt_sigma_group_release(c, group, sizeof(*group));
         return NULL;
