@@ -1,5 +1,7 @@
 #include "plain.h"
 
+#include "base/check.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +78,9 @@ static void add_expanded(struct forms *forms, const char *before, const char *wa
     }
     for (unsigned i = 0; i < DOMAINS; i++) {
         char joined[TEXT_MAX];
-        snprintf(joined, sizeof(joined), "%s%.*s%s", before, (int)(at - wanted), wanted, domains[i]);
+        int size =
+            snprintf(joined, sizeof(joined), "%s%.*s%s", before, (int)(at - wanted), wanted, domains[i]);
+        MT_BUG_ON(size < 0 || (size_t)size >= sizeof(joined));
         add_expanded(forms, joined, at + strlen(name));
     }
 }
