@@ -37,6 +37,141 @@ bool mt_find_marker(uint8_t *state, struct mt_span bytes)
     return now == MARKER_SIZE;
 }
 
+/* --- words before a colon ----------------------------------------------------- */
+
+static bool is_word(uint8_t byte)
+{
+    return mt_ascii_is_alpha(byte) || mt_ascii_is_digit(byte) || byte >= 0x80;
+}
+
+/* Behind what is no letter or digit. */
+static bool ends_in(struct mt_span before, struct mt_span word)
+{
+    if (before.size < word.size)
+        return false;
+    size_t start = before.size - word.size;
+    bool is_whole = start == 0 || !is_word(before.ptr[start - 1]);
+    return is_whole && mt_span_ieq(mt_span_from(before, start), word);
+}
+
+/* The last octets of bytes, behind what came before. */
+static void remember(uint8_t *before, uint8_t *size, size_t room, struct mt_span bytes)
+{
+    if (bytes.size >= room) {
+        memcpy(before, bytes.ptr + bytes.size - room, room);
+        *size = (uint8_t)room;
+        return;
+    }
+    size_t kept = *size;
+    if (kept + bytes.size > room) {
+        size_t gone = kept + bytes.size - room;
+        memmove(before, before + gone, kept - gone);
+        kept -= gone;
+    }
+    if (bytes.size > 0)
+        memcpy(before + kept, bytes.ptr, bytes.size);
+    *size = (uint8_t)(kept + bytes.size);
+}
+
+/* --- labels ------------------------------------------------------------------- */
+
+enum {
+    LABEL_COMPUTER = 1 << 0,
+    LABEL_USER = 1 << 1,
+    LABEL_SYSTEM = 1 << 2,
+    LABEL_CPU = 1 << 3,
+    LABEL_RAM = 1 << 4,
+    LABEL_ADDRESS = 1 << 5,
+    LABEL_COUNTRY = 1 << 6,
+    LABEL_TIME = 1 << 7,
+    LABEL_PLACE = 1 << 8,
+    LABEL_LOGIN = 1 << 9,
+    LABEL_PASSWORD = 1 << 10,
+    LABEL_PROGRAM = 1 << 11,
+};
+#define HOST_LABELS                                                                                       \
+    (LABEL_COMPUTER | LABEL_USER | LABEL_SYSTEM | LABEL_CPU | LABEL_RAM | LABEL_ADDRESS | LABEL_COUNTRY | \
+     LABEL_TIME)
+#define HOST_LABELS_LEAST 4
+
+/* As Agent Tesla, Snake, HawkEye, MassLogger and tools that show passwords write them;
+ * "Date and Time" ends in "Time". */
+static const struct {
+    const char *text;
+    uint16_t bit;
+} labels[] = {
+    {"computer name", LABEL_COMPUTER},
+    {"pc name", LABEL_COMPUTER},
+    {"client name", LABEL_COMPUTER},
+    {"machine name", LABEL_COMPUTER},
+    {"user name", LABEL_USER},
+    {"osfullname", LABEL_SYSTEM},
+    {"operating system", LABEL_SYSTEM},
+    {"os name", LABEL_SYSTEM},
+    {"os", LABEL_SYSTEM},
+    {"windows version", LABEL_SYSTEM},
+    {"cpu", LABEL_CPU},
+    {"processor", LABEL_CPU},
+    {"ram", LABEL_RAM},
+    {"ip address", LABEL_ADDRESS},
+    {"ip", LABEL_ADDRESS},
+    {"country name", LABEL_COUNTRY},
+    {"country", LABEL_COUNTRY},
+    {"time", LABEL_TIME},
+    {"url", LABEL_PLACE},
+    {"host", LABEL_PLACE},
+    {"website", LABEL_PLACE},
+    {"username", LABEL_LOGIN},
+    {"usr", LABEL_LOGIN},
+    {"login", LABEL_LOGIN},
+    {"password", LABEL_PASSWORD},
+    {"pswd", LABEL_PASSWORD},
+    {"pass", LABEL_PASSWORD},
+    {"application", LABEL_PROGRAM},
+    {"found from", LABEL_PROGRAM},
+    {"browser", LABEL_PROGRAM},
+};
+
+static uint16_t label_of(struct mt_span before)
+{
+    while (before.size > 0 && (before.ptr[before.size - 1] == ' ' || before.ptr[before.size - 1] == '\t'))
+        before.size--;
+    for (size_t i = 0; i < MT_ARRAY_COUNT(labels); i++) {
+        if (ends_in(before, mt_span_cstr(labels[i].text)))
+            return labels[i].bit;
+    }
+    return 0;
+}
+
+void mt_label_find(struct mt_label_finder *finder, struct mt_span text)
+{
+    while (text.size > 0) {
+        size_t colon = mt_scan_byte(text, ':');
+        remember(finder->before, &finder->before_size, sizeof(finder->before), mt_span_head(text, colon));
+        if (colon == text.size)
+            return;
+        finder->seen |= label_of(mt_span(finder->before, finder->before_size));
+        finder->before_size = 0; /* a colon is no word's */
+        text = mt_span_from(text, colon + 1);
+    }
+}
+
+bool mt_label_is_host_report(const struct mt_label_finder *finder)
+{
+    unsigned count = 0;
+
+    for (unsigned host = finder->seen & HOST_LABELS; host != 0; host &= host - 1)
+        count++;
+    return (finder->seen & LABEL_COMPUTER) && count >= HOST_LABELS_LEAST;
+}
+
+bool mt_label_is_credentials(const struct mt_label_finder *finder)
+{
+    unsigned seen = finder->seen;
+    return (seen & LABEL_PLACE) && (seen & (LABEL_LOGIN | LABEL_USER)) && (seen & LABEL_PASSWORD) &&
+           (seen & LABEL_PROGRAM);
+}
+
 /* --- URLs ------------------------------------------------------------------- */
 
 enum url_state {
@@ -53,11 +188,6 @@ void mt_url_start(struct mt_url_finder *finder, bool is_html)
     finder->is_html = is_html;
 }
 
-static bool is_word(uint8_t byte)
-{
-    return mt_ascii_is_alpha(byte) || mt_ascii_is_digit(byte) || byte >= 0x80;
-}
-
 static bool ends_url(const struct mt_url_finder *finder, uint8_t byte)
 {
     return byte <= ' ' || byte == 0x7f || byte == '<' || byte == '>' || byte == '"' ||
@@ -71,35 +201,10 @@ static struct mt_span scheme_of(const struct mt_url_finder *finder)
 
     for (size_t i = 0; i < MT_ARRAY_COUNT(schemes); i++) {
         struct mt_span scheme = mt_span_cstr(schemes[i]);
-        if (before.size < scheme.size)
-            continue;
-        size_t start = before.size - scheme.size;
-        bool is_whole = start == 0 || !is_word(before.ptr[start - 1]);
-        if (is_whole && mt_span_ieq(mt_span_from(before, start), scheme))
-            return mt_span_from(before, start);
+        if (ends_in(before, scheme))
+            return mt_span_from(before, before.size - scheme.size);
     }
     return mt_span_none();
-}
-
-/* The last octets of bytes, behind what came before. */
-static void remember(struct mt_url_finder *finder, struct mt_span bytes)
-{
-    const size_t room = sizeof(finder->before);
-
-    if (bytes.size >= room) {
-        memcpy(finder->before, bytes.ptr + bytes.size - room, room);
-        finder->before_size = (uint8_t)room;
-        return;
-    }
-    size_t kept = finder->before_size;
-    if (kept + bytes.size > room) {
-        size_t gone = kept + bytes.size - room;
-        memmove(finder->before, finder->before + gone, kept - gone);
-        kept -= gone;
-    }
-    if (bytes.size > 0)
-        memcpy(finder->before + kept, bytes.ptr, bytes.size);
-    finder->before_size = (uint8_t)(kept + bytes.size);
 }
 
 static void put(struct mt_url_finder *finder, struct mt_span bytes)
@@ -125,7 +230,7 @@ static size_t seek(struct mt_url_finder *finder, struct mt_span bytes)
 {
     size_t colon = mt_scan_byte(bytes, ':');
 
-    remember(finder, mt_span_head(bytes, colon));
+    remember(finder->before, &finder->before_size, sizeof(finder->before), mt_span_head(bytes, colon));
     if (colon == bytes.size)
         return bytes.size;
     struct mt_span scheme = scheme_of(finder);

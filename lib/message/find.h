@@ -1,6 +1,6 @@
 /* What is looked for in the decoded octets of a part, in pieces: the test marker
- * of virus scanners, and URLs, for which UTF-16 is made UTF-8. One pass each, linear
- * whatever stands there.
+ * of virus scanners, labels as stealers of passwords write them, and URLs; for both
+ * UTF-16 is made UTF-8. One pass each, linear whatever stands there.
  *
  * Ownership: state is the caller's; spans live for the call. Thread: one a state.
  * Limits: MT_URL_MAX octets of a URL; what is behind them is left out.
@@ -14,6 +14,22 @@
  * the file differ in what stands before. state starts as 0. True: it has been found,
  * and nothing more need be asked. */
 bool mt_find_marker(uint8_t *state, struct mt_span bytes);
+
+#define MT_LABEL_WINDOW 24u /* octets before a colon that are looked at */
+
+/* Labels are words before a colon: "Computer Name: PC-7". Zeros to begin with. */
+struct mt_label_finder {
+    uint16_t seen;
+    uint8_t before_size;
+    uint8_t before[MT_LABEL_WINDOW];
+};
+
+void mt_label_find(struct mt_label_finder *finder, struct mt_span text);
+/* Four labels of a machine, its name among them: who uses it, its system, processor,
+ * memory, address, country, clock. */
+bool mt_label_is_host_report(const struct mt_label_finder *finder);
+/* Where to log in, as whom, with which password, and the program that knew it. */
+bool mt_label_is_credentials(const struct mt_label_finder *finder);
 
 #define MT_URL_MAX 480u
 #define MT_URL_SCHEME_MAX 5u

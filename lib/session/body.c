@@ -1,5 +1,5 @@
 /* What the parts of a message hold, when that is asked for: decoded as it passes,
- * hashed, and searched for URLs and the test marker. The state is an arena block
+ * hashed, and searched for URLs, labels and the test marker. The state is an arena block
  * that a session has while such a message passes; of a part stays an entry. */
 #include "base/hash.h"
 #include "dpi/digest.h"
@@ -20,16 +20,18 @@ struct mt_body {
     bool is_text;
     bool may_save; /* it has no file yet, and may get one */
     bool is_asked;
+    bool is_wide; /* the part is in UTF-16 */
+    struct mt_wide wide;
+    struct mt_label_finder labels;
     /* from here on only when its kind is, or URLs are wanted */
     uint16_t head_size;
     uint8_t head[MT_SESSION_HEAD_MAX];
     /* from here on only when URLs are */
     uint8_t url_count; /* of the message */
-    bool is_wide;      /* the part is in UTF-16 */
-    struct mt_wide wide;
     uint32_t seen[URLS_MAX];
     struct mt_url_finder finder;
 };
+MT_STATIC_ASSERT(offsetof(struct mt_body, head_size) <= 384, "the arena's next block is of 512 octets");
 
 static size_t body_size(const struct mt_session_engine *engine)
 {
@@ -74,7 +76,7 @@ void mt_body_free(struct mt_session_engine *engine, struct mt_tree *tree)
     tree->body = NULL;
 }
 
-/* --- URLs ------------------------------------------------------------------- */
+/* --- its text ---------------------------------------------------------------- */
 
 static bool is_known(struct mt_body *body, struct mt_span url)
 {
@@ -142,10 +144,13 @@ static size_t digests_size(uint32_t content)
            (content & MT_CONTENT_SHA256 ? MT_DIGEST_SHA256_SIZE : 0);
 }
 
-static void start_urls(struct mt_body *body, const struct mt_mime_part *part)
+static void start_text(struct mt_run *run, struct mt_body *body, const struct mt_mime_part *part)
 {
-    mt_url_start(&body->finder, mt_span_ieq_cstr(part->type, "text/html"));
+    body->is_text = is_text(part);
     body->is_wide = mt_wide_start(&body->wide, part->charset);
+    body->labels = (struct mt_label_finder){0};
+    if (run->engine->limits.content & MT_CONTENT_URLS)
+        mt_url_start(&body->finder, mt_span_ieq_cstr(part->type, "text/html"));
 }
 
 void mt_body_skip(struct mt_run *run)
@@ -176,7 +181,6 @@ void mt_body_begin(struct mt_run *run, const struct mt_mime_part *part)
     entry->flags = MT_BODY_INCOMPLETE;
     body->decoded = 0;
     body->marker = 0;
-    body->is_text = is_text(part);
     body->is_asked = false;
     body->may_save = content & MT_CONTENT_EXTRACT;
     if (content & MT_CONTENT_MAGIC)
@@ -184,8 +188,7 @@ void mt_body_begin(struct mt_run *run, const struct mt_mime_part *part)
     mt_decode_start(&body->decode, part->encoding);
     mt_digest_start(&body->digest, (content & MT_CONTENT_MD5 ? MT_DIGEST_MD5 : 0) |
                                        (content & MT_CONTENT_SHA256 ? MT_DIGEST_SHA256 : 0));
-    if (content & MT_CONTENT_URLS)
-        start_urls(body, part);
+    start_text(run, body, part);
 }
 
 /* With its first octet, so that what only holds other parts gets none. */
@@ -219,17 +222,24 @@ static void save(struct mt_run *run, struct mt_body *body, struct mt_span bytes)
 
 #define WIDE_ROOM 256u
 
-static void find_urls(struct mt_run *run, struct mt_body *body, struct mt_span bytes)
+static void search_text(struct mt_run *run, struct mt_body *body, struct mt_span text)
+{
+    mt_label_find(&body->labels, text);
+    if (run->engine->limits.content & MT_CONTENT_URLS)
+        mt_url_find(&body->finder, text, take_url, run);
+}
+
+static void take_text(struct mt_run *run, struct mt_body *body, struct mt_span bytes)
 {
     if (!body->is_wide) {
-        mt_url_find(&body->finder, bytes, take_url, run);
+        search_text(run, body, bytes);
         return;
     }
     while (bytes.size > 0) {
         uint8_t storage[WIDE_ROOM];
         struct mt_buf text = mt_buf(storage, sizeof(storage));
         bytes = mt_span_from(bytes, mt_wide_take(&body->wide, bytes, &text));
-        mt_url_find(&body->finder, mt_buf_span(&text), take_url, run);
+        search_text(run, body, mt_buf_span(&text));
     }
 }
 
@@ -243,8 +253,8 @@ static void take_decoded(struct mt_run *run, struct mt_body *body, struct mt_spa
         keep_head(run, body, bytes);
     if (!(body->entry->flags & MT_BODY_MARKER) && mt_find_marker(&body->marker, bytes))
         body->entry->flags |= MT_BODY_MARKER;
-    if (body->is_text && (run->engine->limits.content & MT_CONTENT_URLS))
-        find_urls(run, body, bytes);
+    if (body->is_text)
+        take_text(run, body, bytes);
 }
 
 void mt_body_take(void *ctx, struct mt_span bytes)
@@ -291,6 +301,10 @@ void mt_body_end(struct mt_run *run, bool is_whole, uint64_t *ret_decoded)
     }
     if (body->decode.is_broken)
         body->entry->flags |= MT_BODY_BROKEN;
+    if (mt_label_is_host_report(&body->labels))
+        body->entry->flags |= MT_BODY_HOST_REPORT;
+    if (mt_label_is_credentials(&body->labels))
+        body->entry->flags |= MT_BODY_CREDENTIALS;
     if (run->engine->limits.content & MT_CONTENT_URLS)
         mt_url_finish(&body->finder, take_url, run);
     if (run->engine->limits.content & MT_CONTENT_MAGIC)

@@ -12,10 +12,9 @@ static const struct mt_build_finding header_findings[] = {
 };
 
 static const struct mt_build_finding body_findings[] = {
-    {MT_BODY_INCOMPLETE, "incomplete"},
-    {MT_BODY_BROKEN, "bad_encoding"},
-    {MT_BODY_MARKER, "test_marker"},
-    {MT_BODY_MISMATCH, "type_mismatch"},
+    {MT_BODY_INCOMPLETE, "incomplete"},   {MT_BODY_BROKEN, "bad_encoding"},
+    {MT_BODY_MARKER, "test_marker"},      {MT_BODY_MISMATCH, "type_mismatch"},
+    {MT_BODY_HOST_REPORT, "host_report"}, {MT_BODY_CREDENTIALS, "credentials"},
 };
 
 MT_STATIC_ASSERT(MT_ARRAY_COUNT(header_findings) + MT_ARRAY_COUNT(body_findings) ==

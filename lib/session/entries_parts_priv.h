@@ -38,6 +38,8 @@ enum {
     MT_BODY_BROKEN = 1 << 2,     /* octets that its encoding does not have */
     MT_BODY_MARKER = 1 << 3,
     MT_BODY_MISMATCH = 1 << 4, /* told when the record is made */
+    MT_BODY_HOST_REPORT = 1 << 5,
+    MT_BODY_CREDENTIALS = 1 << 6,
 };
 
 /* What the part before it holds, when that is looked at. Its text: those digests

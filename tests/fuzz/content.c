@@ -20,6 +20,7 @@ struct result {
     struct replay_text decoded;
     struct replay_text urls;
     struct mt_url_finder finder;
+    struct mt_label_finder labels;
     struct mt_wide wide;
     bool is_wide;
     uint8_t room;
@@ -43,6 +44,13 @@ static void on_url(void *ctx, struct mt_span url, bool is_cut)
     replay_put(&result->urls, is_cut ? "!\n" : "\n");
 }
 
+static void search(struct result *result, struct mt_span text)
+{
+    mt_label_find(&result->labels, text);
+    require(result->labels.before_size <= MT_LABEL_WINDOW, "a label within its window");
+    mt_url_find(&result->finder, text, on_url, result);
+}
+
 static void find_wide(struct result *result, struct mt_span bytes)
 {
     uint8_t storage[8 + UINT8_MAX];
@@ -52,7 +60,7 @@ static void find_wide(struct result *result, struct mt_span bytes)
         size_t taken = mt_wide_take(&result->wide, bytes, &text);
         require(taken > 0 && taken <= bytes.size && !text.overflow, "it goes on");
         require(mt_utf8_valid(mt_buf_span(&text)), "UTF-8 comes out");
-        mt_url_find(&result->finder, mt_buf_span(&text), on_url, result);
+        search(result, mt_buf_span(&text));
         bytes = mt_span_from(bytes, taken);
     }
 }
@@ -68,7 +76,7 @@ static void take_decoded(struct result *result, const struct mt_buf *out)
     if (result->is_wide)
         find_wide(result, bytes);
     else
-        mt_url_find(&result->finder, bytes, on_url, result);
+        search(result, bytes);
 }
 
 static void run(struct mt_span bytes, const struct plan *plan, bool is_whole, struct result *result)
@@ -127,6 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(is_same(&whole.decoded, &pieces.decoded), "the same octets whole and in pieces");
     require(is_same(&whole.urls, &pieces.urls), "the same URLs whole and in pieces");
     require(whole.marker == pieces.marker && whole.is_broken == pieces.is_broken, "the same findings");
+    require(whole.labels.seen == pieces.labels.seen, "the same labels whole and in pieces");
     free(whole.decoded.ptr);
     free(whole.urls.ptr);
     free(pieces.decoded.ptr);

@@ -1,4 +1,4 @@
-/* The test marker and URLs, found however the octets are cut. */
+/* The test marker, labels and URLs, found however the octets are cut. */
 #include "message/find.h"
 
 #include <setjmp.h>
@@ -49,6 +49,94 @@ static void what_only_begins_like_the_marker_is_none(void **state)
         text[i] ^= 1;
     }
     assert_false(has_marker(mt_span(text, sizeof(text) - 2), 7));
+}
+
+/* --- labels ------------------------------------------------------------------- */
+
+enum { NOTHING = 0, HOST_REPORT = 1, CREDENTIALS = 2 };
+
+static unsigned labels_in(struct mt_span text, size_t piece)
+{
+    struct mt_label_finder finder = {0};
+
+    for (; text.size > 0; text = mt_span_from(text, piece)) {
+        struct mt_span head = mt_span_head(text, piece);
+        uint8_t *copy = malloc(head.size);
+        assert_non_null(copy);
+        memcpy(copy, head.ptr, head.size);
+        mt_label_find(&finder, mt_span(copy, head.size));
+        free(copy);
+    }
+    return (mt_label_is_host_report(&finder) ? HOST_REPORT : 0u) |
+           (mt_label_is_credentials(&finder) ? CREDENTIALS : 0u);
+}
+
+static void expect_labels(const char *text, unsigned expected)
+{
+    for (size_t piece = 1; piece <= strlen(text) + 1; piece++)
+        assert_int_equal(labels_in(mt_span_cstr(text), piece), expected);
+}
+
+static void what_stealers_say_of_a_machine_is_known_however_it_is_cut(void **state)
+{
+    (void)state;
+    expect_labels(
+        "Time: 03/02/2026 08:00:00<br>User Name: alice<br>Computer Name: PC-7<br>OSFullName: "
+        "Microsoft Windows 10 Pro<br>CPU: Core i5<br>RAM: 8096.17 MB<br>IP Address: 192.0.2.7<br><hr>",
+        HOST_REPORT);
+    expect_labels(
+        "PC Name:PC-7\r\nDate and Time: 3/2/2026 / 8:00\r\nClient IP: 192.0.2.7\r\nCountry Name: X\r\n",
+        HOST_REPORT);
+    expect_labels("COMPUTER NAME\t:a\r\nprocessor   : b\r\noperating system:c\r\nram:", HOST_REPORT);
+    expect_labels("computer name:user name:cpu:ram:", HOST_REPORT);
+}
+
+static void what_stealers_say_of_a_password_is_known_however_it_is_cut(void **state)
+{
+    (void)state;
+    expect_labels("<hr>URL: https://shop.example/<br>\r\nUsername: alice<br>\r\nPassword: x:y<br>\r\n"
+                  "Application: Chrome<br>\r\n<hr>",
+                  CREDENTIALS);
+    expect_labels("Found From: Outlook\r\nHost: mail.example:587\r\nUSR: alice\r\nPSWD: x\r\n", CREDENTIALS);
+    expect_labels("URL               : https://shop.example/\r\nWeb Browser       : Chrome\r\n"
+                  "User Name         : alice\r\nPassword          : x\r\n",
+                  CREDENTIALS);
+}
+
+static void a_few_labels_or_parts_of_words_are_no_report(void **state)
+{
+    (void)state;
+    expect_labels("", NOTHING);
+    expect_labels("::::: : : :", NOTHING);
+    expect_labels("User Name: a\nCPU: b\nRAM: c\nIP Address: d\nTime: e\n", NOTHING); /* of which computer? */
+    expect_labels("Computer Name: a\nUser Name: b\nTime: c\nComputer Name: d\nTime: e\n", NOTHING);
+    expect_labels("URL: a\nUsername: b\nPassword: c\n", NOTHING);
+    expect_labels("Application: a\nURL: b\nPassword: c\n", NOTHING);
+    expect_labels("xcomputer name: program: 9cpu: \xc3\xa9time: user name: os: ", NOTHING);
+    expect_labels("computer name is a, user name b, cpu c, ram d, time e", NOTHING);
+    expect_labels("computer name.: user name, : c pu: ra\nm: ti me: o-s_: ", NOTHING);
+    expect_labels("computer name:user name:cpu:ram", NOTHING); /* the last has no colon */
+}
+
+static void labels_are_found_behind_and_in_front_of_huge_lines(void **state)
+{
+    (void)state;
+    static const char report[] = " computer name: cpu: ram: time:";
+    static uint8_t text[70000 + sizeof(report) - 1];
+
+    for (size_t at = 0; at <= 70000; at += 35000) {
+        for (size_t piece = 1; piece <= sizeof(text); piece = piece * 7 + 1) {
+            memset(text, at == 0 ? ':' : 'x', sizeof(text));
+            memcpy(text + at, report, sizeof(report) - 1);
+            assert_int_equal(labels_in(mt_span(text, sizeof(text)), piece), HOST_REPORT);
+        }
+    }
+    /* blanks beyond what is looked at */
+    memset(text, ' ', sizeof(text));
+    memcpy(text, "computer name: cpu: ram: time", 29);
+    text[29 + MT_LABEL_WINDOW] = ':';
+    assert_int_equal(labels_in(mt_span(text, 1000), 1000), NOTHING);
+    assert_int_equal(labels_in(mt_span(text, 1000), 1), NOTHING);
 }
 
 /* --- URLs ------------------------------------------------------------------- */
@@ -144,6 +232,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_marker_is_found_wherever_it_stands),
         cmocka_unit_test(what_only_begins_like_the_marker_is_none),
+        cmocka_unit_test(what_stealers_say_of_a_machine_is_known_however_it_is_cut),
+        cmocka_unit_test(what_stealers_say_of_a_password_is_known_however_it_is_cut),
+        cmocka_unit_test(a_few_labels_or_parts_of_words_are_no_report),
+        cmocka_unit_test(labels_are_found_behind_and_in_front_of_huge_lines),
         cmocka_unit_test(urls_are_found_in_text),
         cmocka_unit_test(what_is_no_url_is_not_taken),
         cmocka_unit_test(punctuation_of_a_sentence_is_left_out),
