@@ -47,3 +47,52 @@ bool mt_site_is_local_domain(const struct mt_site *site, struct mt_span domain)
     }
     return false;
 }
+
+/* What quoting adds is no part of a name. */
+static bool is_filler(uint8_t byte)
+{
+    return byte == '"' || byte == '\\';
+}
+
+static bool is_blank(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+/* The next octet of a name, blanks as one and none at its end; -1 there. */
+static int next_of_name(struct mt_span *rest, bool is_first)
+{
+    bool had_blank = false;
+    size_t at = 0;
+
+    while (at < rest->size && (is_filler(rest->ptr[at]) || is_blank(rest->ptr[at])))
+        had_blank |= is_blank(rest->ptr[at++]);
+    *rest = mt_span_from(*rest, at);
+    if (rest->size == 0)
+        return -1;
+    if (had_blank && !is_first)
+        return ' ';
+    uint8_t byte = mt_ascii_lower(rest->ptr[0]);
+    *rest = mt_span_from(*rest, 1);
+    return byte;
+}
+
+static bool is_same_name(struct mt_span name, struct mt_span known)
+{
+    int a = next_of_name(&name, true), b = next_of_name(&known, true);
+
+    while (a == b && a != -1) {
+        a = next_of_name(&name, false);
+        b = next_of_name(&known, false);
+    }
+    return a == b;
+}
+
+bool mt_site_is_protected_name(const struct mt_site *site, struct mt_span name)
+{
+    for (size_t i = 0; i < site->protected_name_count; i++) {
+        if (is_same_name(name, site->protected_names[i]))
+            return true;
+    }
+    return false;
+}

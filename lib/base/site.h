@@ -19,6 +19,8 @@ struct mt_site {
     size_t allowed_relay_count;
     const struct mt_span *local_domains; /* lower case; empty: to be inferred (detections D1) */
     size_t local_domain_count;
+    const struct mt_span *protected_names; /* of people whom impostors pose as */
+    size_t protected_name_count;
 };
 
 /* The site without a site file: private address space is home, nothing else. */
@@ -30,5 +32,9 @@ bool mt_site_may_relay(const struct mt_site *site, const struct mt_ip *ip);
 
 /* domain is one of local_domains or below one of them; ASCII case ignored. */
 bool mt_site_is_local_domain(const struct mt_site *site, struct mt_span domain);
+
+/* name, as it stands before an address, is one of protected_names: quotes, backslashes,
+ * the number of blanks and ASCII case ignored. */
+bool mt_site_is_protected_name(const struct mt_site *site, struct mt_span name);
 
 #endif

@@ -96,6 +96,7 @@ static void free_lists(struct mt_config_storage *lists)
     free(lists->mail_servers.items);
     free(lists->allowed_relays.items);
     free(lists->local_domains.items);
+    free(lists->protected_names.items);
 }
 
 static void drop_change(struct mt_config_change *change)
@@ -113,6 +114,14 @@ static void drop_change(struct mt_config_change *change)
 }
 
 static void move_networks(struct mt_config_networks *to, const struct mt_config_networks *from)
+{
+    if (from->items == NULL)
+        return;
+    free(to->items);
+    *to = *from;
+}
+
+static void move_domains(struct mt_config_domains *to, const struct mt_config_domains *from)
 {
     if (from->items == NULL)
         return;
@@ -140,6 +149,8 @@ static void show_lists(struct mt_site *site, const struct mt_config_storage *lis
     site->allowed_relay_count = lists->allowed_relays.count;
     site->local_domains = lists->local_domains.items;
     site->local_domain_count = lists->local_domains.count;
+    site->protected_names = lists->protected_names.items;
+    site->protected_name_count = lists->protected_names.count;
 }
 
 /* Takes over what the change holds. */
@@ -154,10 +165,8 @@ static int apply_change(struct mt_config *config, const struct mt_config_change 
     move_networks(&lists->home_networks, &change->lists.home_networks);
     move_networks(&lists->mail_servers, &change->lists.mail_servers);
     move_networks(&lists->allowed_relays, &change->lists.allowed_relays);
-    if (change->lists.local_domains.items != NULL) {
-        free(lists->local_domains.items);
-        lists->local_domains = change->lists.local_domains;
-    }
+    move_domains(&lists->local_domains, &change->lists.local_domains);
+    move_domains(&lists->protected_names, &change->lists.protected_names);
     show_lists(&config->site, lists);
     config->site.given |= change->has_site;
     config->detect = change->detect;

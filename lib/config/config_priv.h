@@ -15,6 +15,7 @@ struct mt_config_storage {
     struct mt_config_networks mail_servers;
     struct mt_config_networks allowed_relays;
     struct mt_config_domains local_domains;
+    struct mt_config_domains protected_names;
 };
 
 struct mt_config_change {

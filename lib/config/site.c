@@ -14,13 +14,15 @@ enum site_key {
     SITE_ALLOWED_RELAYS,
     SITE_THRESHOLDS,
     SITE_REDACT_KEY,
+    SITE_PROTECTED_NAMES,
     SITE_KEY_COUNT,
 };
 
 static const char *const site_keys[SITE_KEY_COUNT] = {
-    [SITE_HOME_NETWORKS] = "home_networks", [SITE_LOCAL_DOMAINS] = "local_domains",
-    [SITE_MAIL_SERVERS] = "mail_servers",   [SITE_ALLOWED_RELAYS] = "allowed_relays",
-    [SITE_THRESHOLDS] = "thresholds",       [SITE_REDACT_KEY] = "redact_key",
+    [SITE_HOME_NETWORKS] = "home_networks",     [SITE_LOCAL_DOMAINS] = "local_domains",
+    [SITE_MAIL_SERVERS] = "mail_servers",       [SITE_ALLOWED_RELAYS] = "allowed_relays",
+    [SITE_THRESHOLDS] = "thresholds",           [SITE_REDACT_KEY] = "redact_key",
+    [SITE_PROTECTED_NAMES] = "protected_names",
 };
 
 struct threshold {
@@ -135,6 +137,8 @@ static int take_site_member(void *ctx, size_t key, const struct mt_yaml *value)
         return mt_config_networks(change->report, name, value, true, &lists->home_networks);
     case SITE_LOCAL_DOMAINS:
         return mt_config_domains(change->report, name, value, &lists->local_domains);
+    case SITE_PROTECTED_NAMES:
+        return mt_config_names(change->report, name, value, &lists->protected_names);
     case SITE_MAIL_SERVERS:
         return mt_config_networks(change->report, name, value, false, &lists->mail_servers);
     case SITE_ALLOWED_RELAYS:

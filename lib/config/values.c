@@ -209,11 +209,9 @@ static const char *domain_fault(struct mt_span text)
     return label == 0 ? "ends with a dot" : NULL;
 }
 
-static int check_domain(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *item)
+static int check_fault(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *item,
+                       const char *fault)
 {
-    if (item->kind != MT_YAML_TEXT)
-        return refuse(report, name, item, "a domain");
-    const char *fault = domain_fault(item->text);
     if (fault == NULL)
         return 0;
     mt_yaml_report_place(report, item->line, item->column, "%s: %s %s", name, mt_yaml_quote(item->text).text,
@@ -221,16 +219,29 @@ static int check_domain(const struct mt_yaml_report *report, const char *name, c
     return -EINVAL;
 }
 
-int mt_config_domains(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *list,
-                      struct mt_config_domains *ret_domains)
+static int check_domain(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *item)
+{
+    if (item->kind != MT_YAML_TEXT)
+        return refuse(report, name, item, "a domain");
+    return check_fault(report, name, item, domain_fault(item->text));
+}
+
+struct text_list {
+    const char *what;
+    size_t max;
+    int (*check)(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *item);
+};
+
+static int take_texts(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *list,
+                      const struct text_list *kind, struct mt_config_domains *ret_texts)
 {
     size_t size = 0;
     size_t count;
-    int rc = count_items(report, name, list, "a list of domains", MT_CONFIG_ITEMS_MAX, &count);
+    int rc = count_items(report, name, list, kind->what, kind->max, &count);
     if (rc != 0)
         return rc;
     for (const struct mt_yaml *item = list->child; item != NULL; item = item->next) {
-        rc = check_domain(report, name, item);
+        rc = kind->check(report, name, item);
         if (rc != 0)
             return rc;
         size += item->text.size;
@@ -245,8 +256,49 @@ int mt_config_domains(const struct mt_yaml_report *report, const char *name, con
         for (size_t k = 0; k < item->text.size; k++)
             *text++ = mt_ascii_lower(item->text.ptr[k]);
     }
-    *ret_domains = (struct mt_config_domains){items, count};
+    *ret_texts = (struct mt_config_domains){items, count};
     return 0;
+}
+
+int mt_config_domains(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *list,
+                      struct mt_config_domains *ret_domains)
+{
+    static const struct text_list domains = {"a list of domains", MT_CONFIG_ITEMS_MAX, check_domain};
+
+    return take_texts(report, name, list, &domains, ret_domains);
+}
+
+#define PERSON_SIZE_MAX 128u
+#define PERSONS_MAX 256u /* a message's sender is compared with each */
+
+static const char *person_fault(struct mt_span text)
+{
+    bool has_letter = false;
+
+    if (text.size > PERSON_SIZE_MAX)
+        return "is longer than 128 bytes";
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.ptr[i];
+        if (c < ' ' || c == 0x7f || c == '<' || c == '>' || c == '@')
+            return "holds a character that no name has; addresses have no place here";
+        has_letter |= c >= 0x80 || mt_ascii_is_alpha(c) || mt_ascii_is_digit(c);
+    }
+    return has_letter ? NULL : "has no letter";
+}
+
+static int check_person(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *item)
+{
+    if (item->kind != MT_YAML_TEXT)
+        return refuse(report, name, item, "a person's name");
+    return check_fault(report, name, item, person_fault(item->text));
+}
+
+int mt_config_names(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *list,
+                    struct mt_config_domains *ret_names)
+{
+    static const struct text_list persons = {"a list of names", PERSONS_MAX, check_person};
+
+    return take_texts(report, name, list, &persons, ret_names);
 }
 
 /* --- scalars ------------------------------------------------------------------ */

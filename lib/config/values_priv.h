@@ -36,6 +36,9 @@ int mt_config_networks(const struct mt_yaml_report *report, const char *name, co
                        bool is_needed, struct mt_config_networks *ret_networks);
 int mt_config_domains(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *list,
                       struct mt_config_domains *ret_domains);
+/* Names of people, at most 256. */
+int mt_config_names(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *list,
+                    struct mt_config_domains *ret_names);
 /* What ret_numbers holds after a failure is undefined. */
 int mt_config_numbers(const struct mt_yaml_report *report, const char *name, const struct mt_yaml *list,
                       uint32_t low, uint32_t high, size_t count_max, uint16_t *ret_numbers,

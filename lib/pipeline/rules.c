@@ -41,6 +41,7 @@ static void rules_free(struct mt_rules *rules)
     free((void *)(uintptr_t)rules->site.mail_servers);
     free((void *)(uintptr_t)rules->site.allowed_relays);
     free((void *)(uintptr_t)rules->site.local_domains);
+    free((void *)(uintptr_t)rules->site.protected_names);
     free(rules);
 }
 
@@ -54,7 +55,8 @@ static struct mt_rules *rules_copy(const struct mt_site *site, const struct mt_d
     bool is_whole = prefixes_copy(site->home_networks, site->home_network_count, &copy->home_networks) &&
                     prefixes_copy(site->mail_servers, site->mail_server_count, &copy->mail_servers) &&
                     prefixes_copy(site->allowed_relays, site->allowed_relay_count, &copy->allowed_relays) &&
-                    domains_copy(site->local_domains, site->local_domain_count, &copy->local_domains);
+                    domains_copy(site->local_domains, site->local_domain_count, &copy->local_domains) &&
+                    domains_copy(site->protected_names, site->protected_name_count, &copy->protected_names);
     if (!is_whole) {
         rules_free(rules);
         return NULL;
@@ -64,6 +66,7 @@ static struct mt_rules *rules_copy(const struct mt_site *site, const struct mt_d
     copy->mail_server_count = site->mail_server_count;
     copy->allowed_relay_count = site->allowed_relay_count;
     copy->local_domain_count = site->local_domain_count;
+    copy->protected_name_count = site->protected_name_count;
     return rules;
 }
 

@@ -91,6 +91,14 @@ static bool names_no_recipient(const struct mt_record_transaction *t)
     return true;
 }
 
+/* As somebody of ours, with an address that is not. */
+static bool is_posing(const struct mt_site *site, const struct mt_texts *from, struct mt_span domain)
+{
+    return site->protected_name_count > 0 && site->local_domain_count > 0 && from->count > 0 &&
+           domain.size > 0 && !mt_site_is_local_domain(site, domain) &&
+           mt_site_is_protected_name(site, name_of(from->items[0]));
+}
+
 static uint32_t test_message(const struct mt_run *run, uint32_t seen, const struct mt_record_transaction *t)
 {
     const struct mt_session *session = run->session;
@@ -103,6 +111,8 @@ static uint32_t test_message(const struct mt_run *run, uint32_t seen, const stru
         findings |= MESSAGE_ENVELOPE;
     if (t->message_from.count > 0 && differ(domain_within(name_of(t->message_from.items[0])), from))
         findings |= MESSAGE_NAME_ADDRESS;
+    if (is_posing(run->engine->site, &t->message_from, from))
+        findings |= MESSAGE_PROTECTED_NAME;
     if (is_stranger && from.size > 0 && mt_site_is_local_domain(run->engine->site, from))
         findings |= MESSAGE_LOCAL_FROM;
     if ((t->message_from.count > 1 && t->message_sender.ptr == NULL) || (seen & 1u << MT_HEADER_TWO_FROM))

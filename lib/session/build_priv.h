@@ -32,7 +32,7 @@ struct mt_build_slot {
 
 /* Names in message.received_findings of one transaction. */
 #define MT_BUILD_FINDINGS_MAX 15u
-#define MT_BUILD_MESSAGE_FINDINGS_MAX 9u /* in message.findings */
+#define MT_BUILD_MESSAGE_FINDINGS_MAX 10u /* in message.findings */
 #define MT_BUILD_PART_FINDINGS_MAX 10u
 
 /* Scratch for one record. Sized at create, so that everything that a session

@@ -307,6 +307,24 @@ static void a_local_domain_covers_what_is_below_it(void **state)
     assert_false(mt_site_is_local_domain(&mt_site_default, mt_span_cstr("example.com")));
 }
 
+static void a_name_is_known_however_it_is_quoted_and_spaced(void **state)
+{
+    (void)state;
+    struct mt_span names[] = {mt_span_cstr("Jane  Doe"), mt_span_cstr("J\xc3\xb6rg")};
+    struct mt_site site = {.protected_names = names, .protected_name_count = 2};
+    static const char *const same[] = {"jane doe", "\"JANE DOE\" ", "\t Jane\t Doe", "\"Jane \\\"Doe\\\"\"",
+                                       "j\xc3\xb6rg"};
+    static const char *const others[] = {"",           " ",       "\"\"",      "jane", "jane doe x",
+                                         "x jane doe", "janedoe", "jane d oe", "jorg", "jane do"};
+
+    for (size_t i = 0; i < MT_ARRAY_COUNT(same); i++)
+        assert_true(mt_site_is_protected_name(&site, mt_span_cstr(same[i])));
+    for (size_t i = 0; i < MT_ARRAY_COUNT(others); i++)
+        assert_false(mt_site_is_protected_name(&site, mt_span_cstr(others[i])));
+    assert_false(mt_site_is_protected_name(&site, mt_span_none()));
+    assert_false(mt_site_is_protected_name(&mt_site_default, mt_span_cstr("jane doe")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +338,7 @@ int main(void)
         cmocka_unit_test(private_space_is_home_without_a_site_file),
         cmocka_unit_test(a_site_knows_its_servers_and_relays),
         cmocka_unit_test(a_local_domain_covers_what_is_below_it),
+        cmocka_unit_test(a_name_is_known_however_it_is_quoted_and_spaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,7 +81,8 @@ static void every_list_of_a_site_file_is_read(void **state)
               "mail_servers: [192.0.2.25]\n"
               "allowed_relays:\n"
               "- 198.51.100.0/28 # the branch office\n"
-              "- ::1\n");
+              "- ::1\n"
+              "protected_names: [Jane Doe, \"J\\u00f6rg\"]\n");
     assert_true(config->site.given);
     assert_int_equal(config->site.home_network_count, 2);
     assert_true(is_home(config, "192.0.2.255") && is_home(config, "2001:db8:ffff::1"));
@@ -89,6 +90,9 @@ static void every_list_of_a_site_file_is_read(void **state)
     assert_int_equal(config->site.local_domain_count, 2);
     assert_true(mt_span_eq(config->site.local_domains[0], mt_span_cstr("example.com")));
     assert_true(mt_span_eq(config->site.local_domains[1], mt_span_cstr("mail_1.example.net")));
+    assert_int_equal(config->site.protected_name_count, 2);
+    assert_true(mt_site_is_protected_name(&config->site, mt_span_cstr("\"JANE DOE\"")));
+    assert_true(mt_site_is_protected_name(&config->site, mt_span_cstr("J\xc3\xb6rg")));
     assert_true(mt_ip_parse(mt_span_cstr("192.0.2.25"), &server));
     assert_true(mt_ip_parse(mt_span_cstr("198.51.100.15"), &relay));
     assert_true(mt_site_is_mail_server(&config->site, &server) &&
@@ -245,9 +249,9 @@ static void a_key_that_is_not_known_is_told_with_the_nearest_one(void **state)
          "site.yaml:3:1: unknown key \"home_network\"; did you mean \"home_networks\"?"},
         {"Local-Domains: []\n",
          "site.yaml:1:1: unknown key \"Local-Domains\"; did you mean \"local_domains\"?"},
-        {"colour: red\n",
-         "site.yaml:1:1: unknown key \"colour\"; known keys are \"home_networks\", "
-         "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\", \"redact_key\""},
+        {"colour: red\n", "site.yaml:1:1: unknown key \"colour\"; known keys are \"home_networks\", "
+                          "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\", "
+                          "\"redact_key\", \"protected_names\""},
         {"thresholds:\n  smtp_vrfy_prob:\n    count: 3\n",
          "site.yaml:2:3: unknown key \"smtp_vrfy_prob\"; did you mean \"smtp_vrfy_probe\"?"},
         {"thresholds:\n  smtp_vrfy_probe:\n    counts: 3\n",
@@ -256,7 +260,8 @@ static void a_key_that_is_not_known_is_told_with_the_nearest_one(void **state)
          "site.yaml:2:21: unknown key \"score\"; known keys are \"count\", \"distinct\", \"window\""},
         {"\"a\\u001b[31mb\\n\": 1\n",
          "site.yaml:1:2: unknown key \"a\\x1b[31mb\\x0a\"; known keys are \"home_networks\", "
-         "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\", \"redact_key\""},
+         "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\", \"redact_key\", "
+         "\"protected_names\""},
     };
     assert_bad(*state, MT_CONFIG_SITE, bad, MT_ARRAY_COUNT(bad));
 }
@@ -354,6 +359,21 @@ static void a_network_that_is_none_is_told_with_what_is_wrong(void **state)
     };
     assert_bad(*state, MT_CONFIG_SITE, bad, MT_ARRAY_COUNT(bad));
 #undef EXPECTED
+}
+
+static void a_name_that_is_none_is_told_with_what_is_wrong(void **state)
+{
+    static const struct bad bad[] = {
+        {"protected_names: Jane Doe\n",
+         "site.yaml:1:18: protected_names: found \"Jane Doe\", expected a list of names"},
+        {"protected_names:\n  - Jane Doe\n  - jane@example.com\n",
+         "site.yaml:3:5: protected_names: \"jane@example.com\" holds a character that no name has; addresses "
+         "have no place here"},
+        {"protected_names: [\" . \"]\n", "site.yaml:1:20: protected_names: \" . \" has no letter"},
+        {"protected_names: [[Jane]]\n",
+         "site.yaml:1:19: protected_names: found a list, expected a person's name"},
+    };
+    assert_bad(*state, MT_CONFIG_SITE, bad, MT_ARRAY_COUNT(bad));
 }
 
 #define LABEL_60 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -455,9 +475,9 @@ static void a_program_option_that_is_wrong_is_told_with_what_was_expected(void *
          "\"redact_key_file\", \"live\""},
         {"- workers\n", "site.yaml:1:1: configuration file: found a list, expected a mapping"},
         {"site: site.yaml\n", "site.yaml:1:7: site: found \"site.yaml\", expected a mapping"},
-        {"site:\n  colour: red\n",
-         "site.yaml:2:3: unknown key \"colour\"; known keys are \"home_networks\", "
-         "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\", \"redact_key\""},
+        {"site:\n  colour: red\n", "site.yaml:2:3: unknown key \"colour\"; known keys are \"home_networks\", "
+                                   "\"local_domains\", \"mail_servers\", \"allowed_relays\", \"thresholds\", "
+                                   "\"redact_key\", \"protected_names\""},
         {"workers: 0\n", "site.yaml:1:10: workers: found \"0\", expected a whole number from 1 to 64"},
         {"workers: 65\n", "site.yaml:1:10: workers: found \"65\", expected a whole number from 1 to 64"},
         {"ports: 25\n", "site.yaml:1:8: ports: found \"25\", expected a list of numbers"},
@@ -582,7 +602,7 @@ static void a_file_is_read_and_its_path_stands_in_the_sentence(void **state)
     assert_int_equal(mt_config_read_site(*state, path, error, sizeof(error)), -EINVAL);
     snprintf(expected, sizeof(expected),
              "%s:1:1: unknown key \"workers\"; known keys are \"home_networks\", \"local_domains\", "
-             "\"mail_servers\", \"allowed_relays\", \"thresholds\", \"redact_key\"",
+             "\"mail_servers\", \"allowed_relays\", \"thresholds\", \"redact_key\", \"protected_names\"",
              path);
     assert_string_equal(error, expected);
 }
@@ -688,6 +708,7 @@ int main(void)
         CONFIG_TEST(a_threshold_out_of_its_range_is_told_with_the_range),
         CONFIG_TEST(a_network_that_is_none_is_told_with_what_is_wrong),
         CONFIG_TEST(a_domain_that_is_none_is_told_with_what_is_wrong),
+        CONFIG_TEST(a_name_that_is_none_is_told_with_what_is_wrong),
         CONFIG_TEST(what_is_not_yaml_is_told_with_its_place),
         CONFIG_TEST(yaml_that_means_nothing_here_is_refused),
         CONFIG_TEST(bytes_that_are_no_text_are_told_with_their_place),

@@ -165,6 +165,8 @@ static void take_directive(struct reader *r, char *line)
         wire_site_relay(&script->site, rest);
     } else if (mt_span_ieq_cstr(word, "domain")) {
         wire_site_domain(&script->site, rest);
+    } else if (mt_span_ieq_cstr(word, "person")) {
+        wire_site_person(&script->site, rest);
     } else if (mt_span_ieq_cstr(word, "limit")) {
         take_limit(r, rest);
     } else if (mt_span_ieq_cstr(word, "history")) {

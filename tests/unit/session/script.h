@@ -3,7 +3,7 @@
  *   # a comment
  *   client 203.0.113.5 40000      who talks; server likewise
  *   midstream                     the start was not captured
- *   home 192.0.2.0/24             the site; also relay PREFIX, domain NAME
+ *   home 192.0.2.0/24             the site; also relay PREFIX, domain NAME, person NAME
  *   limit recipients 2            also transactions probes auths outstanding text bytes message
  *   history 10 9                  so many answers to EHLO before, and how many of them offered STARTTLS
  *   secret TEXT                   must not appear in anything that comes out

@@ -22,6 +22,7 @@ void wire_site_init(struct wire_site *site)
     site->site.home_networks = site->home;
     site->site.allowed_relays = site->relays;
     site->site.local_domains = site->domains;
+    site->site.protected_names = site->persons;
 }
 
 void wire_site_home(struct wire_site *site, const char *prefix)
@@ -37,6 +38,12 @@ void wire_site_relay(struct wire_site *site, const char *prefix)
 void wire_site_domain(struct wire_site *site, const char *domain)
 {
     site->domains[site->site.local_domain_count++] = mt_span_cstr(domain);
+}
+
+void wire_site_person(struct wire_site *site, const char *name)
+{
+    MT_BUG_ON(site->site.protected_name_count == MT_ARRAY_COUNT(site->persons));
+    site->persons[site->site.protected_name_count++] = mt_span_cstr(name);
 }
 
 /* --- what comes out --------------------------------------------------------- */

@@ -14,6 +14,7 @@ struct wire_site {
     struct mt_prefix home[4];
     struct mt_prefix relays[4];
     struct mt_span domains[8];
+    struct mt_span persons[4];
     struct mt_site site;
 };
 
@@ -50,6 +51,7 @@ void wire_site_init(struct wire_site *site);
 void wire_site_home(struct wire_site *site, const char *prefix);
 void wire_site_relay(struct wire_site *site, const char *prefix);
 void wire_site_domain(struct wire_site *site, const char *domain);
+void wire_site_person(struct wire_site *site, const char *name);
 
 /* site and limits may be NULL. The session is open to 192.0.2.25:25 from
  * 203.0.113.5:40000 unless `open` says otherwise. */
