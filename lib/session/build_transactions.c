@@ -292,9 +292,13 @@ static void fill_look_alike(const struct mt_entry_look_alike *entry,
                             struct mt_record_transaction *transaction)
 {
     enum mt_smtp_verb verb = mt_look_alike_command(entry);
+    bool is_last = verb != MT_VERB_UNKNOWN || entry->gravest_off == entry->off;
+    uint8_t look_alike = is_last ? entry->look_alike : entry->gravest;
 
-    transaction->smuggling_sequence = mt_smtp_look_alike_name((enum mt_smtp_look_alike)entry->look_alike);
-    transaction->smuggling_offset = entry->off;
+    transaction->smuggling_sequence = mt_smtp_look_alike_name((enum mt_smtp_look_alike)look_alike);
+    transaction->smuggling_offset = is_last ? entry->off : entry->gravest_off;
+    if (!is_last) /* what followed it is kept no more */
+        return;
     transaction->smuggling_command = verb == MT_VERB_UNKNOWN ? NULL : mt_smtp_verb_wire(verb);
     struct mt_span follows = mt_span_head(mt_look_alike_follows(entry), SMUGGLING_FOLLOWS_MAX);
     if (follows.size > 0)

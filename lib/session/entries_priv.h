@@ -73,7 +73,6 @@ struct mt_entry_banner {
 struct mt_entry_refusal {
     struct mt_entry head;
     uint16_t code;
-    uint8_t is_last; /* of the lines of the first refusal */
     uint8_t text[];
 } MT_PACKED;
 

@@ -39,6 +39,12 @@ enum mt_smtp_verb mt_look_alike_command(const struct mt_entry_look_alike *entry)
     return MT_VERB_UNKNOWN;
 }
 
+/* The sequences in which known servers saw the end come first in their list. */
+static bool is_known(uint8_t look_alike)
+{
+    return look_alike <= MT_LOOK_ALIKE_CR_CR;
+}
+
 MT_COLD void mt_look_alike_take(void *ctx, enum mt_smtp_look_alike look_alike, uint64_t off)
 {
     struct mt_run *run = ctx;
@@ -59,6 +65,10 @@ MT_COLD void mt_look_alike_take(void *ctx, enum mt_smtp_look_alike look_alike, u
     entry->back = extra->back;
     entry->look_alike = (uint8_t)look_alike;
     entry->off = off;
+    if (extra->look_alike == NULL || is_known(entry->look_alike) || !is_known(entry->gravest)) {
+        entry->gravest = entry->look_alike;
+        entry->gravest_off = off;
+    }
     entry->used = 0;
     extra->look_alike = entry;
     session->flags |= MT_S_LOOK_ALIKE;

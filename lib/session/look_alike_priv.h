@@ -16,6 +16,8 @@ struct mt_entry_look_alike {
     uint8_t look_alike; /* enum mt_smtp_look_alike */
     uint16_t used;      /* of bytes */
     uint64_t off;
+    uint8_t gravest; /* told of when none is followed by a command */
+    uint64_t gravest_off;
     uint8_t bytes[MT_LOOK_ALIKE_WINDOW];
 } MT_PACKED;
 

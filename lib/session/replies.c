@@ -59,11 +59,10 @@ static void keep_reply(struct mt_run *run, const struct mt_entry_mail *tx,
 static void keep_refusal(struct mt_run *run, const struct mt_smtp_reply_line *line)
 {
     struct mt_session *session = run->session;
-    const struct mt_entry *last = mt_store_last(session);
-    bool goes_on =
-        last != NULL && last->tag == MT_TAG_REFUSAL && !((const struct mt_entry_refusal *)last)->is_last;
 
-    if (line->index == 0 ? (session->flags & MT_S_REFUSED) != 0 : !goes_on)
+    if (line->index == 0 && !(session->flags & MT_S_REFUSED))
+        session->head.flags |= MT_EXPECT_REFUSING;
+    if (!(session->head.flags & MT_EXPECT_REFUSING))
         return;
     struct mt_span text = mt_keep(run, line->text, run->engine->limits.text_max, MT_CUT_REFUSAL);
     struct mt_entry_refusal *entry = NULL;
@@ -75,7 +74,6 @@ static void keep_refusal(struct mt_run *run, const struct mt_smtp_reply_line *li
         return;
     }
     entry->code = line->code;
-    entry->is_last = line->is_last;
 }
 
 /* Up to a blank, or to the '=' that servers put there before RFC 2554. */

@@ -38,9 +38,10 @@ enum mt_what {
 };
 
 enum {
-    MT_EXPECT_LAST = 1 << 0,    /* BDAT and BURL: the last chunk */
-    MT_EXPECT_UNKEPT = 1 << 1,  /* RCPT: a limit left it out; entry is the transaction */
-    MT_EXPECT_TAINTED = 1 << 2, /* a gap lies between it and its reply, or too near before it */
+    MT_EXPECT_LAST = 1 << 0,     /* BDAT and BURL: the last chunk */
+    MT_EXPECT_UNKEPT = 1 << 1,   /* RCPT: a limit left it out; entry is the transaction */
+    MT_EXPECT_TAINTED = 1 << 2,  /* a gap lies between it and its reply, or too near before it */
+    MT_EXPECT_REFUSING = 1 << 3, /* HELO, MAIL, RCPT: its reply is the first refusal (chunks: their index) */
 };
 
 /* A chunk over 2^48 octets counts as that many: nobody sends it whole. For

@@ -16,9 +16,9 @@
 #define MT_SIGMA_VALUES_SENT_MAX 64u
 #define MT_SIGMA_KEY_TEXT_MAX 96u
 #define MT_SIGMA_VALUE_TEXT_MAX 48u
-#define MT_SIGMA_LINE_TEXT_MAX 40u /* bytes of a path and of a value, of which each may become four */
-#define MT_SIGMA_LINE_HIDDEN 255u  /* for the size of a value */
-#define MT_SIGMA_LINE_SIZE 255u    /* once it is text */
+#define MT_SIGMA_LINE_TEXT_MAX 160u /* bytes of a path and of a value, of which each may become four */
+#define MT_SIGMA_LINE_HIDDEN 255u   /* for the size of a value */
+#define MT_SIGMA_LINE_SIZE 255u     /* once it is text */
 
 struct mt_sigma_feed_head {
     uint64_t time;

@@ -659,9 +659,9 @@ static void the_program_agrees_with_a_plain_evaluator_on_random_rules_and_events
     (void)state;
     uint32_t matches = 0;
     kind = &kinds[0];
-    for (uint32_t s = 1; s <= 60; s++)
+    for (uint32_t s = 1; s <= 30; s++)
         compare_set(s * 7919, &matches);
-    assert_true(matches > 10000);
+    assert_true(matches > 5000);
 }
 
 static void the_same_holds_for_the_events_of_every_category(void **state)
@@ -670,9 +670,9 @@ static void the_same_holds_for_the_events_of_every_category(void **state)
     for (size_t k = 1; k < MT_ARRAY_COUNT(kinds); k++) {
         uint32_t matches = 0;
         kind = &kinds[k];
-        for (uint32_t s = 1; s <= 20; s++)
+        for (uint32_t s = 1; s <= 10; s++)
             compare_set(s * 7919 + (uint32_t)k, &matches);
-        assert_true(matches > 2000);
+        assert_true(matches > 1000);
     }
 }
 
