@@ -216,4 +216,5 @@ def program(name):
 def read_marks(path):
     """How many documents the driver had put, how many had left its memory, and how many were shed."""
     with open(path, "rb") as marks:
-        return struct.unpack("=QQQ", marks.read(24))
+        # killed between making the file and giving it its size, it had put none
+        return struct.unpack("=QQQ", marks.read(24) or bytes(24))
