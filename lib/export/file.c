@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SAME_SECOND_MAX 1000u
+#define TRIES_MAX 1000u
+#define AHEAD_MAX_MS UINT64_C(60000)
 #define LOOK_BACK ((off_t)MT_FORMAT_TEXT_MAX + 2)
 
 static uint64_t slot_now(const struct mt_file_rules *rules)
@@ -116,30 +117,6 @@ bool mt_file_is_due(const struct mt_file *file, const struct mt_file_rules *rule
            (rules->every != 0 && slot_now(rules) != file->slot);
 }
 
-static int rename_aside(const char *path, char *to, size_t size)
-{
-    uint64_t now = mt_clock_wall();
-    time_t seconds = (time_t)(now / UINT64_C(1000000000));
-    unsigned ms = (unsigned)(now / 1000000 % 1000);
-    struct tm tm;
-    char when[32];
-
-    gmtime_r(&seconds, &tm);
-    strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &tm);
-    for (unsigned tries = 0; tries < SAME_SECOND_MAX; tries++) {
-        char compressed[PATH_MAX + 8];
-        snprintf(to, size, "%s.%s.%03uZ", path, when, (ms + tries) % 1000);
-        snprintf(compressed, sizeof(compressed), "%s.zst", to);
-        if (access(compressed, F_OK) == 0)
-            continue;
-        if (renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-            return 0;
-        if (errno != EEXIST)
-            return -errno;
-    }
-    return -EEXIST;
-}
-
 /* PATH.20261122T131500.000Z...: what we put aside, and nothing else. */
 static bool is_aside(const char *name, const char *base)
 {
@@ -152,17 +129,87 @@ static bool is_aside(const char *name, const char *base)
            name[15] == '.' && strspn(name + 16, "0123456789") == 3 && name[19] == 'Z';
 }
 
-static void delete_oldest(const char *path, uint64_t keep)
+/* The names in its folder in their order, those put aside and others, for the
+ * caller to free; *ret_base is the file's own. */
+static int list_folder(const char *path, char *ret_folder, size_t size, const char **ret_base,
+                       struct dirent ***ret_names)
 {
     const char *slash = strrchr(path, '/');
     const char *base = slash == NULL ? path : slash + 1;
-    char folder[PATH_MAX];
-    struct dirent **names = NULL;
-    uint64_t aside = 0;
 
-    snprintf(folder, sizeof(folder), "%.*s", slash == NULL ? 1 : (int)(base - path),
-             slash == NULL ? "." : path);
-    int count = scandir(folder, &names, NULL, alphasort);
+    snprintf(ret_folder, size, "%.*s", slash == NULL ? 1 : (int)(base - path), slash == NULL ? "." : path);
+    *ret_base = base;
+    *ret_names = NULL;
+    return scandir(ret_folder, ret_names, NULL, alphasort);
+}
+
+/* The time in the name of the file put aside last, ms; 0: there is none. */
+static uint64_t newest_aside(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *base;
+    struct dirent **names;
+    uint64_t newest = 0;
+    int count = list_folder(path, folder, sizeof(folder), &base, &names);
+
+    for (int i = 0; i < count; i++) {
+        struct tm tm = {0};
+        const char *name = names[i]->d_name;
+        if (is_aside(name, base) && strptime(name + strlen(base) + 1, "%Y%m%dT%H%M%S", &tm) != NULL) {
+            unsigned long ms = strtoul(name + strlen(base) + strlen(".20261122T131500."), NULL, 10);
+            newest = (uint64_t)timegm(&tm) * 1000 + ms;
+        }
+        free(names[i]);
+    }
+    free(names);
+    return newest;
+}
+
+/* Later than all names given before, also by a process before this one: many
+ * files may be put aside within one millisecond. A name of long ahead is of a
+ * clock that was wrong, and not followed. */
+static uint64_t next_aside(const struct mt_file *file)
+{
+    uint64_t now = mt_clock_wall() / 1000000;
+    uint64_t last = file->last_aside != 0 ? file->last_aside : newest_aside(file->path);
+
+    return last >= now && last - now <= AHEAD_MAX_MS ? last + 1 : now;
+}
+
+static int rename_aside(struct mt_file *file, char *to, size_t size)
+{
+    uint64_t first = next_aside(file);
+
+    for (uint64_t ms = first; ms < first + TRIES_MAX; ms++) {
+        time_t seconds = (time_t)(ms / 1000);
+        struct tm tm;
+        char when[32];
+        char compressed[PATH_MAX + 8];
+
+        gmtime_r(&seconds, &tm);
+        strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &tm);
+        snprintf(to, size, "%s.%s.%03uZ", file->path, when, (unsigned)(ms % 1000));
+        snprintf(compressed, sizeof(compressed), "%s.zst", to);
+        if (access(compressed, F_OK) == 0)
+            continue;
+        if (renameat2(AT_FDCWD, file->path, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
+            file->last_aside = ms;
+            return 0;
+        }
+        if (errno != EEXIST)
+            return -errno;
+    }
+    return -EEXIST;
+}
+
+static void delete_oldest(const char *path, uint64_t keep)
+{
+    char folder[PATH_MAX];
+    const char *base;
+    struct dirent **names;
+    uint64_t aside = 0;
+    int count = list_folder(path, folder, sizeof(folder), &base, &names);
+
     for (int i = 0; i < count; i++)
         aside += is_aside(names[i]->d_name, base);
     for (int i = 0; i < count; i++) {
@@ -182,7 +229,7 @@ int mt_file_put_aside(struct mt_file *file, const struct mt_file_rules *rules)
     char to[PATH_MAX];
 
     mt_file_close(file);
-    int error = rename_aside(file->path, to, sizeof(to));
+    int error = rename_aside(file, to, sizeof(to));
     if (error != 0)
         return error;
     if (rules->keep != 0)

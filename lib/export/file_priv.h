@@ -1,7 +1,7 @@
 /* A file that is appended to and, now and then, put aside.
  *
- * Put aside, PATH is called PATH.20261122T131500.000Z, in one step, or a
- * millisecond later when that name is taken; names sort as the files were written.
+ * Put aside, PATH is called PATH.20261122T131500.000Z, in one step, or at least a
+ * millisecond after the last such name; names sort as the files were written.
  *
  * Ownership: owns the descriptor and its path. Thread: one. Limits: none.
  */
@@ -14,8 +14,9 @@ struct mt_file {
     char *path;
     int fd; /* -1: not open */
     uint64_t size;
-    uint64_t head_size; /* what it began with */
-    uint64_t slot;      /* of time, in which it was last written, for rotation by time */
+    uint64_t head_size;  /* what it began with */
+    uint64_t slot;       /* of time, in which it was last written, for rotation by time */
+    uint64_t last_aside; /* the time in the last name put aside, ms; 0: none by this process */
     bool is_regular;
 };
 

@@ -12,7 +12,7 @@ import time
 
 import receivers
 from harness import Tap, scratch
-from receivers import differences, feed, sums
+from receivers import differences, document, feed, sums
 
 
 def lines(path):
@@ -70,6 +70,16 @@ def check_rotation(tap, driver, folder):
     if len(aside(path)) != 3:
         reasons.append(f"{aside(path)} are kept")
     tap.check("keep deletes the oldest", reasons)
+
+    path = os.path.join(folder, "ordered.json")
+    ahead = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() + 20))
+    first = f"{path}.{ahead}.999Z"
+    with open(first, "w", encoding="utf-8") as file:
+        file.write(document(1) + "\n")
+    run = feed(driver, f"ecs:file:{path}?rotate=4K&batch_max=1K", count=1000, first=2)
+    got = [line for name in [*aside(path), path] for line in lines(name)]
+    tap.check("files put aside within a millisecond, or after a name of later, sort as they were written",
+              [*sums(run, sent=1000), *differences(got, range(1, 1002))])
 
     if receivers.missing_program("zstd"):
         tap.skipped("files put aside are compressed whole", "zstd is not installed")
