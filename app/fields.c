@@ -112,6 +112,7 @@ static void each_with_events(mt_field_function *function, void *ctx)
     mt_fields_each(function, ctx);
     each_row("command", &mt_group_command, "", function, ctx);
     each_row("reply", &mt_group_reply, "", function, ctx);
+    each_row("finding", &mt_group_finding, "", function, ctx);
     each_row("statistics", &mt_sigma_group_statistics, "", function, ctx);
 }
 
@@ -295,7 +296,7 @@ static void print_message_tests(void)
     print_findings(tests, MT_ARRAY_COUNT(tests));
 }
 
-/* What rules of the categories command, reply and statistics are held against. */
+/* What rules of the categories command, reply, finding and statistics are held against. */
 static void print_events(void)
 {
     const char *separator = "";
@@ -316,6 +317,20 @@ static void print_events(void)
          "\n"
          "Of rules of category `reply` alone.");
     print_markdown_group("reply", &mt_group_reply);
+    puts(
+        "\n## Finding\n"
+        "\n"
+        "Of rules of category `finding` alone; docs/detections.md says what each finding is. They see of the "
+        "session:");
+    separator = "";
+    for (uint32_t i = 0; i < mt_group_session.count; i++) {
+        if (!mt_sigma_is_of_finding(&mt_group_session.fields[i]))
+            continue;
+        printf("%s`%s`", separator, mt_group_session.fields[i].path);
+        separator = ",\n";
+    }
+    puts(".");
+    print_markdown_group("finding", &mt_group_finding);
     puts("\n## Statistics\n"
          "\n"
          "Of rules of category `statistics` alone, beside `@timestamp` and `observer.name`. Rates are "

@@ -51,7 +51,7 @@ static const char help[] =
     "  --metrics ADDR:PORT  serve metrics for Prometheus, /health and /ready there (off)\n"
     "  --site FILE        home networks, local domains, mail servers, thresholds (YAML)\n"
     "  --rules PATH       Sigma rules, a file or a folder (docs/rules.md); several times\n"
-    "  --no-shipped-rules  only the built-in ones and --rules\n"
+    "  --no-shipped-rules  only --rules; without any mail raises no alerts\n"
     "  --strict           do not run with rules that have errors\n"
     "  --correlation-memory SIZE  what rules may count in (64M)\n"
     "  --correlate-to SPEC  as of mailtap read\n"

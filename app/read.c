@@ -30,7 +30,7 @@ static const char help[] =
     "  --require-outputs  do not start when one of them can't be reached\n"
     "  --site FILE        home networks, local domains, mail servers, thresholds (YAML)\n"
     "  --rules PATH       Sigma rules, a file or a folder (docs/rules.md); several times\n"
-    "  --no-shipped-rules  only the built-in ones and --rules\n"
+    "  --no-shipped-rules  only --rules; without any mail raises no alerts\n"
     "  --strict           do not run with rules that have errors\n"
     "  --correlation-memory SIZE  what rules may count in (64M)\n"
     "  --correlate-to kafka://BROKERS/TOPIC  leave correlations to mailtap correlate, which\n"

@@ -62,7 +62,8 @@ static size_t add_paths(const struct mt_options *options, char shipped[MT_RULE_P
             ret_paths[count++] = shipped;
         else
             fputs("mailtap: the shipped rules are not there (" MT_RULES_INSTALLED
-                  "), so only the built-in ones are used; --no-shipped-rules says that this is right\n",
+                  "), so mail raises no alerts but those of --rules; --no-shipped-rules says that this is "
+                  "right\n",
                   stderr);
     }
     for (size_t i = 0; i < options->rules_count; i++)

@@ -22,10 +22,11 @@ static const char help[] =
     "                                                        what it makes of a capture\n"
     "\n"
     "Rules are Sigma rules (docs/rules.md), RULE is a name, an id or a title. Where no\n"
-    "files are given, these are the shipped rules; list shows the built-in ones then too.\n"
+    "files are given, these are the shipped rules; list shows the built-in ones about\n"
+    "capturing then too.\n"
     "\n"
     "  --shipped         the shipped rules beside the files that are given\n"
-    "  --site FILE       what %home_networks% and the like stand for\n"
+    "  --site FILE       what %home_networks% and the like stand for, and thresholds\n"
     "  --capture FILE    the capture for test; may be given several times\n"
     "  --strict          list, explain and test: no rule counts when one has an error\n"
     "  --help            this text\n"
@@ -206,6 +207,7 @@ static int run_explain(struct rules_run *run)
     }
     struct mt_buf text = mt_buf(memory, cap);
     mt_sigma_explain(run->sigma, rule, &text);
+    mt_sigma_explain_findings(rule, &run->config.detect, &text);
     fwrite(text.ptr, 1, text.size, stdout);
     if (text.overflow)
         puts("...");
@@ -292,6 +294,12 @@ static void on_reply(void *ctx, const struct mt_record_session *session, const s
     take_event(ctx, &(struct mt_sigma_event){.session = session, .reply = reply});
 }
 
+static void on_finding(void *ctx, const struct mt_record_session *session,
+                       const struct mt_record_finding *finding)
+{
+    take_event(ctx, &(struct mt_sigma_event){.session = session, .finding = finding});
+}
+
 static void take_statistics(struct trial *trial, const struct mt_pipeline_result *result)
 {
     struct mt_sigma_statistics statistics;
@@ -311,6 +319,22 @@ static void on_record_of_parts(void *ctx, const struct mt_record_session *record
         uint32_t met;
         uint32_t parts;
         trial->parts_matched[i] += mt_sigma_nearness(trial->eval, part, record, &met, &parts, &text);
+    }
+}
+
+static void on_finding_of_parts(void *ctx, const struct mt_record_session *session,
+                                const struct mt_record_finding *finding)
+{
+    struct trial *trial = ctx;
+    const struct mt_sigma_event event = {.session = session, .finding = finding};
+    const struct mt_sigma_rule *part;
+    for (size_t i = 0; i < PARTS_MAX && (part = mt_sigma_named_by(trial->rule, i)) != NULL; i++) {
+        struct mt_buf text = mt_buf(trial->text, sizeof(trial->text));
+        uint32_t met;
+        uint32_t parts;
+        if (part->kind == MT_SIGMA_KIND_RULE && part->category == MT_SIGMA_FINDING)
+            trial->parts_matched[i] +=
+                mt_sigma_event_nearness(trial->eval, part, &event, &met, &parts, &text);
     }
 }
 
@@ -344,8 +368,8 @@ static void print_correlation_trial(const struct trial *trial)
            (unsigned long long)trial->matches, (unsigned long long)trial->sessions);
     for (size_t i = 0; i < PARTS_MAX && (part = mt_sigma_named_by(trial->rule, i)) != NULL; i++) {
         if (part->kind == MT_SIGMA_KIND_RULE)
-            printf("  %s matched in %llu sessions\n", part->name,
-                   (unsigned long long)trial->parts_matched[i]);
+            printf("  %s matched in %llu %s\n", part->name, (unsigned long long)trial->parts_matched[i],
+                   part->category == MT_SIGMA_FINDING ? "findings" : "sessions");
         else
             printf("  %s is a correlation\n", part->name);
     }
@@ -381,6 +405,7 @@ static void print_trial(const struct trial *trial)
            category == MT_SIGMA_COMMAND      ? "commands"
            : category == MT_SIGMA_REPLY      ? "replies"
            : category == MT_SIGMA_STATISTICS ? "intervals"
+           : category == MT_SIGMA_FINDING    ? "findings"
                                              : "sessions");
     if (trial->matches == 0 && trial->has_best)
         printf("\nnearest was session %s, %u of %u parts\n%.*s", trial->best_session, trial->best_met,
@@ -392,11 +417,14 @@ static void print_trial(const struct trial *trial)
 static struct mt_pipeline_sink sink_of(const struct trial *trial)
 {
     if (trial->alerting)
-        return (struct mt_pipeline_sink){.record = on_record_of_parts, .alert = on_alert};
+        return (struct mt_pipeline_sink){
+            .record = on_record_of_parts, .finding = on_finding_of_parts, .alert = on_alert};
     if (trial->rule->category == MT_SIGMA_COMMAND)
         return (struct mt_pipeline_sink){.command = on_command};
     if (trial->rule->category == MT_SIGMA_REPLY)
         return (struct mt_pipeline_sink){.reply = on_reply};
+    if (trial->rule->category == MT_SIGMA_FINDING)
+        return (struct mt_pipeline_sink){.finding = on_finding};
     return (struct mt_pipeline_sink){.record =
                                          trial->rule->category == MT_SIGMA_STATISTICS ? NULL : on_record};
 }

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* rule.version of the rules that are compiled in: raised when what one of them
- * looks for changes. */
+/* rule.version of what is counted here: raised when what one of them looks for
+ * changes. */
 #define RULES_VERSION "1"
 
 /* "2026-11-22T13:38:00.123456789Z C: ", every byte escaped as \xNN, " [cut]" */
@@ -105,12 +105,12 @@ bool mt_detect_step(struct mt_detect *detect, struct mt_step *step, uint64_t win
     return true;
 }
 
-bool mt_detect_repeat(struct mt_detect *detect, enum mt_rule rule, const struct mt_observation *o,
+bool mt_detect_repeat(struct mt_detect *detect, enum mt_finding_kind kind, const struct mt_observation *o,
                       struct mt_span more, uint32_t seconds, uint64_t *ret_count)
 {
     uint8_t storage[1 + MT_OBSERVED_TEXT_MAX];
     struct mt_buf tail = mt_buf(storage, sizeof(storage));
-    mt_buf_put_byte(&tail, (uint8_t)rule);
+    mt_buf_put_byte(&tail, (uint8_t)kind);
     mt_buf_put_head(&tail, more);
 
     struct mt_hash128 key = mt_detect_key(detect, &o->tuple.src, &o->tuple.dst, mt_buf_span(&tail));
@@ -154,12 +154,12 @@ static void group_ip(struct mt_draft *draft, const char *key, uint8_t storage[MT
     mt_draft_group(draft, key, mt_span(storage, (size_t)(end - storage)));
 }
 
-void mt_draft_init(struct mt_detect *detect, const struct mt_observation *o, enum mt_rule rule,
+void mt_draft_init(struct mt_detect *detect, const struct mt_observation *o, enum mt_finding_kind kind,
                    struct mt_draft *ret_draft)
 {
     *ret_draft = (struct mt_draft){
-        .rule = rule,
-        .level = mt_rule_level(rule),
+        .kind = kind,
+        .level = MT_LEVEL_INFORMATIONAL,
         .confidence = "medium",
         .count = 1,
         .message = mt_buf(detect->scratch->message, sizeof(detect->scratch->message)),
@@ -204,40 +204,57 @@ static struct mt_texts put_evidence(struct mt_alert_scratch *scratch, const stru
     return (struct mt_texts){.items = scratch->evidence, .count = count};
 }
 
-void mt_detect_raise(struct mt_detect *detect, const struct mt_observation *o, const struct mt_draft *draft)
+/* What an alert says whatever raises it. */
+static struct mt_record_alert alert_of(const struct mt_detect *detect, const struct mt_draft *draft)
 {
     static const char *const categories[] = {"email", "network"};
-    const struct mt_rule_entry *rule = &mt_rule_entries[draft->rule];
-    struct mt_record_alert alert = {
-        .timestamp = o->mark.time,
+    return (struct mt_record_alert){
         .message = mt_buf_span(&draft->message),
         .ecs_version = MT_ECS_VERSION,
         .event_category = {.items = categories, .count = MT_ARRAY_COUNT(categories)},
         .event_dataset = "mailtap.alert",
-        .event_id = mt_detect_event_id(detect, o),
         .event_kind = "alert",
-        .event_severity = mt_level_severity(draft->level),
         .observer_name = detect->observer_name,
         .observer_type = "sensor",
         .observer_version = detect->observer_version,
-        .rule_category = rule->category,
-        .rule_description = rule->description,
-        .rule_id = rule->id,
-        .rule_level = mt_level_name(draft->level),
-        .rule_name = rule->name,
         .rule_version = RULES_VERSION,
-        .threat_technique_id = rule->techniques,
-        .source_ip = o->tuple.src,
-        .source_port = o->tuple.src_port,
-        .destination_ip = o->tuple.dst,
-        .destination_port = o->tuple.dst_port,
-        .evidence = put_evidence(detect->scratch, draft->history, o),
         .count = draft->count,
         .window = draft->window,
         .group_by = {.items = draft->group_by, .count = draft->group_by_count},
         .confidence = draft->confidence,
     };
+}
 
+void mt_detect_raise(struct mt_detect *detect, const struct mt_observation *o, const struct mt_draft *draft)
+{
+    struct mt_record_alert alert = alert_of(detect, draft);
+    const struct mt_finding finding = {
+        .kind = draft->kind, .level = draft->level, .observation = o, .alert = &alert};
+
+    alert.timestamp = o->mark.time;
+    alert.event_id = mt_detect_event_id(detect, o);
+    alert.rule_category = mt_finding_entries[draft->kind].category;
+    alert.source_ip = o->tuple.src;
+    alert.source_port = o->tuple.src_port;
+    alert.destination_ip = o->tuple.dst;
+    alert.destination_port = o->tuple.dst_port;
+    alert.evidence = put_evidence(detect->scratch, draft->history, o);
+    detect->events->finding(detect->ctx, &finding);
+}
+
+void mt_detect_alert(struct mt_detect *detect, enum mt_rule rule, uint64_t time, const struct mt_draft *draft)
+{
+    const struct mt_rule_entry *entry = &mt_rule_entries[rule];
+    struct mt_record_alert alert = alert_of(detect, draft);
+
+    alert.timestamp = time;
+    alert.event_severity = mt_level_severity(draft->level);
+    alert.rule_category = entry->category;
+    alert.rule_description = entry->description;
+    alert.rule_id = entry->id;
+    alert.rule_level = mt_level_name(draft->level);
+    alert.rule_name = entry->name;
+    alert.threat_technique_id = entry->techniques;
     mt_stats_add(detect->stats, MT_COUNTER_ALERTS, 1);
-    detect->events->alert(detect->ctx, &alert, draft->rule, draft->level);
+    detect->events->alert(detect->ctx, &alert, rule, draft->level);
 }

@@ -1,10 +1,11 @@
-/* Observations to alerts: counts across sessions, thresholds, suppression.
+/* Observations to findings: counts across sessions, thresholds, suppression. What
+ * becomes of a finding, rules say; alerts about capturing itself are made here.
  *
- * Observations arrive in packet order (struct mt_mark.number); then the alerts
+ * Observations arrive in packet order (struct mt_mark.number); then the findings
  * do not depend on the number of workers. Time is packet time.
  *
- * Ownership: the engine owns its tables, bounded at create; alerts are lent for
- * the call. Thread: one (the collector). Limits: clients_max keys a table; the
+ * Ownership: the engine owns its tables, bounded at create; findings and alerts are
+ * lent for the call. Thread: one (the collector). Limits: clients_max keys a table; the
  * least recently seen gives way, counted (detect.evicted).
  * Definitions: docs/detections.md.
  */
@@ -29,7 +30,14 @@ enum mt_rule {
 #include "detect/rules.def"
 #undef MT_RULE
     MT_RULE_COUNT,
-    MT_RULE_LOADED = MT_RULE_COUNT, /* none of these: one of --rules, alert->rule_name says which */
+    MT_RULE_LOADED = MT_RULE_COUNT, /* none of these: one of a file, alert->rule_name says which */
+};
+
+enum mt_finding_kind {
+#define MT_FINDING(name, ...) MT_FINDING_##name,
+#include "detect/findings.def"
+#undef MT_FINDING
+    MT_FINDING_COUNT,
 };
 
 const char *mt_level_name(enum mt_level level);  /* "medium" */
@@ -40,6 +48,9 @@ const char *mt_rule_description(enum mt_rule rule);
 enum mt_level mt_rule_level(enum mt_rule rule); /* the least it is raised at */
 const char *mt_rule_category(enum mt_rule rule);
 const struct mt_names *mt_rule_techniques(enum mt_rule rule); /* of MITRE ATT&CK */
+const char *mt_finding_name(enum mt_finding_kind kind);       /* "vrfy_probe" */
+const char *mt_finding_meaning(enum mt_finding_kind kind);
+const char *mt_finding_unseen(enum mt_finding_kind kind); /* what it can't see */
 
 /* Thresholds, set from the site file: thresholds: {rule name: {member: value}}.
  * One list (detect/thresholds.def) gives members, defaults, ranges. */
@@ -53,7 +64,16 @@ struct mt_detect_config {
 /* Every default of thresholds.def. */
 void mt_detect_config_init(struct mt_detect_config *config);
 
+/* Whether it is to be told of has been decided: it was not suppressed. */
+struct mt_finding {
+    enum mt_finding_kind kind;
+    enum mt_level level; /* it is graver than others of its kind: at least this. Else the lowest */
+    const struct mt_observation *observation;
+    const struct mt_record_alert *alert; /* without what a rule says: its name, id, level and so on */
+};
+
 struct mt_detect_events {
+    void (*finding)(void *ctx, const struct mt_finding *finding);
     void (*alert)(void *ctx, const struct mt_record_alert *alert, enum mt_rule rule, enum mt_level level);
 };
 

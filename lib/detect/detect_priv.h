@@ -22,6 +22,15 @@ struct mt_rule_entry {
 
 extern const struct mt_rule_entry mt_rule_entries[MT_RULE_COUNT];
 
+struct mt_finding_entry {
+    const char *name;
+    const char *category; /* rule.category */
+    const char *meaning;
+    const char *unseen;
+};
+
+extern const struct mt_finding_entry mt_finding_entries[MT_FINDING_COUNT];
+
 bool mt_detect_config_in_range(const struct mt_detect_config *config);
 
 /* The latest lines of a client, so that an alert on its fifth command can show
@@ -98,10 +107,11 @@ struct mt_detect {
 #define MT_ALERT_GROUP_MAX 3
 #define MT_ALERT_MESSAGE_MAX 4096
 
-/* What a rule says about an alert; mt_detect_raise fills in the rest. */
+/* What is special about a finding, or about an alert of our own; mt_detect_raise
+ * fills in the rest. */
 struct mt_draft {
-    enum mt_rule rule;
-    enum mt_level level;
+    enum mt_finding_kind kind;
+    enum mt_level level; /* as of struct mt_finding */
     const char *confidence;
     uint64_t count;
     uint64_t window;                  /* seconds, 0: none */
@@ -112,11 +122,14 @@ struct mt_draft {
 };
 
 /* A draft with the group that all drafts have, the client. */
-void mt_draft_init(struct mt_detect *detect, const struct mt_observation *o, enum mt_rule rule,
+void mt_draft_init(struct mt_detect *detect, const struct mt_observation *o, enum mt_finding_kind kind,
                    struct mt_draft *ret_draft);
 void mt_draft_group_server(struct mt_detect *detect, const struct mt_observation *o, struct mt_draft *draft);
 void mt_draft_group(struct mt_draft *draft, const char *key, struct mt_span value);
 void mt_detect_raise(struct mt_detect *detect, const struct mt_observation *o, const struct mt_draft *draft);
+/* The alert of a rule of our own, about no session: addresses and ids are absent. */
+void mt_detect_alert(struct mt_detect *detect, enum mt_rule rule, uint64_t time,
+                     const struct mt_draft *draft);
 /* Of the observation's session, good until it is asked for another; absent when there is none. */
 struct mt_span mt_detect_event_id(struct mt_detect *detect, const struct mt_observation *o);
 
@@ -127,9 +140,9 @@ void mt_history_add(struct mt_history *history, const struct mt_observation *o);
 bool mt_detect_step(struct mt_detect *detect, struct mt_step *step, uint64_t window, uint64_t count,
                     enum mt_level level);
 
-/* Has this rule alerted for this key in the last `seconds`? If not, ret_count
- * is how many events there were since it last did. */
-bool mt_detect_repeat(struct mt_detect *detect, enum mt_rule rule, const struct mt_observation *o,
+/* Was this found for this key in the last `seconds`? If not, ret_count is how many
+ * events there were since it last was. */
+bool mt_detect_repeat(struct mt_detect *detect, enum mt_finding_kind kind, const struct mt_observation *o,
                       struct mt_span more, uint32_t seconds, uint64_t *ret_count);
 
 /* Digest of a table key; server may be NULL. */
@@ -148,16 +161,6 @@ static inline uint64_t mt_detect_ip(uint64_t seed, const struct mt_ip *ip)
 
 /* Hash of an item for a window; without a seed, so that estimates repeat. */
 uint64_t mt_detect_item(struct mt_span bytes);
-
-static inline struct mt_span mt_observed_subject(const struct mt_observation *o)
-{
-    return mt_span(o->subject, mt_min_u64(o->subject_size, sizeof(o->subject)));
-}
-
-static inline struct mt_span mt_observed_domain(const struct mt_observation *o)
-{
-    return mt_span(o->domain, mt_min_u64(o->domain_size, sizeof(o->domain)));
-}
 
 /* What is known of a domain at a server. */
 enum mt_standing {

@@ -108,19 +108,10 @@ static void put_causes(struct mt_buf *b, const uint64_t lost[CAUSE_COUNT], uint6
     mt_buf_put_cstr(b, causes[greatest].advice);
 }
 
-/* An alert about no session: addresses and ids are absent. */
-static void raise(struct mt_detect *detect, const struct mt_detect_health *health,
-                  const struct mt_draft *draft)
-{
-    struct mt_observation nobody = {.mark = {.time = health->time}};
-    mt_detect_raise(detect, &nobody, draft);
-}
-
-static struct mt_draft draft_of(enum mt_rule rule, enum mt_level level, uint64_t count, uint64_t window,
-                                uint8_t *message, size_t size)
+static struct mt_draft draft_of(enum mt_level level, uint64_t count, uint64_t window, uint8_t *message,
+                                size_t size)
 {
     return (struct mt_draft){
-        .rule = rule,
         .level = level,
         .confidence = "high",
         .count = count,
@@ -145,7 +136,7 @@ static void judge_loss(struct mt_detect *detect, const struct mt_detect_health *
     enum mt_level level = loss_level(detect, all, offered);
     if (!mt_detect_step(detect, &detect->loss_step, REPEAT, all, level))
         return;
-    struct mt_draft draft = draft_of(MT_RULE_CAPTURE_LOSS, level, all, window, message, sizeof(message));
+    struct mt_draft draft = draft_of(level, all, window, message, sizeof(message));
     put_share(&draft.message, all, offered);
     mt_buf_put_cstr(&draft.message, " of the frames of the last ");
     mt_buf_put_u64(&draft.message, window);
@@ -155,7 +146,7 @@ static void judge_loss(struct mt_detect *detect, const struct mt_detect_health *
     mt_buf_put_u64(&draft.message, offered);
     mt_buf_put_cstr(&draft.message, ")");
     put_causes(&draft.message, lost, all);
-    raise(detect, health, &draft);
+    mt_detect_alert(detect, MT_RULE_CAPTURE_LOSS, health->time, &draft);
 }
 
 /* --- capture_one_sided ------------------------------------------------------- */
@@ -173,8 +164,7 @@ static void judge_one_sided(struct mt_detect *detect, const struct mt_detect_hea
         return;
     if (!mt_detect_step(detect, &detect->one_sided_step, REPEAT, one_way, MT_LEVEL_MEDIUM))
         return;
-    struct mt_draft draft =
-        draft_of(MT_RULE_CAPTURE_ONE_SIDED, MT_LEVEL_MEDIUM, one_way, window, message, sizeof(message));
+    struct mt_draft draft = draft_of(MT_LEVEL_MEDIUM, one_way, window, message, sizeof(message));
     mt_buf_put_cstr(&draft.message, "only one direction was seen of ");
     put_share(&draft.message, one_way, sessions);
     mt_buf_put_cstr(&draft.message, " of the sessions that ended in the last ");
@@ -185,7 +175,7 @@ static void judge_one_sided(struct mt_detect *detect, const struct mt_detect_hea
     mt_buf_put_u64(&draft.message, sessions);
     mt_buf_put_cstr(&draft.message, "): look whether the mirror sends both received and sent frames, and "
                                     "whether every port of the tap is given");
-    raise(detect, health, &draft);
+    mt_detect_alert(detect, MT_RULE_CAPTURE_ONE_SIDED, health->time, &draft);
 }
 
 void mt_detect_health(struct mt_detect *detect, const struct mt_detect_health *health)

@@ -49,9 +49,9 @@ void mt_helo_greeting(struct mt_detect *detect, const struct mt_observation *o)
 
     bool is_ours = o->findings & HELO_OURS;
     struct mt_draft draft;
-    mt_draft_init(detect, o, MT_RULE_HELO_FORGED, &draft);
+    mt_draft_init(detect, o, MT_FINDING_HELO_FORGED, &draft);
     mt_draft_group(&draft, "event.id", mt_detect_event_id(detect, o));
-    draft.level = is_ours ? MT_LEVEL_HIGH : mt_rule_level(MT_RULE_HELO_FORGED);
+    draft.level = is_ours ? MT_LEVEL_HIGH : MT_LEVEL_INFORMATIONAL;
     draft.confidence = is_ours ? "high" : "medium";
 
     struct mt_buf *b = &draft.message;

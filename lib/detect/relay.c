@@ -104,7 +104,7 @@ static void raise_probe(struct mt_detect *detect, const struct mt_observation *o
                         const struct relay_client *client, uint64_t count, uint64_t forms, uint64_t servers)
 {
     struct mt_draft draft;
-    mt_draft_init(detect, o, MT_RULE_OPEN_RELAY_PROBE, &draft);
+    mt_draft_init(detect, o, MT_FINDING_OPEN_RELAY_PROBE, &draft);
     draft.confidence = o->has_relay_text ? "high" : "medium";
     draft.count = count;
     draft.window = detect->config.relay_probe_window;
@@ -146,7 +146,7 @@ static void tier_a(struct mt_detect *detect, const struct mt_observation *o)
         mt_window_has_distinct(&client->servers, large, span, now, detect->config.relay_probe_servers);
     uint64_t count = mt_window_count(&client->servers, large, span, now);
 
-    if (is_met && mt_detect_step(detect, &client->step, span, count, mt_rule_level(MT_RULE_OPEN_RELAY_PROBE)))
+    if (is_met && mt_detect_step(detect, &client->step, span, count, MT_LEVEL_INFORMATIONAL))
         raise_probe(detect, o, client, count, forms, mt_window_distinct(&client->servers, large, span, now));
     mt_history_add(&client->history, o);
 }
@@ -171,12 +171,12 @@ static void put_domain_clause(struct mt_buf *b, const struct mt_detect *detect)
 static void tier_b(struct mt_detect *detect, const struct mt_observation *o)
 {
     uint64_t count;
-    if (!mt_detect_repeat(detect, MT_RULE_OPEN_RELAY_SUSPECTED, o, mt_span_none(),
+    if (!mt_detect_repeat(detect, MT_FINDING_OPEN_RELAY_SUSPECTED, o, mt_span_none(),
                           detect->config.relay_repeat, &count))
         return;
 
     struct mt_draft draft;
-    mt_draft_init(detect, o, MT_RULE_OPEN_RELAY_SUSPECTED, &draft);
+    mt_draft_init(detect, o, MT_FINDING_OPEN_RELAY_SUSPECTED, &draft);
     mt_draft_group_server(detect, o, &draft);
     draft.confidence = confidence_of(detect, o, "medium", "low");
     draft.count = count;
@@ -198,12 +198,12 @@ static void tier_b(struct mt_detect *detect, const struct mt_observation *o)
 static void tier_c(struct mt_detect *detect, const struct mt_observation *o)
 {
     uint64_t count;
-    if (!mt_detect_repeat(detect, MT_RULE_OPEN_RELAY_ACCEPTED, o, mt_span_none(),
+    if (!mt_detect_repeat(detect, MT_FINDING_OPEN_RELAY_ACCEPTED, o, mt_span_none(),
                           detect->config.relay_accepted_repeat, &count))
         return;
 
     struct mt_draft draft;
-    mt_draft_init(detect, o, MT_RULE_OPEN_RELAY_ACCEPTED, &draft);
+    mt_draft_init(detect, o, MT_FINDING_OPEN_RELAY_ACCEPTED, &draft);
     mt_draft_group_server(detect, o, &draft);
     draft.confidence = confidence_of(detect, o, "high", "medium");
     draft.count = count;

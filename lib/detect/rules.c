@@ -25,6 +25,14 @@ const struct mt_rule_entry mt_rule_entries[MT_RULE_COUNT] = {
 #undef MT_RULE
 };
 
+const struct mt_finding_entry mt_finding_entries[MT_FINDING_COUNT] = {
+#define MT_FINDING(ident, finding, rule_category, what, unseen_by_it) \
+    [MT_FINDING_##                                                    \
+        ident] = {.name = finding, .category = rule_category, .meaning = what, .unseen = unseen_by_it},
+#include "detect/findings.def"
+#undef MT_FINDING
+};
+
 const char *mt_level_name(enum mt_level level)
 {
     MT_BUG_ON((size_t)level >= MT_ARRAY_COUNT(level_names));
@@ -51,6 +59,27 @@ bool mt_level_parse(struct mt_span text, enum mt_level *ret_level)
         }
     }
     return false;
+}
+
+static const struct mt_finding_entry *finding_of(enum mt_finding_kind kind)
+{
+    MT_BUG_ON((unsigned)kind >= MT_FINDING_COUNT);
+    return &mt_finding_entries[kind];
+}
+
+const char *mt_finding_name(enum mt_finding_kind kind)
+{
+    return finding_of(kind)->name;
+}
+
+const char *mt_finding_meaning(enum mt_finding_kind kind)
+{
+    return finding_of(kind)->meaning;
+}
+
+const char *mt_finding_unseen(enum mt_finding_kind kind)
+{
+    return finding_of(kind)->unseen;
 }
 
 static const struct mt_rule_entry *entry_of(enum mt_rule rule)

@@ -124,7 +124,7 @@ static bool is_use_due(struct mt_detect *detect, struct vrfy_client *client, con
     }
     if (!found || (found->server != server && client->has_more_uses)) {
         client->has_more_uses = true;
-        return mt_detect_repeat(detect, MT_RULE_VRFY_EXPN_USE, o, mt_span_none(),
+        return mt_detect_repeat(detect, MT_FINDING_VRFY_EXPN_USE, o, mt_span_none(),
                                 detect->config.vrfy_use_repeat, ret_count);
     }
     bool is_same = found->time != 0 && found->server == server;
@@ -145,7 +145,7 @@ static void use(struct mt_detect *detect, struct vrfy_client *client, const stru
         return;
 
     struct mt_draft draft;
-    mt_draft_init(detect, o, MT_RULE_VRFY_EXPN_USE, &draft);
+    mt_draft_init(detect, o, MT_FINDING_VRFY_EXPN_USE, &draft);
     mt_draft_group_server(detect, o, &draft);
     draft.confidence = "high";
     draft.count = count;
@@ -157,12 +157,12 @@ static void use(struct mt_detect *detect, struct vrfy_client *client, const stru
 static void sensitive(struct mt_detect *detect, const struct mt_observation *o, struct mt_span argument)
 {
     uint64_t count;
-    if (!mt_detect_repeat(detect, MT_RULE_VRFY_SENSITIVE, o, argument, detect->config.vrfy_sensitive_repeat,
-                          &count))
+    if (!mt_detect_repeat(detect, MT_FINDING_VRFY_SENSITIVE, o, argument,
+                          detect->config.vrfy_sensitive_repeat, &count))
         return;
 
     struct mt_draft draft;
-    mt_draft_init(detect, o, MT_RULE_VRFY_SENSITIVE, &draft);
+    mt_draft_init(detect, o, MT_FINDING_VRFY_SENSITIVE, &draft);
     mt_draft_group_server(detect, o, &draft);
     mt_draft_group(&draft, o->is_expn ? "smtp.probes.expn.argument" : "smtp.probes.vrfy.argument",
                    mt_observed_subject(o));
@@ -182,9 +182,9 @@ static void raise_probe(struct mt_detect *detect, const struct mt_observation *o
                         const struct vrfy_client *client, enum mt_level level, uint64_t count,
                         uint64_t distinct)
 {
-    bool has_confirmed = level > mt_rule_level(MT_RULE_VRFY_PROBE);
+    bool has_confirmed = level > MT_LEVEL_INFORMATIONAL;
     struct mt_draft draft;
-    mt_draft_init(detect, o, MT_RULE_VRFY_PROBE, &draft);
+    mt_draft_init(detect, o, MT_FINDING_VRFY_PROBE, &draft);
     draft.level = level;
     draft.confidence = has_confirmed ? "high" : "medium";
     draft.count = count;
@@ -218,7 +218,7 @@ static void probe(struct mt_detect *detect, struct vrfy_client *client, const st
 
     uint64_t count = mt_window_count(&client->arguments, large, span, now);
     bool has_confirmed = client->confirmed != 0 && now - client->confirmed < span;
-    enum mt_level level = has_confirmed ? MT_LEVEL_HIGH : mt_rule_level(MT_RULE_VRFY_PROBE);
+    enum mt_level level = has_confirmed ? MT_LEVEL_HIGH : MT_LEVEL_INFORMATIONAL;
     bool is_met =
         count >= detect->config.vrfy_probe_count &&
         mt_window_has_distinct(&client->arguments, large, span, now, detect->config.vrfy_probe_distinct);

@@ -82,9 +82,9 @@ bool mt_collector_abandon(struct mt_collector *collector)
 }
 
 /* Absent addresses: an alert about capturing itself. */
-static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rule rule, enum mt_level level)
+void mt_collector_alert(struct mt_collector *collector, const struct mt_record_alert *alert,
+                        enum mt_rule rule, enum mt_level level)
 {
-    struct mt_collector *collector = ctx;
     struct mt_record_alert with_id = *alert;
     uint8_t community_id[MT_COMMUNITY_ID_SIZE];
     if (alert->source_ip.family != 0) {
@@ -114,13 +114,24 @@ static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rul
     sink_leave(collector);
 }
 
+static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rule rule, enum mt_level level)
+{
+    mt_collector_alert(ctx, alert, rule, level);
+}
+
 static void on_alarm(void *ctx, const struct mt_sigma_alarm *alarm)
 {
     struct mt_collector *collector = ctx;
     struct mt_record_alert alert;
     mt_match_alarm(alarm, collector->observer_name, collector->observer_version, &alert);
     mt_stats_add(&collector->stats, MT_COUNTER_ALERTS, 1);
-    on_alert(collector, &alert, MT_RULE_LOADED, alarm->level);
+    mt_collector_alert(collector, &alert, MT_RULE_LOADED, alarm->level);
+}
+
+static void use_evaluators(struct mt_collector *collector, const struct mt_sigma *sigma)
+{
+    collector->statistics_rules = mt_sigma_collector_evaluator(sigma, MT_SIGMA_STATISTICS);
+    collector->finding_rules = mt_sigma_collector_evaluator(sigma, MT_SIGMA_FINDING);
 }
 
 int mt_collector_create(const struct mt_pipeline_config *config, const struct mt_pipeline_sink *sink,
@@ -138,7 +149,7 @@ int mt_collector_create(const struct mt_pipeline_config *config, const struct mt
     collector->sigma = config->sigma;
     collector->sender.sensor = config->observer_name;
     collector->lines = malloc(LINES_CAP);
-    static const struct mt_detect_events events = {.alert = on_alert};
+    static const struct mt_detect_events events = {.finding = mt_collector_finding, .alert = on_alert};
     bool has_run = !sink->event || getrandom(&collector->sender.run, sizeof(collector->sender.run), 0) ==
                                        (ssize_t)sizeof(collector->sender.run);
     int rc =
@@ -151,7 +162,7 @@ int mt_collector_create(const struct mt_pipeline_config *config, const struct mt
     if (rc == 0)
         rc = mt_sigma_correlator_create(config->sigma, config->correlation_memory, on_alarm, collector,
                                         &collector->correlator);
-    collector->statistics_rules = mt_sigma_statistics_evaluator(config->sigma);
+    use_evaluators(collector, config->sigma);
     if (rc != 0) {
         mt_collector_destroy(collector);
         return rc;
@@ -236,11 +247,13 @@ void mt_collector_match(struct mt_collector *collector, struct mt_span packed)
     struct mt_match_alert *match = &collector->match;
     mt_match_unpack(packed, collector->observer_name, collector->observer_version, match);
     mt_stats_add(&collector->stats, MT_COUNTER_ALERTS, 1);
-    on_alert(collector, &match->alert, MT_RULE_LOADED, match->level);
+    mt_collector_alert(collector, &match->alert, MT_RULE_LOADED, match->level);
 }
 
-void mt_collector_observe(struct mt_collector *collector, const struct mt_observation *observation)
+void mt_collector_observe(struct mt_collector *collector, const struct mt_observation *observation,
+                          uint64_t completed)
 {
+    collector->completed = completed;
     if (MT_UNLIKELY(atomic_load_explicit(&collector->sheds, memory_order_relaxed)))
         mt_stats_add(&collector->stats, MT_COUNTER_OBSERVATIONS_SHED, 1);
     else
@@ -325,7 +338,7 @@ void mt_collector_end(struct mt_collector *collector)
 void mt_collector_use_rules(struct mt_collector *collector, const struct mt_sigma *sigma)
 {
     mt_sigma_correlator_reload(collector->correlator, sigma);
-    collector->statistics_rules = mt_sigma_statistics_evaluator(sigma);
+    use_evaluators(collector, sigma);
     collector->sigma = sigma;
     count_correlated(collector);
 }

@@ -14,6 +14,13 @@
 #include "pipeline/match_priv.h"
 #include "pipeline/worker_priv.h"
 
+/* A finding as rules see it; the texts are those of the finding in hand. */
+struct mt_finding_event {
+    struct mt_record_session session;
+    struct mt_record_finding finding;
+    const char *helo_findings[32];
+};
+
 struct mt_collector {
     struct mt_stats stats;
     struct mt_detect *detect;
@@ -23,7 +30,11 @@ struct mt_collector {
     uint64_t marked;                              /* time of the last mark */
     struct mt_sigma_correlator_counts correlated; /* as they are in stats */
     struct mt_sigma_eval *statistics_rules;       /* NULL: none */
-    struct mt_redact *redact;                     /* NULL: nothing is taken out */
+    struct mt_sigma_eval *finding_rules;          /* the same */
+    struct mt_finding_event finding_event;
+    uint64_t completed; /* of the observation in hand: mt_match_feed */
+    uint32_t finding_feeds;
+    struct mt_redact *redact; /* NULL: nothing is taken out */
     const struct mt_pipeline_sink *sink;
     void *sink_ctx;
     uint8_t *lines;
@@ -53,7 +64,19 @@ void mt_collector_line(struct mt_collector *collector, struct mt_span line);
 void mt_collector_document(struct mt_collector *collector, struct mt_span packed);
 void mt_collector_match(struct mt_collector *collector, struct mt_span packed);
 void mt_collector_feed(struct mt_collector *collector, struct mt_span packed);
-void mt_collector_observe(struct mt_collector *collector, const struct mt_observation *observation);
+/* completed: when its session was over, as far as it is known by then (mt_match_feed). */
+void mt_collector_observe(struct mt_collector *collector, const struct mt_observation *observation,
+                          uint64_t completed);
+
+/* To the sink, with what is left out by redaction. */
+void mt_collector_alert(struct mt_collector *collector, const struct mt_record_alert *alert,
+                        enum mt_rule rule, enum mt_level level);
+/* Called by detect. findings.c */
+void mt_collector_finding(void *ctx, const struct mt_finding *found);
+/* An event against the rules about it (eval NULL: none), counted. */
+void mt_collector_judge(struct mt_collector *collector, struct mt_sigma_eval *eval,
+                        enum mt_sigma_category category, const struct mt_sigma_event *event,
+                        mt_sigma_match_fn *match, void *ctx);
 
 /* Every worker has come to this time of packets: correlations are judged up to a
  * little before it. */

@@ -63,9 +63,9 @@ static void direct_line(void *ctx, struct mt_span line, uint64_t number)
     mt_collector_line(ctx, line);
 }
 
-static void direct_observation(void *ctx, const struct mt_observation *observation)
+static void direct_observation(void *ctx, const struct mt_observation *observation, uint64_t completed)
 {
-    mt_collector_observe(ctx, observation);
+    mt_collector_observe(ctx, observation, completed);
 }
 
 static void direct_document(void *ctx, struct mt_span packed, uint64_t number)

@@ -91,6 +91,9 @@ struct mt_pipeline_sink {
     void (*command)(void *ctx, const struct mt_record_session *session,
                     const struct mt_record_command *command);
     void (*reply)(void *ctx, const struct mt_record_session *session, const struct mt_record_reply *reply);
+    /* NULL unless wanted: each finding, whatever rules make of it. */
+    void (*finding)(void *ctx, const struct mt_record_session *session,
+                    const struct mt_record_finding *finding);
     /* One worker only; NULL unless wanted: each record as it is built. */
     void (*record)(void *ctx, const struct mt_record_session *record);
 };

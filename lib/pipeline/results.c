@@ -192,14 +192,18 @@ static void put_feed(void *ctx, struct mt_span packed, uint64_t number)
     }
 }
 
-static void put_observation(void *ctx, const struct mt_observation *observation)
+/* Behind the time that its session was completed. */
+static void put_observation(void *ctx, const struct mt_observation *observation, uint64_t completed)
 {
     struct mt_results *results = ctx;
-    void *to = entry_add(results, results->now->number, mt_parcel_size(observation), KIND_OBSERVATION);
-    if (to)
-        mt_parcel_pack(observation, to);
-    else
+    size_t size = sizeof(completed) + mt_parcel_size(observation);
+    uint8_t *to = entry_add(results, results->now->number, size, KIND_OBSERVATION);
+    if (to) {
+        memcpy(to, &completed, sizeof(completed));
+        mt_parcel_pack(observation, to + sizeof(completed));
+    } else {
         mt_stats_add(results->stats, MT_COUNTER_OBSERVATIONS_SHED, 1);
+    }
 }
 
 const struct mt_worker_output mt_results_output = {
@@ -218,16 +222,16 @@ void mt_results_say(struct mt_results *results, uint64_t watermark)
             return;
         block_push(results);
     }
-    atomic_store_explicit(&results->time, results->now->time, memory_order_release);
     watermark_raise(results, watermark);
+    atomic_store_explicit(&results->time, results->now->time, memory_order_release);
 }
 
 void mt_results_end(struct mt_results *results)
 {
     if (results->block)
         block_push(results);
-    atomic_store_explicit(&results->time, UINT64_MAX, memory_order_release);
     atomic_store_explicit(&results->watermark, UINT64_MAX, memory_order_release);
+    atomic_store_explicit(&results->time, UINT64_MAX, memory_order_release);
 }
 
 /* --- collector ------------------------------------------------------------- */
@@ -304,9 +308,11 @@ static void take(struct mt_merge *merge, struct mt_results *results)
     block->read += entry_space(entry.size);
     if (entry.kind == KIND_OBSERVATION) {
         struct mt_observation *observation = &merge->collector->observation;
+        uint64_t completed;
+        memcpy(&completed, bytes, sizeof(completed));
         if (!mt_collector_is_shedding(merge->collector))
-            mt_parcel_unpack(bytes, observation);
-        mt_collector_observe(merge->collector, observation);
+            mt_parcel_unpack(bytes + sizeof(completed), observation);
+        mt_collector_observe(merge->collector, observation, completed);
     } else if (entry.kind == KIND_MATCH) {
         mt_collector_match(merge->collector, mt_span(bytes, entry.size));
     } else if (entry.kind == KIND_FEED) {
@@ -351,11 +357,13 @@ bool mt_merge_step(struct mt_merge *merge)
     uint64_t watermark = UINT64_MAX;
     uint64_t time = UINT64_MAX;
     bool has_moved = false;
-    /* first how far they are, then what they have sent: so nothing of it is missing */
+    /* first how far they are, then what they have sent: so nothing of it is missing. And
+     * first the time, which is said last: findings of before it are made below, of what
+     * the watermark covers, and must be with the correlator when it hears the time */
     for (uint32_t i = 0; i < merge->count; i++) {
         const struct mt_results *results = merge->results[i];
-        watermark = mt_min_u64(watermark, atomic_load_explicit(&results->watermark, memory_order_acquire));
         time = mt_min_u64(time, atomic_load_explicit(&results->time, memory_order_acquire));
+        watermark = mt_min_u64(watermark, atomic_load_explicit(&results->watermark, memory_order_acquire));
     }
     for (uint32_t i = 0; i < merge->count; i++)
         has_moved |= drain(merge->collector, merge->results[i]);

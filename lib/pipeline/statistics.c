@@ -30,6 +30,20 @@ static void on_match(void *ctx, const struct mt_sigma_match *match)
         mt_stats_add(&collector->stats, MT_COUNTER_ALERTS_SHED, 1);
 }
 
+void mt_collector_judge(struct mt_collector *collector, struct mt_sigma_eval *eval,
+                        enum mt_sigma_category category, const struct mt_sigma_event *event,
+                        mt_sigma_match_fn *match, void *ctx)
+{
+    if (!eval)
+        return;
+    const struct mt_sigma_counts before = *mt_sigma_counts(eval);
+    mt_sigma_evaluate_event(eval, category, event, match, ctx);
+    const struct mt_sigma_counts *counts = mt_sigma_counts(eval);
+    mt_stats_add(&collector->stats, MT_COUNTER_RULES_EVENTS, counts->events - before.events);
+    mt_stats_add(&collector->stats, MT_COUNTER_RULES_FILTERED, counts->filtered - before.filtered);
+    mt_stats_add(&collector->stats, MT_COUNTER_RULES_REGEX_CUTS, counts->regex_cuts - before.regex_cuts);
+}
+
 void mt_collector_statistics(struct mt_collector *collector, const struct mt_sigma_statistics *statistics)
 {
     struct mt_sigma_eval *eval = collector->statistics_rules;
@@ -39,12 +53,8 @@ void mt_collector_statistics(struct mt_collector *collector, const struct mt_sig
                                              .event_end = statistics->time,
                                              .observer_name = collector->observer_name};
     const struct mt_sigma_event event = {.session = &nobody, .statistics = statistics};
-    const struct mt_sigma_counts before = *mt_sigma_counts(eval);
     struct judging judging = {.collector = collector};
-    mt_sigma_evaluate_event(eval, MT_SIGMA_STATISTICS, &event, on_match, &judging);
-    const struct mt_sigma_counts *counts = mt_sigma_counts(eval);
-    mt_stats_add(&collector->stats, MT_COUNTER_RULES_EVENTS, counts->events - before.events);
-    mt_stats_add(&collector->stats, MT_COUNTER_RULES_FILTERED, counts->filtered - before.filtered);
+    mt_collector_judge(collector, eval, MT_SIGMA_STATISTICS, &event, on_match, &judging);
 }
 
 static void fill(const struct mt_stats *sum, const struct mt_pipeline_result *result,

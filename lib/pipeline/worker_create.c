@@ -70,19 +70,19 @@ static void put_redacted(struct mt_worker *worker, const struct mt_record_sessio
 }
 
 /* When the record was due: of its packets and times alone, not of when the wheel
- * turned. */
-static uint64_t completed_at(const struct mt_worker *worker, const struct mt_record_session *record)
+ * turned. last: time of its last packet. */
+static uint64_t completed_at(const struct mt_worker *worker, uint64_t last)
 {
     if (worker->closing == MT_CLOSING_NOW)
         return worker->now.time;
     bool is_idle = worker->closing == MT_CLOSING_IDLE;
-    return record->event_end + (is_idle ? worker->config->idle_timeout * MT_SEC : 0);
+    return last + (is_idle ? worker->config->idle_timeout * MT_SEC : 0);
 }
 
 static void put_feed(struct mt_worker *worker, const struct mt_sigma_match *match)
 {
     struct mt_buf packed = mt_buf(worker->line, mt_min_u64(worker->line_cap, MT_SIGMA_FEED_MAX));
-    const struct mt_match_feed feed = {.completed = completed_at(worker, match->session),
+    const struct mt_match_feed feed = {.completed = completed_at(worker, match->session->event_end),
                                        .sequence = worker->feed_count++,
                                        .hides = worker->redact != NULL};
     if (mt_match_pack_feed(match, &feed, &packed))
@@ -114,15 +114,11 @@ static void count_rules(struct mt_worker *worker, const struct mt_sigma_counts *
     mt_stats_add(&worker->stats, MT_COUNTER_RULES_REGEX_CUTS, counts->regex_cuts - before->regex_cuts);
 }
 
-/* Feeds of one session that have the same time are told apart by their sequence: a
- * record's come behind those of its commands and replies. */
-#define FIRST_OF_RECORD (UINT32_C(1) << 31)
-
 /* Rules see the record as it is; what they say of it goes through the redactor. */
 static void judge_record(struct mt_worker *worker, const struct mt_record_session *record)
 {
     struct mt_sigma_counts before = *mt_sigma_counts(worker->rules);
-    worker->feed_count = FIRST_OF_RECORD;
+    worker->feed_count = MT_SIGMA_SEQUENCE_RECORD;
     mt_sigma_evaluate(worker->rules, record, on_match, worker);
     count_rules(worker, &before);
 }
@@ -133,7 +129,7 @@ static void judge_event(struct mt_worker *worker, enum mt_sigma_category categor
     struct mt_sigma_counts before = *mt_sigma_counts(worker->rules);
     worker->feed_count = worker->event_feeds;
     mt_sigma_evaluate_event(worker->rules, category, event, on_match, worker);
-    worker->event_feeds = worker->feed_count & (FIRST_OF_RECORD - 1);
+    worker->event_feeds = worker->feed_count & (MT_SIGMA_SEQUENCE_FINDING - 1);
     count_rules(worker, &before);
 }
 
@@ -218,7 +214,8 @@ static void on_observation(void *ctx, const struct mt_observation *observation)
 {
     struct mt_worker *worker = ctx;
     mt_stats_add(&worker->stats, MT_COUNTER_OBSERVATIONS, 1);
-    worker->output->observation(worker->output_ctx, observation);
+    worker->output->observation(worker->output_ctx, observation,
+                                completed_at(worker, observation->mark.time));
 }
 
 static void on_transcript(void *ctx, const struct mt_session *session, enum mt_transcript_kind kind,

@@ -23,7 +23,7 @@ struct mt_worker_output {
     uint64_t (*expect_probe)(void *ctx, const struct mt_ip *client);
     void (*fetch_probe)(void *ctx, uint64_t expected);
     void (*line)(void *ctx, struct mt_span line, uint64_t number);
-    void (*observation)(void *ctx, const struct mt_observation *observation);
+    void (*observation)(void *ctx, const struct mt_observation *observation, uint64_t completed);
     void (*document)(void *ctx, struct mt_span packed, uint64_t number);
     void (*match)(void *ctx, struct mt_span packed, uint64_t number); /* match_priv.h */
     void (*feed)(void *ctx, struct mt_span packed, uint64_t number);  /* sigma/correlate.h */

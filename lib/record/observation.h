@@ -10,6 +10,7 @@
 #include "base/event_id.h"
 #include "base/mark.h"
 #include "base/net.h"
+#include "base/span.h"
 
 enum mt_observation_kind {
     MT_OBSERVE_RCPT,    /* a RCPT and its reply, unauthenticated, client not home, server home */
@@ -81,5 +82,15 @@ struct mt_observation {
     uint8_t queue_id[64];
     struct mt_evidence evidence[MT_EVIDENCE_MAX];
 };
+
+static inline struct mt_span mt_observed_subject(const struct mt_observation *o)
+{
+    return mt_span(o->subject, mt_min_u64(o->subject_size, sizeof(o->subject)));
+}
+
+static inline struct mt_span mt_observed_domain(const struct mt_observation *o)
+{
+    return mt_span(o->domain, mt_min_u64(o->domain_size, sizeof(o->domain)));
+}
 
 #endif

@@ -78,6 +78,11 @@ static const struct mt_field reply_fields[] = {
 #include "record/fields.def"
 };
 
+static const struct mt_field finding_fields[] = {
+#define MT_FIELD_FINDING(type, member, path, meaning) FIELD(finding, type, member, path, meaning)
+#include "record/fields.def"
+};
+
 static const struct mt_field groupby_fields[] = {
 #define MT_FIELD_GROUPBY(type, member, path, meaning) FIELD(groupby, type, member, path, meaning)
 #include "record/fields.def"
@@ -109,6 +114,7 @@ GROUP(groupby);
 GROUP(alert);
 GROUP(command);
 GROUP(reply);
+GROUP(finding);
 
 const struct mt_field_group *mt_field_items(enum mt_field_type type)
 {

@@ -203,6 +203,12 @@ struct mt_record_reply {
 #include "record/fields.def"
 };
 
+/* What is counted over sessions (detect/detect.h), as rules see it. */
+struct mt_record_finding {
+#define MT_FIELD_FINDING MT_MEMBER
+#include "record/fields.def"
+};
+
 struct mt_record_session {
 #define MT_FIELD_SESSION MT_MEMBER
 #include "record/fields.def"
@@ -276,6 +282,7 @@ extern const struct mt_field_group mt_group_groupby;
 extern const struct mt_field_group mt_group_alert;
 extern const struct mt_field_group mt_group_command; /* of events, with whole paths, as alert */
 extern const struct mt_field_group mt_group_reply;
+extern const struct mt_field_group mt_group_finding;
 
 /* The group of the items of a list type (also of PARAMETERS and GROUPBYS, which
  * are written as objects); NULL for scalar types and for lists of scalars. */

@@ -39,10 +39,17 @@ struct mt_sigma_feed_line {
     struct mt_span value;
 };
 
+/* Feeds of one session that have the same time are told apart, and put in order, by
+ * their sequence: a record's come behind findings, and these behind commands and
+ * replies. */
+#define MT_SIGMA_SEQUENCE_FINDING (UINT32_C(1) << 30)
+#define MT_SIGMA_SEQUENCE_RECORD (UINT32_C(1) << 31)
+#define MT_SIGMA_SEQUENCE_KINDS (UINT32_C(3) << 30)
+
 struct mt_sigma_feed_more {
     uint64_t time;      /* of the event */
     uint64_t completed; /* when its session was over */
-    uint32_t sequence;  /* among the feeds of the session */
+    uint32_t sequence;  /* among the feeds of the session; see below */
     uint32_t line_count;
     const struct mt_sigma_feed_line *lines;
     /* May a value of the field be shown? NULL: any may. */

@@ -264,7 +264,7 @@ static int take_logsource(struct mt_sigma_reading *r, const struct mt_yaml *map,
         mt_yaml_report_place(
             r->report, map->line, map->column,
             "logsource: category is missing: session, transaction, recipient, auth, command, "
-            "reply, tls, message, received or statistics");
+            "reply, tls, message, received, statistics or finding");
         return -EINVAL;
     }
     for (size_t i = 0; i < MT_SIGMA_CATEGORY_COUNT; i++) {

@@ -59,6 +59,7 @@ void mt_sigma_each_event(enum mt_sigma_category category, const struct mt_record
     case MT_SIGMA_COMMAND:
     case MT_SIGMA_REPLY:
     case MT_SIGMA_STATISTICS:
+    case MT_SIGMA_FINDING:
     case MT_SIGMA_CATEGORY_COUNT:
         break;
     }
@@ -125,9 +126,10 @@ void mt_sigma_statistics_fill(const struct mt_sigma_interval *interval,
     s->sessions_open = begun > ended ? begun - ended : 0;
 }
 
-struct mt_sigma_eval *mt_sigma_statistics_evaluator(const struct mt_sigma *sigma)
+struct mt_sigma_eval *mt_sigma_collector_evaluator(const struct mt_sigma *sigma,
+                                                   enum mt_sigma_category category)
 {
-    return sigma && mt_sigma_wants(sigma, MT_SIGMA_STATISTICS) ? sigma->evals[sigma->evaluator_count] : NULL;
+    return sigma && mt_sigma_wants(sigma, category) ? sigma->evals[sigma->evaluator_count] : NULL;
 }
 
 uint64_t mt_sigma_filtered(const struct mt_sigma *sigma, const struct mt_sigma_rule *filter)

@@ -1,5 +1,5 @@
-/* Events that no record is made of: commands and replies as they come, and the
- * statistics of an interval. What else rules are held against is in a session's
+/* Events that no record is made of: commands and replies as they come, findings, and
+ * the statistics of an interval. What else rules are held against is in a session's
  * record (sigma/sigma.h).
  *
  * Ownership: everything is borrowed for the call. Thread: the evaluator's. Limits:
@@ -17,6 +17,10 @@ bool mt_sigma_wants(const struct mt_sigma *sigma, enum mt_sigma_category categor
 /* Is the field of the session record known while the session is going on? Others
  * can't be asked for in rules of the categories command and reply. */
 bool mt_sigma_is_early(const struct mt_field *field);
+
+/* Is it known of the session that a finding was made in? The same for category finding,
+ * whose other fields are those of struct mt_record_finding. */
+bool mt_sigma_is_of_finding(const struct mt_field *field);
 
 /* What was counted in an interval. Rates are rounded down. */
 struct mt_sigma_statistics {
@@ -49,15 +53,22 @@ struct mt_sigma_interval {
 void mt_sigma_statistics_fill(const struct mt_sigma_interval *interval,
                               struct mt_sigma_statistics *ret_statistics);
 
-/* The evaluator of whoever has the statistics; NULL: no rule asks for them. */
-struct mt_sigma_eval *mt_sigma_statistics_evaluator(const struct mt_sigma *sigma);
+/* The evaluator of events of the category that no worker has, but the collector:
+ * statistics and findings; NULL: no rule asks for them. One thread has both. */
+struct mt_sigma_eval *mt_sigma_collector_evaluator(const struct mt_sigma *sigma,
+                                                   enum mt_sigma_category category);
 
 /* One event, of the rule's category: category says which member of it is looked
  * at. Of a command or reply the session is what is known by now, and its event_end
- * the event's time; of statistics it is one that holds their time alone. Allocates
- * nothing. */
+ * the event's time; of statistics it is one that holds their time alone, of a finding
+ * one that holds what struct mt_record_finding has not. Allocates nothing. */
 void mt_sigma_evaluate_event(struct mt_sigma_eval *eval, enum mt_sigma_category category,
                              const struct mt_sigma_event *event, mt_sigma_match_fn *match, void *ctx);
+
+/* Of a rule of category finding: the findings that it is about, and the thresholds that
+ * decide when they are due. Of another rule nothing. */
+void mt_sigma_explain_findings(const struct mt_sigma_rule *rule, const struct mt_detect_config *config,
+                               struct mt_buf *ret_text);
 
 /* As mt_sigma_nearness (sigma.h), of one event. */
 bool mt_sigma_event_nearness(struct mt_sigma_eval *eval, const struct mt_sigma_rule *rule,

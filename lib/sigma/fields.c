@@ -88,13 +88,31 @@ static const size_t early[] = {
 #undef MT_SIGMA_EARLY
 };
 
-bool mt_sigma_is_early(const struct mt_field *field)
+/* Of the session that a finding was made in. */
+static const size_t of_finding[] = {
+    offsetof(struct mt_record_session, timestamp),        offsetof(struct mt_record_session, event_id),
+    offsetof(struct mt_record_session, observer_name),    offsetof(struct mt_record_session, source_ip),
+    offsetof(struct mt_record_session, source_port),      offsetof(struct mt_record_session, destination_ip),
+    offsetof(struct mt_record_session, destination_port),
+};
+
+static bool is_among(const size_t *offs, size_t count, const struct mt_field *field)
 {
-    for (size_t i = 0; i < MT_ARRAY_COUNT(early); i++) {
-        if (early[i] == field->off)
+    for (size_t i = 0; i < count; i++) {
+        if (offs[i] == field->off)
             return true;
     }
     return false;
+}
+
+bool mt_sigma_is_early(const struct mt_field *field)
+{
+    return is_among(early, MT_ARRAY_COUNT(early), field);
+}
+
+bool mt_sigma_is_of_finding(const struct mt_field *field)
+{
+    return is_among(of_finding, MT_ARRAY_COUNT(of_finding), field);
 }
 
 /* What an event of the category is besides a part of a record; NULL: nothing. */
@@ -107,6 +125,9 @@ static const struct mt_field_group *own_group(enum mt_sigma_category category, e
     case MT_SIGMA_REPLY:
         *ret_root = MT_SIGMA_ROOT_REPLY;
         return &mt_group_reply;
+    case MT_SIGMA_FINDING:
+        *ret_root = MT_SIGMA_ROOT_FINDING;
+        return &mt_group_finding;
     case MT_SIGMA_STATISTICS:
         *ret_root = MT_SIGMA_ROOT_STATISTICS;
         return &mt_sigma_group_statistics;
@@ -121,6 +142,8 @@ static bool has_session_field(enum mt_sigma_category category, const struct mt_f
     if (category == MT_SIGMA_STATISTICS)
         return field->off == offsetof(struct mt_record_session, timestamp) ||
                field->off == offsetof(struct mt_record_session, observer_name);
+    if (category == MT_SIGMA_FINDING)
+        return mt_sigma_is_of_finding(field);
     return (category != MT_SIGMA_COMMAND && category != MT_SIGMA_REPLY) || mt_sigma_is_early(field);
 }
 
@@ -215,7 +238,7 @@ bool mt_sigma_field_find(enum mt_sigma_category category, struct mt_span path,
 bool mt_sigma_field_is_late(enum mt_sigma_category category, struct mt_span path)
 {
     struct mt_sigma_field field;
-    return (category == MT_SIGMA_COMMAND || category == MT_SIGMA_REPLY) &&
+    return (category == MT_SIGMA_COMMAND || category == MT_SIGMA_REPLY || category == MT_SIGMA_FINDING) &&
            mt_sigma_field_find(MT_SIGMA_SESSION, path, &field);
 }
 
@@ -443,6 +466,8 @@ void mt_sigma_field_each(const struct mt_sigma_field *field, const struct mt_sig
         walk_group(&v, &mt_group_auth, (const void *)event->auth);
     else if (event->command)
         walk_group(&v, &mt_group_command, (const void *)event->command);
+    else if (event->finding)
+        walk_group(&v, &mt_group_finding, (const void *)event->finding);
     else if (event->reply)
         walk_group(&v, &mt_group_reply, (const void *)event->reply);
     else

@@ -34,6 +34,7 @@ enum mt_sigma_root {
     MT_SIGMA_ROOT_COMMAND,
     MT_SIGMA_ROOT_REPLY,
     MT_SIGMA_ROOT_STATISTICS,
+    MT_SIGMA_ROOT_FINDING,
 };
 
 enum mt_sigma_value_kind {
@@ -81,7 +82,7 @@ struct mt_sigma_field {
 /* False: no such field of this category. The key points into path. */
 bool mt_sigma_field_find(enum mt_sigma_category category, struct mt_span path,
                          struct mt_sigma_field *ret_field);
-/* Is it a field of another category alone, because it is not known yet when events
+/* Is it a field of another category alone, because it is not known (yet) when events
  * of this one are judged? */
 bool mt_sigma_field_is_late(enum mt_sigma_category category, struct mt_span path);
 /* The field of the category that is most like path, in storage; NULL: none is. */
@@ -101,6 +102,7 @@ MT_SIGMA_ROOT_AT(HOP, hop);
 MT_SIGMA_ROOT_AT(COMMAND, command);
 MT_SIGMA_ROOT_AT(REPLY, reply);
 MT_SIGMA_ROOT_AT(STATISTICS, statistics);
+MT_SIGMA_ROOT_AT(FINDING, finding);
 #undef MT_SIGMA_ROOT_AT
 
 static inline const void *mt_sigma_root_of(enum mt_sigma_root root, const struct mt_sigma_event *event)

@@ -146,10 +146,12 @@ static int unknown_field(const struct item *item, const struct mt_yaml *at, stru
     enum mt_sigma_category category = item->reading->loaded->rule.category;
     const char *nearest = mt_sigma_field_nearest(category, path, storage, sizeof(storage));
     if (mt_sigma_field_is_late(category, path)) {
-        mt_yaml_report_place(item->reading->report, at->line, at->column,
-                             "field %s is not known before the session is over; a rule of category %s can't "
-                             "ask for it (docs/rules.md)",
-                             mt_yaml_quote(path).text, mt_sigma_category_name(category));
+        mt_yaml_report_place(
+            item->reading->report, at->line, at->column,
+            "field %s is not known %s; a rule of category %s can't ask for it (docs/rules.md)",
+            mt_yaml_quote(path).text,
+            category == MT_SIGMA_FINDING ? "of a finding" : "before the session is over",
+            mt_sigma_category_name(category));
         return -EINVAL;
     }
     mt_yaml_report_place(item->reading->report, at->line, at->column, "unknown field %s%s%s%s",

@@ -323,9 +323,9 @@ static int make_evaluators(struct mt_sigma *sigma)
     sigma->evals = calloc(sigma->evaluator_count + 1, sizeof(struct mt_sigma_eval *));
     if (!sigma->evals)
         return -ENOMEM;
-    /* one more for statistics, which no worker has */
-    bool has_statistics = sigma->programs[MT_SIGMA_STATISTICS] != NULL;
-    for (uint32_t i = 0; i < sigma->evaluator_count + has_statistics; i++) {
+    /* one more for what no worker has */
+    bool has_others = sigma->programs[MT_SIGMA_STATISTICS] || sigma->programs[MT_SIGMA_FINDING];
+    for (uint32_t i = 0; i < sigma->evaluator_count + has_others; i++) {
         int rc = mt_sigma_eval_create(sigma, &sigma->evals[i]);
         if (rc != 0)
             return rc;

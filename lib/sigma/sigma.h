@@ -4,7 +4,7 @@
  * Log sources are product: mailtap, service: smtp and a category. An event of
  * category session is a record; of transaction, recipient, auth, message and
  * received one member of its lists, with the record around it; of tls a record with
- * a handshake. Commands, replies and statistics are no part of a record
+ * a handshake. Commands, replies, findings and statistics are no part of a record
  * (sigma/events.h). Field names are those of `mailtap fields`, without [].
  *
  * Ownership: a set owns its rules, texts and programs; matches are lent for the
@@ -119,6 +119,7 @@ struct mt_sigma_event {
     const struct mt_record_command *command;
     const struct mt_record_reply *reply;
     const struct mt_sigma_statistics *statistics;
+    const struct mt_record_finding *finding;
 };
 
 /* A rule that matched one event. */

@@ -3,6 +3,7 @@
 
 #define HEAD_SIZE 22u
 #define PARTS (MT_SIGMA_ROUTES_MAX * MT_SIGMA_GROUPS_MAX)
+#define KINDS MT_SIGMA_SEQUENCE_KINDS
 
 /* Bytes that nobody vouches for. Once they are short, all that is read is zero. */
 struct reading {
@@ -170,7 +171,8 @@ static bool copy_head(struct reading *r, struct mt_sigma_feed_head *head, struct
     head->destination_port = (uint16_t)take_number(r, 2);
     uint64_t sequence = take_number(r, 4);
     uint64_t part = take_number(r, 2);
-    head->sequence = (uint32_t)(sequence * PARTS + part);
+    /* what kind of feed it is stays in the uppermost bits */
+    head->sequence = (uint32_t)((sequence & KINDS) | ((sequence * PARTS + part) & ~KINDS));
     struct mt_span event_id = take_text(r);
     head->event_id_size = (uint8_t)event_id.size;
     head->line_count = (uint8_t)take_number(r, 1);

@@ -145,6 +145,18 @@ def show(value):
     return text if len(text) <= 300 else text[:300] + "..."
 
 
+def finding_rules():
+    """Options: of the shipped rules those about findings (lib/detect) alone."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "app", "share", "rules")
+    options = ["--no-shipped-rules"]
+    for name in sorted(os.listdir(folder)):
+        path = os.path.normpath(os.path.join(folder, name))
+        with open(path, encoding="utf-8") as file:
+            if re.search(r"^    category: finding$", file.read(), re.M):
+                options += ["--rules", path]
+    return options
+
+
 def shared_folder(source_root):
     """The folder of captures from other projects, or None."""
     folder = os.environ.get("MAILTAP_SHARED") or os.path.join(source_root, "..", "shared")

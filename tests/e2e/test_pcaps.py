@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads every capture of pcaps/ with pcaps/site.yaml and the built-in rules, and compares sessions and
+"""Reads every capture of pcaps/ with pcaps/site.yaml and the rules about findings, and compares sessions and
 alerts with pcaps/expected/, which was written by hand from the servers' logs
 and the written dialogues. One and three workers must agree.
 
@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-from harness import Run, Tap, crash_reasons, differences
+from harness import Run, Tap, crash_reasons, differences, finding_rules
 
 
 def names_in(folder, suffix):
@@ -69,7 +69,7 @@ def main():
         count += len(expected["sessions"])
         for rule, levels in expected["alerts"].items():
             together[rule] += levels
-        arguments = ["read", "--no-shipped-rules", "--site", os.path.join(pcaps, "site.yaml"), "--json", os.path.join(pcaps, f"{name}.pcap")]
+        arguments = ["read", *finding_rules(), "--site", os.path.join(pcaps, "site.yaml"), "--json", os.path.join(pcaps, f"{name}.pcap")]
         one = Run(mailtap, arguments)
         tap.check(f"{name}.pcap gives the sessions and alerts that its makers meant", compare(expected, one))
         three = Run(mailtap, arguments + ["--workers", "3"])
@@ -77,7 +77,7 @@ def main():
                   [] if sorted(one.stdout.split(b"\n")) == sorted(three.stdout.split(b"\n")) else
                   ["the output differs"] + list(crash_reasons(three, okay=(0,))))
     # every capture has clients of its own, so that none adds to another's counts
-    whole = Run(mailtap, ["read", "--no-shipped-rules", "--site", os.path.join(pcaps, "site.yaml"), "--json", pcaps])
+    whole = Run(mailtap, ["read", *finding_rules(), "--site", os.path.join(pcaps, "site.yaml"), "--json", pcaps])
     sessions, alerts = whole.records()
     reasons = [] if len(sessions) == count else [f"{len(sessions)} sessions instead of {count}"]
     tap.check("the folder as a whole gives the sessions and alerts of its captures",

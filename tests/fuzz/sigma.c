@@ -49,15 +49,25 @@ static void run(const struct mt_sigma *sigma)
     const struct mt_record_reply reply = {
         .code = 550, .verb = "rcpt", .text = mt_span_cstr("5.1.1 no\nsuch user"), .lines = 2};
     static const struct mt_sigma_statistics statistics = {.interval = 10, .lost_permille = 3};
+    static const char *const helo_findings[] = {"own_name", "not_fqdn"};
+    const struct mt_record_finding finding = {.kind = "vrfy_probe",
+                                              .count = 5,
+                                              .confidence = "high",
+                                              .helo_findings = {helo_findings, 2},
+                                              .vrfy_argument = mt_span_cstr("root"),
+                                              .vrfy_code = 550};
     const struct {
         enum mt_sigma_category category;
         struct mt_sigma_event event;
     } events[] = {
         {MT_SIGMA_COMMAND, {.session = &session, .command = &command}},
         {MT_SIGMA_REPLY, {.session = &session, .reply = &reply}},
+        {MT_SIGMA_FINDING, {.session = &session, .finding = &finding}},
         {MT_SIGMA_STATISTICS, {.session = &session, .statistics = &statistics}},
     };
+    struct mt_detect_config detect;
     uint8_t text[2048];
+    mt_detect_config_init(&detect);
     mt_sigma_evaluate(mt_sigma_evaluator(sigma, 0), &session, on_match, NULL);
     for (size_t i = 0; i < MT_ARRAY_COUNT(events); i++)
         mt_sigma_evaluate_event(mt_sigma_evaluator(sigma, 0), events[i].category, &events[i].event, on_match,
@@ -68,6 +78,7 @@ static void run(const struct mt_sigma *sigma)
         uint32_t met;
         uint32_t parts;
         mt_sigma_explain(sigma, rule, &b);
+        mt_sigma_explain_findings(rule, &detect, &b);
         b = mt_buf(text, sizeof(text));
         mt_sigma_nearness(mt_sigma_evaluator(sigma, 0), rule, &session, &met, &parts, &b);
         MT_BUG_ON(met > parts);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The rules of app/share/rules, and the built-in ones: each has dialogues on which it must alert
+"""The rules of app/share/rules: each has dialogues on which it must alert
 (tests/rules/NAME/must_alert*.txt) and some on which it must not
 (near_miss*.txt). A dialogue names the alerts that it raises, with their
 evidence; no other of level medium or above may be raised.
@@ -54,10 +54,16 @@ def form_reasons(rules):
             yield f"{file}: holds no rule of its name"
 
 
-def built_in_names():
-    """Of the rules whose thresholds the site file knows (lib/detect)."""
-    with open(os.path.join(ROOT, "lib", "detect", "rules.def"), encoding="utf-8") as file:
-        return re.findall(r'^MT_RULE\(\w+, "(smtp_\w+)"', file.read(), re.M)
+def finding_reasons(rules):
+    """Every finding of lib/detect has its rule, whose name is that of its thresholds."""
+    with open(os.path.join(ROOT, "lib", "detect", "findings.def"), encoding="utf-8") as file:
+        found = re.findall(r'^MT_FINDING\(\w+, "(\w+)"', file.read(), re.M)
+    by_name = {rule.name: rule for rule in rules}
+    for finding in found:
+        rule = by_name.get(f"smtp_{finding}")
+        if rule is None or rule.document["detection"]["selection"] != {"mailtap.finding": finding}:
+            yield f"{finding}: no rule smtp_{finding} asks for it"
+    yield from ([] if found else ["there is none"])
 
 
 def slug_reasons(names):
@@ -180,9 +186,6 @@ def attack_reasons():
             for tag in rule.document.get("tags", []):
                 if re.fullmatch(r"attack\.t\d.*", tag):
                     used.setdefault(tag[len("attack."):].upper(), rule.file)
-    with open(os.path.join(ROOT, "lib", "detect", "rules.def"), encoding="utf-8") as file:
-        for technique in re.findall(r'"(T\d{4}(?:\.\d{3})?)"', file.read()):
-            used.setdefault(technique, "lib/detect/rules.def")
     yield from (f"{used[t]}: {t} is not in attack.tsv" for t in sorted(set(used) - set(listed)))
     yield from (f"attack.tsv: no rule names {t}, {listed[t]}" for t in sorted(set(listed) - set(used)))
 
@@ -191,7 +194,7 @@ def main():
     mailtap = sys.argv[1]
     tap = Tap()
     rules = read_rules()
-    names = sorted([rule.name for rule in alerting(rules)] + built_in_names())
+    names = sorted(rule.name for rule in alerting(rules))
     run = Run(mailtap, ["rules", "check", "--site", os.path.join(HERE, "site.yaml"), RULES])
     tap.check("mailtap rules check finds nothing wrong with the shipped rules",
               run.errors()[:20] + ([] if run.code == 0 else [f"exit code {run.code}"]))
@@ -202,6 +205,7 @@ def main():
     tap.check("There is an example of each category, of correlations and of filters", list(example_reasons()))
     tap.check("Every rule says what it is: name, id, level, technique, references, false positives",
               form_reasons(rules))
+    tap.check("Every finding has a rule of its name", list(finding_reasons(rules)))
     tap.check("No rule has vanished whose name others rely on", slug_reasons(names))
     tap.check("Every rule has a dialogue that must alert and a near miss", cover_reasons(names))
     tap.check("docs/detections.md says what the rules say: scripts/make-rules-page --write", page_reasons())

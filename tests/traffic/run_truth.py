@@ -11,8 +11,9 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
 import compare  # noqa: E402
+from harness import finding_rules  # noqa: E402
 
 
 def check(folder, traffic, mailtap, profile, seed, sessions, wrap=None):
@@ -31,7 +32,7 @@ def check(folder, traffic, mailtap, profile, seed, sessions, wrap=None):
         outputs = path(f"sessions.{workers}"), path(f"alerts.{workers}")
         done = subprocess.run(
             [
-                mailtap, "read", "--no-shipped-rules", "--workers", workers, "--site", path("site.yaml"),
+                mailtap, "read", *finding_rules(), "--workers", workers, "--site", path("site.yaml"),
                 "--sessions", outputs[0], "--alerts", outputs[1], path("capture"),
             ],
             stdout=subprocess.DEVNULL, check=False,

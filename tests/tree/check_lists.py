@@ -16,6 +16,7 @@ LISTS = [
     ("lib/stats/counters.def", "MT_COUNTER", ["MT_COUNTER_{0}"], 1),
     ("lib/packet/rejects.def", "MT_REJECT", ["MT_REJECT_{0}"], 1),
     ("lib/detect/rules.def", "MT_RULE", ["MT_RULE_{0}"], 1),
+    ("lib/detect/findings.def", "MT_FINDING", ["MT_FINDING_{0}"], 1),
     ("lib/record/helo_tests.def", "MT_HELO_TEST", ["HELO_{0}", "MT_HELO_{0}"], 2),
     ("lib/record/received_tests.def", "MT_RECEIVED_TEST", ["RECEIVED_{0}"], 2),
     ("lib/smtp/verbs.def", "MT_VERB", [], 1),
@@ -113,12 +114,13 @@ GOOD = {
     "lib/stats/counters.def": 'MT_COUNTER(FRAMES, "frames", "f")\n',
     "lib/packet/rejects.def": 'MT_REJECT(SHORT, "short", "s")\n',
     "lib/detect/rules.def": 'MT_RULE(PROBE, "probe", "id", LOW, "c", "d", "T1")\n',
+    "lib/detect/findings.def": 'MT_FINDING(SPREE, "spree", "c", "m", "u")\n',
     "lib/detect/thresholds.def": 'MT_THRESHOLD("probe", probe_count, "count", 5, 1, 9, "m")\n',
     "lib/record/helo_tests.def": 'MT_HELO_TEST(OWN, 1, "own", 6, "m")\n',
     "lib/record/fields.def": 'MT_FIELD_SESSION(TEXT, from_address, "from.address", "m")\n',
     "lib/smtp/verbs.def": 'MT_VERB(MAIL, "MAIL", "mail", 0)\n',
     "lib/b.c": "#define NAMED(n) (MT_ANOMALY_##n + 1)\n NAMED(GAP)\n",
-    "lib/a.c": "MT_ANOMALY_BARE MT_COUNTER_FRAMES MT_REJECT_SHORT MT_RULE_PROBE\n"
+    "lib/a.c": "MT_ANOMALY_BARE MT_COUNTER_FRAMES MT_REJECT_SHORT MT_RULE_PROBE MT_FINDING_SPREE\n"
     "config->probe_count MT_HELO_OWN HELO_OWN record.from_address\n",
     ALLOWED: "# entries for later\n",
 }
@@ -129,6 +131,7 @@ CASES = [
     ("a counter that nothing counts", {"lib/a.c": USES.replace("FRAMES", "FRAMES_ALL")}, "nothing uses FRAMES"),
     ("a reject only a comment names", {"lib/a.c": USES.replace("MT_REJECT_SHORT", "/* MT_REJECT_SHORT */")}, "SHORT"),
     ("a rule that nothing raises", {"lib/a.c": USES.replace("MT_RULE_PROBE", "")}, "nothing uses PROBE"),
+    ("a finding that nothing makes", {"lib/a.c": USES.replace("MT_FINDING_SPREE", "")}, "nothing uses SPREE"),
     ("a threshold that nothing reads", {"lib/a.c": USES.replace("->", " ")}, "nothing uses probe_count"),
     ("a test that only detect names", {"lib/a.c": USES.replace("HELO_OWN", ""), "lib/detect/h.c": "HELO_OWN"}, "nothing uses OWN"),
     ("a field that only the encoder knows", {"lib/a.c": USES.replace(".from", "from"), "lib/export/j.c": "r.from_address"}, "nothing uses from_address"),

@@ -179,7 +179,7 @@ static void a_full_table_lets_the_oldest_client_go_and_counts_it(void **state)
     assert_int_equal(world_counter(&world, MT_COUNTER_DETECT_EVICTED), 1);
     struct mt_observation o = world_probe(20, "203.0.113.5", "e", 550);
     world_tell(&world, &o);
-    assert_int_equal(world_count(&world, MT_RULE_VRFY_PROBE), 0);
+    assert_int_equal(world_count(&world, MT_FINDING_VRFY_PROBE), 0);
     assert_int_equal(world_counter(&world, MT_COUNTER_DETECT_EVICTED), 2);
     world_close(&world);
 }
@@ -202,7 +202,7 @@ static void a_client_that_keeps_asking_is_not_pushed_out(void **state)
             world_tell(&world, &o);
         }
     }
-    assert_int_equal(world_count(&world, MT_RULE_VRFY_PROBE), 1);
+    assert_int_equal(world_count(&world, MT_FINDING_VRFY_PROBE), 1);
     world_close(&world);
 }
 
@@ -219,7 +219,7 @@ static void time_that_runs_backwards_counts_as_now(void **state)
             o.mark.time = 0;
         world_tell(&world, &o);
     }
-    assert_int_equal(world_count(&world, MT_RULE_VRFY_PROBE), 1);
+    assert_int_equal(world_count(&world, MT_FINDING_VRFY_PROBE), 1);
     world_close(&world);
 }
 
@@ -237,8 +237,8 @@ static void a_capture_that_starts_at_the_epoch_counts_too(void **state)
             o.evidence[e].time = (uint64_t)i;
         world_tell(&world, &o);
     }
-    assert_int_equal(world_count(&world, MT_RULE_VRFY_EXPN_USE), 1);
-    assert_int_equal(world_count(&world, MT_RULE_VRFY_PROBE), 1);
+    assert_int_equal(world_count(&world, MT_FINDING_VRFY_EXPN_USE), 1);
+    assert_int_equal(world_count(&world, MT_FINDING_VRFY_PROBE), 1);
     world_close(&world);
 }
 
@@ -276,6 +276,9 @@ static void every_default_lies_in_its_range_and_belongs_to_a_rule(void **state)
         assert_in_range(thresholds[i].fallback, thresholds[i].low, thresholds[i].high);
         for (int rule = 0; rule < MT_RULE_COUNT; rule++)
             is_known |= strcmp(thresholds[i].rule, mt_rule_name((enum mt_rule)rule)) == 0;
+        for (int kind = 0; kind < MT_FINDING_COUNT; kind++)
+            is_known |= strncmp(thresholds[i].rule, "smtp_", 5) == 0 &&
+                        strcmp(thresholds[i].rule + 5, mt_finding_name((enum mt_finding_kind)kind)) == 0;
         assert_true(is_known);
     }
 }
@@ -293,7 +296,12 @@ static void rules_and_levels_have_names_that_read_back(void **state)
     assert_false(mt_level_parse(mt_span_cstr("severe"), &level));
     assert_false(mt_level_parse(mt_span_none(), &level));
     assert_int_equal(level, MT_LEVEL_LOW);
-    assert_string_equal(mt_rule_name(MT_RULE_VRFY_PROBE), "smtp_vrfy_probe");
+    assert_string_equal(mt_rule_name(MT_RULE_CAPTURE_LOSS), "capture_loss");
+    assert_string_equal(mt_finding_name(MT_FINDING_VRFY_PROBE), "vrfy_probe");
+    for (int kind = 0; kind < MT_FINDING_COUNT; kind++) {
+        assert_true(strlen(mt_finding_meaning((enum mt_finding_kind)kind)) > 10);
+        assert_true(strlen(mt_finding_unseen((enum mt_finding_kind)kind)) > 10);
+    }
 }
 
 int main(void)

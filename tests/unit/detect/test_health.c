@@ -17,7 +17,7 @@ static struct mt_detect_health health_at(uint64_t seconds, uint64_t frames)
 
 static const struct seen_alert *loss(const struct world *world)
 {
-    return world_last(world, MT_RULE_CAPTURE_LOSS);
+    return world_last(world, WORLD_CAPTURE_LOSS);
 }
 
 static void nothing_lost_is_nothing_said(void **state)
@@ -45,7 +45,7 @@ static void losses_from_the_first_second_on_are_told_by_cause(void **state)
     health.lost_no_buffer = 250;
     health.lost_errors = 1;
     mt_detect_health(world.detect, &health);
-    assert_int_equal(world_count(&world, MT_RULE_CAPTURE_LOSS), 1);
+    assert_int_equal(world_count(&world, WORLD_CAPTURE_LOSS), 1);
     assert_int_equal(loss(&world)->level, MT_LEVEL_HIGH);
     assert_int_equal(loss(&world)->count, 1001);
     assert_int_equal(loss(&world)->window, 60);
@@ -117,13 +117,13 @@ static void losses_are_said_once_until_they_double_or_get_worse(void **state)
         mt_detect_health(world.detect, &health);
     }
     /* 120 in the first four seconds, then 240, 480, 960 and up to 2030 in a window */
-    uint32_t before = world_count(&world, MT_RULE_CAPTURE_LOSS);
+    uint32_t before = world_count(&world, WORLD_CAPTURE_LOSS);
     assert_in_range(before, 4, 6);
     assert_int_equal(loss(&world)->level, MT_LEVEL_MEDIUM);
     health.time += MT_SEC;
     health.lost_missed += 10000;
     mt_detect_health(world.detect, &health);
-    assert_int_equal(world_count(&world, MT_RULE_CAPTURE_LOSS), before + 1);
+    assert_int_equal(world_count(&world, WORLD_CAPTURE_LOSS), before + 1);
     assert_int_equal(loss(&world)->level, MT_LEVEL_HIGH);
     assert_true(world_counter(&world, MT_COUNTER_ALERTS_SUPPRESSED) > 500);
     world_close(&world);
@@ -167,12 +167,12 @@ static void a_one_sided_mirror_is_told_of(void **state)
     health.sessions = 300;
     health.sessions_one_way = 150;
     mt_detect_health(world.detect, &health);
-    assert_int_equal(world_count(&world, MT_RULE_CAPTURE_ONE_SIDED), 1);
-    const struct seen_alert *alert = world_last(&world, MT_RULE_CAPTURE_ONE_SIDED);
+    assert_int_equal(world_count(&world, WORLD_CAPTURE_ONE_SIDED), 1);
+    const struct seen_alert *alert = world_last(&world, WORLD_CAPTURE_ONE_SIDED);
     assert_int_equal(alert->count, 150);
     assert_non_null(strstr(alert->message, "50.0 % of the sessions"));
     mt_detect_health(world.detect, &health);
-    assert_int_equal(world_count(&world, MT_RULE_CAPTURE_ONE_SIDED), 1);
+    assert_int_equal(world_count(&world, WORLD_CAPTURE_ONE_SIDED), 1);
     world_close(&world);
 }
 

@@ -35,7 +35,7 @@ static void the_first_vrfy_of_a_client_at_a_server_is_noted_once(void **state)
     struct world *w = *state;
 
     tell_vrfy(w, 0, "203.0.113.5", "alice", 252);
-    const struct seen_alert *a = world_last(w, MT_RULE_VRFY_EXPN_USE);
+    const struct seen_alert *a = world_last(w, MT_FINDING_VRFY_EXPN_USE);
     assert_int_equal(w->alert_count, 1);
     assert_int_equal(a->level, MT_LEVEL_INFORMATIONAL);
     assert_string_equal(a->message,
@@ -72,10 +72,10 @@ static void five_commands_for_three_names_are_a_probe(void **state)
     tell_vrfy(w, 1, "203.0.113.5", "bob", 550);
     tell_vrfy(w, 2, "203.0.113.5", "carol", 252);
     tell_vrfy(w, 3, "203.0.113.5", "carol", 502);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_PROBE), 0);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_PROBE), 0);
     tell_vrfy(w, 4, "203.0.113.5", "carol", 550);
-    const struct seen_alert *a = world_last(w, MT_RULE_VRFY_PROBE);
-    assert_int_equal(a->level, MT_LEVEL_MEDIUM);
+    const struct seen_alert *a = world_last(w, MT_FINDING_VRFY_PROBE);
+    assert_int_equal(a->level, MT_LEVEL_INFORMATIONAL); /* as the rule says */
     assert_int_equal(a->count, 5);
     assert_int_equal(a->window, 600);
     assert_string_equal(a->group_by, "source.ip=203.0.113.5");
@@ -92,9 +92,9 @@ static void names_that_differ_in_case_or_brackets_are_one(void **state)
 
     for (int i = 0; i < 12; i++)
         tell_vrfy(w, i, "203.0.113.5", names[i % 6], 550);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_PROBE), 0);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_PROBE), 0);
     tell_vrfy(w, 12, "203.0.113.5", "carol", 550);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_PROBE), 1);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_PROBE), 1);
 }
 
 static void four_commands_or_two_names_or_slow_ones_are_no_probe(void **state)
@@ -111,7 +111,7 @@ static void four_commands_or_two_names_or_slow_ones_are_no_probe(void **state)
         tell_vrfy(w, 4000, "203.0.113.8", (const char *[]){"a", "b", "c", "d"}[i], 550);
         tell_vrfy(w, 4000, "203.0.113.9", (const char *[]){"e", "f", "g", "h"}[i], 550);
     }
-    assert_int_equal(world_count(w, MT_RULE_VRFY_PROBE), 0);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_PROBE), 0);
 }
 
 static void a_confirmed_name_makes_the_probe_high(void **state)
@@ -121,7 +121,7 @@ static void a_confirmed_name_makes_the_probe_high(void **state)
     tell_vrfy(w, 0, "203.0.113.5", "alice", 250);
     for (int i = 1; i < 5; i++)
         tell_vrfy(w, i, "203.0.113.5", (const char *[]){"", "b", "c", "d", "e"}[i], 550);
-    const struct seen_alert *a = world_last(w, MT_RULE_VRFY_PROBE);
+    const struct seen_alert *a = world_last(w, MT_FINDING_VRFY_PROBE);
     assert_int_equal(a->level, MT_LEVEL_HIGH);
     assert_string_equal(a->confidence, "high");
     assert_non_null(strstr(a->message, "at least one exists"));
@@ -134,12 +134,12 @@ static void a_confirmation_after_the_alert_raises_it_again(void **state)
     for (int i = 0; i < 5; i++)
         tell_vrfy(w, i, "203.0.113.5", (const char *[]){"a", "b", "c", "d", "e"}[i], 550);
     tell_vrfy(w, 5, "203.0.113.5", "f", 550);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_PROBE), 1);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_PROBE), 1);
     tell_vrfy(w, 6, "203.0.113.5", "g", 251);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_PROBE), 2);
-    assert_int_equal(world_last(w, MT_RULE_VRFY_PROBE)->level, MT_LEVEL_HIGH);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_PROBE), 2);
+    assert_int_equal(world_last(w, MT_FINDING_VRFY_PROBE)->level, MT_LEVEL_HIGH);
     tell_vrfy(w, 7, "203.0.113.5", "h", 251);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_PROBE), 2);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_PROBE), 2);
 }
 
 static void a_long_probe_alerts_at_every_doubling(void **state)
@@ -152,9 +152,9 @@ static void a_long_probe_alerts_at_every_doubling(void **state)
         tell_vrfy(w, i * 0.1, "203.0.113.5", name, 550);
     }
     /* 5, 10, 20 ... 640 */
-    assert_int_equal(world_count(w, MT_RULE_VRFY_PROBE), 8);
-    assert_int_equal(world_last(w, MT_RULE_VRFY_PROBE)->count, 640);
-    assert_int_equal(world_last(w, MT_RULE_VRFY_PROBE)->evidence_count, 14);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_PROBE), 8);
+    assert_int_equal(world_last(w, MT_FINDING_VRFY_PROBE)->count, 640);
+    assert_int_equal(world_last(w, MT_FINDING_VRFY_PROBE)->evidence_count, 14);
 }
 
 static void probe_thresholds_can_be_changed(void **state)
@@ -173,10 +173,10 @@ static void probe_thresholds_can_be_changed(void **state)
         snprintf(name, sizeof(name), "user%d", i);
         tell_vrfy(w, i * 0.1, "203.0.113.5", name, 550);
     }
-    assert_int_equal(world_count(w, MT_RULE_VRFY_PROBE), 0);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_EXPN_USE), 10);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_PROBE), 0);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_EXPN_USE), 10);
     tell_vrfy(w, 9.9, "203.0.113.5", "last", 550);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_PROBE), 1);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_PROBE), 1);
 }
 
 static void sensitive_names_are_noted_each(void **state)
@@ -201,9 +201,9 @@ static void sensitive_names_are_noted_each(void **state)
     };
 
     for (size_t i = 0; i < MT_ARRAY_COUNT(cases); i++) {
-        uint32_t before = world_count(w, MT_RULE_VRFY_SENSITIVE);
+        uint32_t before = world_count(w, MT_FINDING_VRFY_SENSITIVE);
         tell_vrfy(w, (double)i * 4000, "203.0.113.5", cases[i].argument, 550);
-        if (world_count(w, MT_RULE_VRFY_SENSITIVE) - before != cases[i].is_sensitive)
+        if (world_count(w, MT_FINDING_VRFY_SENSITIVE) - before != cases[i].is_sensitive)
             fail_msg("%s", cases[i].argument);
     }
 }
@@ -214,13 +214,13 @@ static void one_sensitive_name_alerts_once_an_hour_and_another_at_once(void **st
 
     tell_vrfy(w, 0, "203.0.113.5", "root", 550);
     tell_vrfy(w, 1, "203.0.113.5", "Root", 550);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_SENSITIVE), 1);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_SENSITIVE), 1);
     tell_vrfy(w, 2, "203.0.113.5", "decode", 550);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_SENSITIVE), 2);
-    assert_string_equal(world_last(w, MT_RULE_VRFY_SENSITIVE)->group_by,
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_SENSITIVE), 2);
+    assert_string_equal(world_last(w, MT_FINDING_VRFY_SENSITIVE)->group_by,
                         "source.ip=203.0.113.5 destination.ip=192.168.0.25 smtp.probes.vrfy.argument=decode");
     tell_vrfy(w, 3601, "203.0.113.5", "root", 550);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_SENSITIVE), 3);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_SENSITIVE), 3);
 }
 
 static void a_list_that_expn_expands_is_sensitive(void **state)
@@ -230,19 +230,19 @@ static void a_list_that_expn_expands_is_sensitive(void **state)
 
     o.reply_lines = 7;
     world_tell(w, &o); /* VRFY with a long answer is no list */
-    assert_int_equal(world_count(w, MT_RULE_VRFY_SENSITIVE), 0);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_SENSITIVE), 0);
     o.is_expn = 1;
     o.reply_lines = 1;
     world_tell(w, &o);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_SENSITIVE), 0);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_SENSITIVE), 0);
     o.reply_lines = 7;
     o.code = 550;
     world_tell(w, &o);
-    assert_int_equal(world_count(w, MT_RULE_VRFY_SENSITIVE), 0);
+    assert_int_equal(world_count(w, MT_FINDING_VRFY_SENSITIVE), 0);
     o.code = 250;
     world_tell(w, &o);
-    const struct seen_alert *a = world_last(w, MT_RULE_VRFY_SENSITIVE);
-    assert_int_equal(a->level, MT_LEVEL_MEDIUM);
+    const struct seen_alert *a = world_last(w, MT_FINDING_VRFY_SENSITIVE);
+    assert_int_equal(a->level, MT_LEVEL_INFORMATIONAL); /* as the rule says */
     assert_string_equal(a->message, "203.0.113.5 asked 192.168.0.25 by EXPN for \"staff\" and got the answer "
                                     "250 with a list of 7 lines");
 }
@@ -279,8 +279,8 @@ static void a_greeting_at_the_score_is_forged(void **state)
     assert_int_equal(w->alert_count, 0);
     o = world_helo(1, "203.0.113.5", "10.0.0.1", 7, 1u << 3 | 1u << 4);
     world_tell(w, &o);
-    const struct seen_alert *a = world_last(w, MT_RULE_HELO_FORGED);
-    assert_int_equal(a->level, MT_LEVEL_MEDIUM);
+    const struct seen_alert *a = world_last(w, MT_FINDING_HELO_FORGED);
+    assert_int_equal(a->level, MT_LEVEL_INFORMATIONAL); /* as the rule says */
     assert_string_equal(a->group_by, "source.ip=203.0.113.5 event.id=423fee42074ff3b9cbecb7d8dcce85d5");
     assert_string_equal(a->message,
                         "203.0.113.5 greeted 192.168.0.25 as \"10.0.0.1\", which scores 7 points where 5 "
@@ -296,8 +296,8 @@ static void a_greeting_in_our_own_name_is_high(void **state)
     for (unsigned bit = 0; bit < 3; bit++) {
         struct mt_observation o = world_helo(bit, "203.0.113.5", "mx.example.com", 6, 1u << bit);
         world_tell(w, &o);
-        assert_int_equal(world_last(w, MT_RULE_HELO_FORGED)->level, MT_LEVEL_HIGH);
-        assert_string_equal(world_last(w, MT_RULE_HELO_FORGED)->confidence, "high");
+        assert_int_equal(world_last(w, MT_FINDING_HELO_FORGED)->level, MT_LEVEL_HIGH);
+        assert_string_equal(world_last(w, MT_FINDING_HELO_FORGED)->confidence, "high");
     }
     assert_int_equal(w->alert_count, 3);
 }

@@ -7,8 +7,13 @@
 
 #include "detect/detect.h"
 
+/* What was raised: a finding, or an alert of a rule that is built in. */
+#define WORLD_RULE(name) (MT_FINDING_COUNT + (int)MT_RULE_##name)
+#define WORLD_CAPTURE_LOSS WORLD_RULE(CAPTURE_LOSS)
+#define WORLD_CAPTURE_ONE_SIDED WORLD_RULE(CAPTURE_ONE_SIDED)
+
 struct seen_alert {
-    enum mt_rule rule;
+    int what;
     enum mt_level level;
     uint64_t time;
     uint64_t count;
@@ -47,8 +52,8 @@ struct mt_observation world_helo(double seconds, const char *client, const char 
 
 void world_tell(struct world *world, const struct mt_observation *observation);
 
-uint32_t world_count(const struct world *world, enum mt_rule rule);
-const struct seen_alert *world_last(const struct world *world, enum mt_rule rule);
+uint32_t world_count(const struct world *world, int what);
+const struct seen_alert *world_last(const struct world *world, int what);
 uint64_t world_counter(const struct world *world, enum mt_counter counter);
 
 #endif

@@ -55,12 +55,28 @@ static void on_alert(void *ctx, const struct mt_record_alert *alert, enum mt_rul
 {
     struct lines *lines = ctx;
     char line[256];
+    (void)rule;
     wait_here(lines);
-    snprintf(line, sizeof(line), "%s %d %.*s %llu", rule == MT_RULE_LOADED ? "loaded" : mt_rule_name(rule),
-             (int)level, (int)alert->event_id.size, (const char *)alert->event_id.ptr,
-             (unsigned long long)alert->timestamp);
+    snprintf(line, sizeof(line), "%s %d %.*s %llu", alert->rule_name, (int)level, (int)alert->event_id.size,
+             (const char *)alert->event_id.ptr, (unsigned long long)alert->timestamp);
     add(lines, mt_span_cstr(line));
     lines->alerts++;
+}
+
+struct mt_sigma *lines_rules(uint32_t workers)
+{
+    static const char rules[] =
+        "title: found\nlogsource: {product: mailtap, service: smtp, category: finding}\n"
+        "detection: {s: {mailtap.finding|exists: true}, condition: s}\n---\n"
+        "title: often\ncorrelation: {type: event_count, rules: [found], group-by: [destination.ip], "
+        "timespan: 10s, "
+        "condition: {gte: 3}, generate: true}\n";
+    const struct mt_sigma_config config = {.evaluators = workers};
+    struct mt_sigma *sigma;
+    if (mt_sigma_load_text(&config, "r.yml", mt_span_cstr(rules), &sigma) != 0 ||
+        mt_sigma_error_count(sigma) > 0)
+        abort();
+    return sigma;
 }
 
 const struct mt_pipeline_sink lines_sink = {.sessions = on_sessions, .alert = on_alert};

@@ -22,6 +22,10 @@ struct lines {
 /* Waits in a call while is_blocked. */
 extern const struct mt_pipeline_sink lines_sink;
 
+/* Rules by which every finding is an alert, and three at a server within ten seconds
+ * one more; for so many workers, mt_sigma_destroy. */
+struct mt_sigma *lines_rules(uint32_t workers);
+
 struct lines *lines_new(void);
 void lines_sort(struct lines *lines);
 void lines_free(struct lines *lines);

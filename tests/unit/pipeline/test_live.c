@@ -239,6 +239,8 @@ static void same_as_file(uint32_t workers, size_t taps, bool can_keep, bool has_
         wire_number_by_time(&scene.wire);
     }
     scene_init(&scene, workers, taps, can_keep);
+    struct mt_sigma *sigma = lines_rules(workers > 2 ? workers : 2);
+    scene.config.pipeline.sigma = sigma;
     struct lines *one = file_lines(&scene, 1);
     struct lines *two = file_lines(&scene, 2);
     assert_same(two, one);
@@ -255,6 +257,7 @@ static void same_as_file(uint32_t workers, size_t taps, bool can_keep, bool has_
     lines_free(one);
     lines_free(two);
     scene_fini(&scene);
+    mt_sigma_destroy(sigma);
     wire_fini(&scene.wire);
 }
 

@@ -13,7 +13,7 @@ static const struct mt_field_group *const groups[] = {
     &mt_group_outer,     &mt_group_session,     &mt_group_auth,    &mt_group_probe,     &mt_group_parameter,
     &mt_group_recipient, &mt_group_hop,         &mt_group_part,    &mt_group_signature, &mt_group_header,
     &mt_group_chunk,     &mt_group_transaction, &mt_group_groupby, &mt_group_alert,     &mt_group_command,
-    &mt_group_reply,     &mt_group_certificate,
+    &mt_group_reply,     &mt_group_certificate, &mt_group_finding,
 };
 
 struct layout {
@@ -156,7 +156,8 @@ static void every_group_can_be_reached_from_a_record(void **state)
     (void)state;
     for (size_t g = 0; g < MT_ARRAY_COUNT(groups); g++) {
         bool is_reached = groups[g] == &mt_group_session || groups[g] == &mt_group_alert ||
-                          groups[g] == &mt_group_command || groups[g] == &mt_group_reply;
+                          groups[g] == &mt_group_command || groups[g] == &mt_group_reply ||
+                          groups[g] == &mt_group_finding;
         for (size_t from = 0; from < MT_ARRAY_COUNT(groups); from++) {
             for (uint32_t i = 0; i < groups[from]->count; i++)
                 is_reached |= mt_field_items((enum mt_field_type)groups[from]->fields[i].type) == groups[g];

@@ -71,7 +71,7 @@ static void every_text_of_every_record_has_a_decision_and_each_decision_a_text(v
     static const struct mt_field_group *const groups[] = {
 #define GROUP(name) &mt_group_##name
         GROUP(session),     GROUP(outer),   GROUP(auth),  GROUP(probe),   GROUP(parameter), GROUP(recipient),
-        GROUP(transaction), GROUP(groupby), GROUP(alert), GROUP(command), GROUP(reply),
+        GROUP(transaction), GROUP(groupby), GROUP(alert), GROUP(command), GROUP(reply),     GROUP(finding),
 #undef GROUP
     };
     const struct mt_field_group *found[64];

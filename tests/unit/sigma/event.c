@@ -13,6 +13,8 @@ static struct mt_record_session session;
 static struct mt_record_command command;
 static struct mt_record_reply reply;
 static struct mt_sigma_statistics statistics;
+static struct mt_record_finding finding;
+static bool has_finding;
 static _Alignas(16) uint8_t room[256 << 10];
 static size_t used;
 
@@ -32,6 +34,8 @@ struct mt_record_session *event_start(void)
     memset(&command, 0, sizeof(command));
     memset(&reply, 0, sizeof(reply));
     memset(&statistics, 0, sizeof(statistics));
+    memset(&finding, 0, sizeof(finding));
+    has_finding = false;
     used = 0;
     return &session;
 }
@@ -139,13 +143,27 @@ static void set_in(const struct mt_field_group *group, void *at, const char *pat
     }
 }
 
+static bool is_of(const struct mt_field_group *group, const char *path)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        size_t size = strlen(group->fields[i].path);
+        if (strncmp(path, group->fields[i].path, size) == 0 && (path[size] == '\0' || path[size] == '['))
+            return true;
+    }
+    return false;
+}
+
 void event_set(struct mt_record_session *record, const char *path, struct mt_span value)
 {
     uint8_t *copy = take(value.size + 1);
     if (value.size > 0)
         memcpy(copy, value.ptr, value.size);
     struct mt_span kept = mt_span(copy, value.size);
-    if (strncmp(path, "smtp.command.", 13) == 0)
+    /* what follows its name is the finding's where it has such a field */
+    has_finding |= strcmp(path, "mailtap.finding") == 0;
+    if (has_finding && is_of(&mt_group_finding, path))
+        set_in(&mt_group_finding, &finding, path, kept);
+    else if (strncmp(path, "smtp.command.", 13) == 0)
         set_in(&mt_group_command, &command, path, kept);
     else if (strncmp(path, "smtp.reply.", 11) == 0)
         set_in(&mt_group_reply, &reply, path, kept);
@@ -160,7 +178,8 @@ struct mt_sigma_event event_single(enum mt_sigma_category category)
     return (struct mt_sigma_event){.session = &session,
                                    .command = category == MT_SIGMA_COMMAND ? &command : NULL,
                                    .reply = category == MT_SIGMA_REPLY ? &reply : NULL,
-                                   .statistics = category == MT_SIGMA_STATISTICS ? &statistics : NULL};
+                                   .statistics = category == MT_SIGMA_STATISTICS ? &statistics : NULL,
+                                   .finding = category == MT_SIGMA_FINDING ? &finding : NULL};
 }
 
 static struct mt_span unescaped(char *text)

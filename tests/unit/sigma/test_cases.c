@@ -69,7 +69,7 @@ static void check(struct table *table, const char *line)
     const struct mt_record_session *record = event_of(event[1] ? event + 2 : "");
     const struct mt_sigma_rule *rule = mt_sigma_rule(table->sigma, 0);
     const struct mt_sigma_event single = event_single(rule->category);
-    bool is_single = single.command || single.reply || single.statistics;
+    bool is_single = single.command || single.reply || single.statistics || single.finding;
     bool is_near;
     mt_sigma_evaluate(eval, record, count_match, &count);
     table->cases++;
