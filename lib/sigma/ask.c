@@ -114,6 +114,33 @@ static bool has_needle(const uint8_t *needles, struct mt_span text)
     return any != 0;
 }
 
+/* Steps are counted from each place where a match may begin. */
+static uint32_t steps_from(const struct mt_sigma_pcre *pcre, struct mt_span text)
+{
+    uint64_t places = pcre->is_anchored ? 1 : text.size;
+    return (uint32_t)mt_max_u64(MT_SIGMA_REGEX_STEPS_MAX / mt_max_u64(places, 1), MT_SIGMA_REGEX_STEPS_MIN);
+}
+
+static bool match_pcre(const struct asking *a, const struct mt_sigma_pcre *pcre, struct mt_span text,
+                       bool *ret_is_cut)
+{
+    struct mt_sigma_eval *eval = a->eval;
+    const struct mt_sigma_test *test = a->program->tests[pcre->test];
+    int rc = PCRE2_ERROR_JIT_STACKLIMIT;
+    if (pcre->has_jit && text.size <= pcre->jit_text_max)
+        rc = pcre2_jit_match(pcre->code, text.ptr, text.size, 0, 0, eval->match_data, eval->match_context);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT && test->op == MT_SIGMA_OP_TEXT)
+        return mt_sigma_pattern_matches(&test->pattern, test->is_cased, text);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
+        pcre2_set_match_limit(eval->match_context, steps_from(pcre, text));
+        rc = pcre2_match(pcre->code, text.ptr, text.size, 0, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
+                         eval->match_data, eval->match_context);
+        pcre2_set_match_limit(eval->match_context, MT_SIGMA_REGEX_JIT_STEPS_MAX);
+    }
+    *ret_is_cut = rc < 0 && rc != PCRE2_ERROR_NOMATCH;
+    return rc >= 0;
+}
+
 static void ask_pcres(const struct asking *a, struct mt_span text)
 {
     const struct mt_sigma_plan *plan = a->plan;
@@ -126,14 +153,10 @@ static void ask_pcres(const struct asking *a, struct mt_span text)
             continue;
         if (pcre->is_anchored ? pcre->needles && !has_bit(pcre->needles, text.ptr[0]) : !may_hold)
             continue;
-        int rc = pcre->has_jit ? pcre2_jit_match(pcre->code, text.ptr, text.size, 0, 0, a->eval->match_data,
-                                                 a->eval->match_context)
-                               : pcre2_match(pcre->code, text.ptr, text.size, 0, PCRE2_NO_UTF_CHECK,
-                                             a->eval->match_data, a->eval->match_context);
-        if (rc >= 0)
+        bool is_cut = false;
+        if (match_pcre(a, pcre, text, &is_cut))
             meet(a, pcre->test);
-        else if (rc != PCRE2_ERROR_NOMATCH)
-            a->eval->counts.regex_cuts++;
+        a->eval->counts.regex_cuts += is_cut;
     }
 }
 

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Backtracking of one PCRE2 match; what needs more is no match, and counted. */
-#define REGEX_STEPS_MAX 100000u
+/* For the places that PCRE2 may have to go back to. */
+#define REGEX_HEAP_KIB 1024u
 #define JIT_STACK ((size_t)64 << 10)
 #define EVIDENCE_TEXT_MAX 256u
 
@@ -52,7 +52,8 @@ int mt_sigma_eval_create(const struct mt_sigma *sigma, struct mt_sigma_eval **re
     eval->filtered = mt_sigma_alloc(&eval->memory, (sigma->count + 1) * sizeof(*eval->filtered));
     if (!eval->match_data || !eval->match_context || !eval->filtered)
         return -ENOMEM;
-    pcre2_set_match_limit(eval->match_context, REGEX_STEPS_MAX);
+    pcre2_set_match_limit(eval->match_context, MT_SIGMA_REGEX_JIT_STEPS_MAX);
+    pcre2_set_heap_limit(eval->match_context, REGEX_HEAP_KIB);
     if (eval->jit_stack)
         pcre2_jit_stack_assign(eval->match_context, NULL, eval->jit_stack);
     for (int i = 0; i < MT_SIGMA_CATEGORY_COUNT; i++) {

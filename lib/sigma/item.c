@@ -1,4 +1,5 @@
 /* `field|modifier: values` to tests. */
+#include "sigma/regex_priv.h"
 #include "sigma/transform_priv.h"
 
 #include <errno.h>

@@ -6,33 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- regular expressions ------------------------------------------------------ */
-
-pcre2_code *mt_sigma_regex_compile(struct mt_span regex, uint8_t flags, int *ret_error, size_t *ret_off)
-{
-    uint32_t options = 0;
-    options |= flags & MT_SIGMA_REGEX_I ? PCRE2_CASELESS : 0;
-    options |= flags & MT_SIGMA_REGEX_M ? PCRE2_MULTILINE : 0;
-    options |= flags & MT_SIGMA_REGEX_S ? PCRE2_DOTALL : 0;
-    return pcre2_compile(regex.ptr, regex.size, options | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF,
-                         ret_error, ret_off, NULL);
-}
-
-int mt_sigma_regex_check(struct mt_span regex, uint8_t flags, char *ret_error, size_t error_size)
-{
-    int error;
-    size_t off;
-    pcre2_code *code = mt_sigma_regex_compile(regex, flags, &error, &off);
-    if (code) {
-        pcre2_code_free(code);
-        return 0;
-    }
-    PCRE2_UCHAR text[120] = "";
-    pcre2_get_error_message(error, text, sizeof(text));
-    snprintf(ret_error, error_size, "%s, at its byte %zu", (const char *)text, off + 1);
-    return -EINVAL;
-}
-
 /* --- Hyperscan ---------------------------------------------------------------- */
 
 /* A pattern as a regular expression; every byte that isn't a letter or digit as
@@ -79,6 +52,7 @@ struct batch {
     unsigned *flags;
     unsigned *ids;
     uint32_t count;
+    bool is_slow; /* one of them may backtrack for long even on short texts */
 };
 
 static void batch_free(struct batch *batch)
@@ -93,6 +67,13 @@ static void batch_free(struct batch *batch)
 static bool has_zero(struct mt_span text)
 {
     return text.size > 0 && memchr(text.ptr, 0, text.size) != NULL;
+}
+
+/* A pattern never is: struct mt_sigma_pcre. */
+static bool is_slow(const struct mt_sigma_test *test)
+{
+    struct mt_sigma_regex_size size = mt_sigma_regex_measure(test->regex, test->regex_flags);
+    return !size.is_anchored && size.jit_text_max < MT_SIGMA_REGEX_SHORT_TEXT;
 }
 
 static int batch_fill(const struct mt_sigma_program *program, const struct mt_sigma_plan *plan,
@@ -115,7 +96,7 @@ static int batch_fill(const struct mt_sigma_program *program, const struct mt_si
             flags |= test->regex_flags & MT_SIGMA_REGEX_I ? HS_FLAG_CASELESS : 0;
             flags |= test->regex_flags & MT_SIGMA_REGEX_M ? HS_FLAG_MULTILINE : 0;
             flags |= test->regex_flags & MT_SIGMA_REGEX_S ? HS_FLAG_DOTALL : 0;
-            MT_STATIC_ASSERT(HS_FLAG_CASELESS != HS_FLAG_DOTALL, "bits");
+            batch->is_slow |= is_slow(test);
             if (text && has_zero(test->regex)) { /* a YAML text has none */
                 free(text);
                 continue;
@@ -184,16 +165,22 @@ static int join_needles(struct mt_sigma_program *program, struct mt_sigma_plan *
     return 0;
 }
 
+static uint8_t regex_flags_of(unsigned flags)
+{
+    uint8_t regex_flags = 0;
+    regex_flags |= flags & HS_FLAG_CASELESS ? MT_SIGMA_REGEX_I : 0;
+    regex_flags |= flags & HS_FLAG_MULTILINE ? MT_SIGMA_REGEX_M : 0;
+    regex_flags |= flags & HS_FLAG_DOTALL ? MT_SIGMA_REGEX_S : 0;
+    return regex_flags;
+}
+
 /* A pattern for PCRE2: \A and \z mean the same there. */
 static int add_pcre(struct mt_sigma_program *program, struct mt_sigma_plan *plan, const char *expression,
                     unsigned flags, uint32_t test)
 {
-    uint8_t regex_flags = 0;
+    uint8_t regex_flags = regex_flags_of(flags);
     int error;
     size_t off;
-    regex_flags |= flags & HS_FLAG_CASELESS ? MT_SIGMA_REGEX_I : 0;
-    regex_flags |= flags & HS_FLAG_MULTILINE ? MT_SIGMA_REGEX_M : 0;
-    regex_flags |= flags & HS_FLAG_DOTALL ? MT_SIGMA_REGEX_S : 0;
     struct mt_sigma_pcre *pcres = realloc(plan->pcres, (plan->pcre_count + 1) * sizeof(*pcres));
     if (!pcres)
         return -ENOMEM;
@@ -202,14 +189,22 @@ static int add_pcre(struct mt_sigma_program *program, struct mt_sigma_plan *plan
     pcre2_code *code = mt_sigma_regex_compile(mt_span_cstr(expression), regex_flags, &error, &off);
     if (!code)
         return -ENOMEM; /* it was compiled before: mt_sigma_regex_check */
-    *pcre = (struct mt_sigma_pcre){.code = code, .test = test};
+    struct mt_sigma_regex_size size = mt_sigma_regex_measure(mt_span_cstr(expression), regex_flags);
+    *pcre = (struct mt_sigma_pcre){
+        .code = code, .test = test, .jit_text_max = size.is_known ? size.jit_text_max : 0};
     plan->pcre_count++;
-    pcre->has_jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0; /* without it matching is slower */
+    pcre->has_jit = pcre->jit_text_max > 0 &&
+                    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0; /* without it matching is slower */
     return find_needles(program, pcre);
 }
 
-static void batch_drop(struct batch *batch, uint32_t i)
+/* To PCRE2. */
+static int batch_drop(struct mt_sigma_program *program, struct mt_sigma_plan *plan, struct batch *batch,
+                      uint32_t i)
 {
+    int rc = add_pcre(program, plan, batch->expressions[i], batch->flags[i], batch->ids[i]);
+    if (rc != 0)
+        return rc;
     free(batch->expressions[i]);
     batch->count--;
     for (; i < batch->count; i++) {
@@ -217,41 +212,69 @@ static void batch_drop(struct batch *batch, uint32_t i)
         batch->flags[i] = batch->flags[i + 1];
         batch->ids[i] = batch->ids[i + 1];
     }
+    return 0;
+}
+
+/* Does Hyperscan know it, and is there room for what it takes to make it? */
+static bool can_be_scanned(struct mt_sigma *sigma, const struct batch *batch, uint32_t i)
+{
+    hs_compile_error_t *error = NULL;
+    hs_expr_info_t *info = NULL;
+    struct mt_sigma_regex_size size =
+        mt_sigma_regex_measure(mt_span_cstr(batch->expressions[i]), regex_flags_of(batch->flags[i]));
+    if (!size.is_known || size.size > MT_SIGMA_REGEX_SCAN_MAX ||
+        (size.size > MT_SIGMA_REGEX_SMALL && size.size > MT_SIGMA_REGEX_SCAN_ALL - sigma->scanned))
+        return false;
+    bool is_known = hs_expression_info(batch->expressions[i], batch->flags[i], &info, &error) == HS_SUCCESS;
+    free(info);
+    hs_free_compile_error(error);
+    if (is_known && size.size > MT_SIGMA_REGEX_SMALL)
+        sigma->scanned += (uint32_t)size.size;
+    return is_known;
 }
 
 /* A database takes milliseconds to make whatever is in it, and a few compiled
  * expressions take no longer to match than it does. */
 #define SCAN_FROM_DEFAULT 9u
+/* How often Hyperscan may refuse what it knows: each time around it begins anew. */
+#define REFUSALS_MAX 4u
 
-/* Each time around one that Hyperscan refuses goes to PCRE2. */
-static int build_database(struct mt_sigma_program *program, uint32_t scan_from, struct mt_sigma_plan *plan,
-                          struct batch *batch)
+static int scan(struct mt_sigma_program *program, struct mt_sigma_plan *plan, struct batch *batch)
 {
-    bool can_scan =
-        batch->count >= (scan_from ? scan_from : SCAN_FROM_DEFAULT) && hs_valid_platform() == HS_SUCCESS;
-    while (batch->count > 0) {
+    for (unsigned tries = 0; tries < REFUSALS_MAX && batch->count > 0; tries++) {
         hs_compile_error_t *error = NULL;
-        uint32_t refused = batch->count - 1;
-        if (can_scan) {
-            hs_error_t rc =
-                hs_compile_multi((const char *const *)batch->expressions, batch->flags, batch->ids,
-                                 batch->count, HS_MODE_BLOCK, NULL, &plan->database, &error);
-            if (rc == HS_SUCCESS)
-                return 0;
-            if (!error || rc == HS_NOMEM)
-                return -ENOMEM;
-            /* an error of no pattern in particular: then without Hyperscan */
-            can_scan = error->expression >= 0;
-            refused = can_scan ? (uint32_t)error->expression : refused;
-            hs_free_compile_error(error);
-        }
-        int rc =
-            add_pcre(program, plan, batch->expressions[refused], batch->flags[refused], batch->ids[refused]);
-        if (rc != 0)
-            return rc;
-        batch_drop(batch, refused);
+        hs_error_t rc = hs_compile_multi((const char *const *)batch->expressions, batch->flags, batch->ids,
+                                         batch->count, HS_MODE_BLOCK, NULL, &plan->database, &error);
+        if (rc == HS_SUCCESS)
+            return 0;
+        if (!error || rc == HS_NOMEM)
+            return -ENOMEM;
+        int refused = error->expression;
+        hs_free_compile_error(error);
+        if (refused < 0) /* no pattern in particular: then without Hyperscan */
+            break;
+        int dropped = batch_drop(program, plan, batch, (uint32_t)refused);
+        if (dropped != 0)
+            return dropped;
     }
     return 0;
+}
+
+static int build_database(struct mt_sigma *sigma, struct mt_sigma_program *program,
+                          struct mt_sigma_plan *plan, struct batch *batch)
+{
+    uint32_t scan_from = sigma->scan_from ? sigma->scan_from : SCAN_FROM_DEFAULT;
+    bool can_scan = (batch->is_slow || batch->count >= scan_from) && hs_valid_platform() == HS_SUCCESS;
+    int rc = 0;
+    for (uint32_t i = batch->count; i > 0 && rc == 0 && can_scan; i--) {
+        if (!can_be_scanned(sigma, batch, i - 1))
+            rc = batch_drop(program, plan, batch, i - 1);
+    }
+    if (rc == 0 && can_scan)
+        rc = scan(program, plan, batch);
+    while (rc == 0 && batch->count > 0 && !plan->database)
+        rc = batch_drop(program, plan, batch, batch->count - 1);
+    return rc;
 }
 
 /* --- texts that are empty ----------------------------------------------------- */
@@ -262,11 +285,15 @@ static int regex_takes_empty(const struct mt_sigma_test *test, bool *ret_takes)
     size_t off;
     pcre2_code *code = mt_sigma_regex_compile(test->regex, test->regex_flags, &error, &off);
     pcre2_match_data *data = code ? pcre2_match_data_create(1, NULL) : NULL;
-    if (data)
-        *ret_takes = pcre2_match(code, (PCRE2_SPTR) "", 0, 0, 0, data, NULL) >= 0;
+    pcre2_match_context *context = data ? pcre2_match_context_create(NULL) : NULL;
+    if (context) {
+        pcre2_set_match_limit(context, MT_SIGMA_REGEX_STEPS_MAX);
+        *ret_takes = pcre2_match(code, (PCRE2_SPTR) "", 0, 0, 0, data, context) >= 0;
+    }
+    pcre2_match_context_free(context);
     pcre2_match_data_free(data);
     pcre2_code_free(code);
-    return data ? 0 : -ENOMEM;
+    return context ? 0 : -ENOMEM;
 }
 
 static int find_empties(struct mt_sigma_program *program, struct mt_sigma_plan *plan)
@@ -290,14 +317,14 @@ static int find_empties(struct mt_sigma_program *program, struct mt_sigma_plan *
     return 0;
 }
 
-int mt_sigma_plan_build(struct mt_sigma_program *program, uint32_t scan_from, struct mt_sigma_plan *plan)
+int mt_sigma_plan_build(struct mt_sigma *sigma, struct mt_sigma_program *program, struct mt_sigma_plan *plan)
 {
     struct batch batch = {.count = 0};
     if (plan->text_count == 0)
         return 0;
     int rc = batch_fill(program, plan, &batch);
     if (rc == 0)
-        rc = build_database(program, scan_from, plan, &batch);
+        rc = build_database(sigma, program, plan, &batch);
     batch_free(&batch);
     if (rc == 0)
         rc = join_needles(program, plan);

@@ -162,7 +162,7 @@ int mt_sigma_plans_build(struct mt_sigma_builder *b)
     for (uint32_t i = 0; i < p->test_count && rc == 0; i++)
         rc = put_test(p, &p->plans[p->test_plans[i]], p->tests[i]);
     for (uint32_t i = 0; i < p->plan_count && rc == 0; i++)
-        rc = mt_sigma_plan_build(p, b->sigma->scan_from, &p->plans[i]);
+        rc = mt_sigma_plan_build(b->sigma, p, &p->plans[i]);
     return rc;
 }
 

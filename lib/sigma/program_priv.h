@@ -16,11 +16,10 @@
 #define MT_SIGMA_PROGRAM_PRIV_H
 
 #include "base/hash.h"
+#include "sigma/regex_priv.h"
 #include "sigma/rule_priv.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include <hs/hs.h>
-#include <pcre2.h>
 #include <stdatomic.h>
 
 #define MT_SIGMA_NONE UINT32_MAX
@@ -35,12 +34,14 @@ struct mt_sigma_exact {
 };
 
 /* needles: a match begins with one of them, at the start of the text if the
- * expression is anchored. */
+ * expression is anchored. jit_text_max: regex_priv.h; longer texts are matched in
+ * counted steps, or if it is a pattern without any backtracking (pattern). */
 struct mt_sigma_pcre {
     pcre2_code *code;
     const uint8_t *needles; /* 256 bits; NULL: not known */
     uint32_t size_min;
     uint32_t test;
+    uint32_t jit_text_max;
     bool is_anchored;
     bool has_jit;
 };
@@ -230,7 +231,7 @@ int mt_sigma_plans_finish(struct mt_sigma_program *program);
 /* --- matching.c: texts -------------------------------------------------------- */
 
 /* The database and what goes with it, from plan->texts. 0 or -ENOMEM. */
-int mt_sigma_plan_build(struct mt_sigma_program *program, uint32_t scan_from, struct mt_sigma_plan *plan);
+int mt_sigma_plan_build(struct mt_sigma *sigma, struct mt_sigma_program *program, struct mt_sigma_plan *plan);
 void mt_sigma_plan_free(struct mt_sigma_plan *plan);
 uint64_t mt_sigma_exact_hash(struct mt_span text);
 /* Of struct mt_sigma_plan.exact_sizes and exact_firsts. */
@@ -242,8 +243,6 @@ static inline uint64_t mt_sigma_first_bit(struct mt_span text)
 {
     return text.size > 0 ? UINT64_C(1) << (mt_ascii_lower(text.ptr[0]) & 63) : ~UINT64_C(0);
 }
-pcre2_code *mt_sigma_regex_compile(struct mt_span regex, uint8_t flags, int *ret_error, size_t *ret_off);
-
 /* --- ask.c: fields of events ---------------------------------------------------- */
 
 /* Everything that a trigger needs: of the session, unless it has been asked for

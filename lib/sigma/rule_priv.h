@@ -221,6 +221,7 @@ struct mt_sigma {
     const struct mt_site *site;
     uint32_t evaluator_count;
     uint32_t scan_from; /* as in the configuration */
+    uint32_t scanned;   /* how much of MT_SIGMA_REGEX_SCAN_ALL is used */
     struct mt_sigma_loaded *first;
     struct mt_sigma_loaded **last;
     struct mt_sigma_loaded **all; /* by index */
@@ -273,9 +274,6 @@ int mt_sigma_pattern_parse(struct mt_sigma_memory *memory, struct mt_span text, 
 bool mt_sigma_pattern_is_plain(const struct mt_sigma_pattern *pattern); /* no wildcard */
 /* Slow, obvious: for nearness and for texts that Hyperscan is not asked about. */
 bool mt_sigma_pattern_matches(const struct mt_sigma_pattern *pattern, bool is_cased, struct mt_span text);
-
-/* A regular expression that PCRE2 takes: 0, or -EINVAL with a sentence. */
-int mt_sigma_regex_check(struct mt_span regex, uint8_t flags, char *ret_error, size_t error_size);
 
 /* Looks up references, finds double names and cycles, marks what is inactive. */
 int mt_sigma_link(struct mt_sigma *sigma);
