@@ -106,8 +106,8 @@ bool mt_match_pack(const struct mt_sigma_match *match, bool hides, struct mt_buf
         .level = (uint8_t)rule->level,
         .category = (uint8_t)rule->category,
         .technique_count = (uint8_t)mt_min_u64(rule->techniques.count, MT_MATCH_TECHNIQUES_MAX),
-        .evidence_count = (uint8_t)match->evidence_count,
     };
+    size_t at = b->size;
     mt_buf_put(b, &head, sizeof(head));
     put_text(b, session->event_id);
     put_cstr(b, rule->name);
@@ -116,9 +116,21 @@ bool mt_match_pack(const struct mt_sigma_match *match, bool hides, struct mt_buf
     for (uint32_t i = 0; i < head.technique_count; i++)
         put_cstr(b, rule->techniques.items[i]);
     put_message(b, match);
-    for (uint32_t i = 0; i < head.evidence_count; i++)
+    if (b->overflow)
+        return false;
+    /* whoever sends long values is not to get out of the alert by it */
+    for (uint32_t i = 0; i < match->evidence_count; i++) {
+        size_t start = b->size;
         pack_evidence(b, match, &match->evidence[i], hides);
-    return !b->overflow;
+        if (b->overflow) {
+            b->overflow = false;
+            b->size = start;
+            break;
+        }
+        head.evidence_count++;
+    }
+    memcpy(b->ptr + at, &head, sizeof(head));
+    return true;
 }
 
 bool mt_match_pack_feed(const struct mt_sigma_match *match, const struct mt_match_feed *feed,
@@ -130,11 +142,14 @@ bool mt_match_pack_feed(const struct mt_sigma_match *match, const struct mt_matc
         .completed = feed->completed,
         .sequence = feed->sequence,
         .lines = lines,
-        .line_count = (uint32_t)mt_min_u64(match->evidence_count, MT_SIGMA_FEED_LINES_MAX),
         .may_show = feed->hides ? is_open_field : NULL,
     };
+    uint32_t shown = (uint32_t)mt_min_u64(match->shown_count, MT_SIGMA_FEED_SHOWN_MAX);
+    uint32_t rest = match->evidence_count - match->shown_count;
+    more.line_count = shown + (uint32_t)mt_min_u64(rest, MT_SIGMA_FEED_EVIDENCE_MAX);
     for (uint32_t i = 0; i < more.line_count; i++) {
-        const struct mt_sigma_evidence *evidence = &match->evidence[i];
+        const struct mt_sigma_evidence *evidence =
+            &match->evidence[i < shown ? i : match->shown_count + (i - shown)];
         lines[i].path = mt_span_cstr(evidence->path);
         lines[i].value = !feed->hides || is_open(evidence) ? evidence->value : mt_span_none();
     }

@@ -21,8 +21,10 @@
 
 #include "sigma/sigma.h"
 
-#define MT_SIGMA_FEED_MAX 8192u    /* bytes */
-#define MT_SIGMA_FEED_LINES_MAX 4u /* of evidence */
+#define MT_SIGMA_FEED_MAX 8192u       /* bytes */
+#define MT_SIGMA_FEED_EVIDENCE_MAX 4u /* lines */
+#define MT_SIGMA_FEED_SHOWN_MAX 4u    /* of what the rule wants to be shown */
+#define MT_SIGMA_FEED_LINES_MAX (MT_SIGMA_FEED_EVIDENCE_MAX + MT_SIGMA_FEED_SHOWN_MAX)
 #define MT_SIGMA_EXACT_MAX 1024u
 #define MT_SIGMA_CORRELATION_MEMORY ((size_t)64 << 20)
 
@@ -57,13 +59,13 @@ struct mt_sigma_feed_more {
 };
 
 /* match->feeds holds. False: there is nothing to say, because the event has none of
- * a field that is grouped by; or the buffer is too small (ret_feed->overflow). Texts
- * of values, which are evidence, are left out where all would not fit. */
+ * a field that is grouped by; or the buffer is too small (ret_feed->overflow). Lines
+ * and texts of values, which are evidence, are left out where all would not fit. */
 bool mt_sigma_feed_pack(const struct mt_sigma_match *match, const struct mt_sigma_feed_more *more,
                         struct mt_buf *ret_feed);
 
 #define MT_SIGMA_ALARM_KEYS_MAX 8u
-#define MT_SIGMA_ALARM_LINES_MAX 8u
+#define MT_SIGMA_ALARM_LINES_MAX 12u
 
 struct mt_sigma_alarm {
     const struct mt_sigma_rule *rule;

@@ -425,7 +425,10 @@ static int take_detection(struct mt_sigma_reading *r, const struct mt_yaml *docu
     const struct mt_yaml *condition = value_of(detection, "condition");
     if (!condition)
         return missing(r, detection, "condition");
+    const struct mt_yaml *shown = value_of(document, "fields");
     int rc = mt_sigma_read_selections(r, detection, NULL);
+    if (rc == 0 && shown)
+        rc = mt_sigma_read_shown(r, shown);
     return rc != 0 ? rc : mt_sigma_read_condition(r, condition);
 }
 

@@ -141,16 +141,16 @@ static bool holds_by_kids(const struct judging *j, const struct mt_sigma_step_no
 
 struct gathering {
     const struct judging *judging;
+    const struct mt_sigma_field *field; /* in hand */
     struct mt_sigma_evidence items[MT_SIGMA_EVIDENCE_MAX];
     uint8_t storage[MT_SIGMA_EVIDENCE_MAX][MT_SIGMA_TEXT_ROOM];
     uint32_t count;
     uint32_t count_max;
 };
 
-static void gather_test(struct gathering *g, uint32_t test)
+static void gather_value(struct gathering *g, const struct mt_sigma_field *field,
+                         const struct mt_sigma_value *value)
 {
-    const struct mt_sigma_value *value = &g->judging->state->hits[test];
-    const struct mt_sigma_field *field = g->judging->program->tests[test]->field;
     const char *path = field->path ? field->path : "keyword";
     if (value->kind == MT_SIGMA_LIST)
         return;
@@ -164,6 +164,29 @@ static void gather_test(struct gathering *g, uint32_t test)
                                                       .group = field->group,
                                                       .field = field->listed,
                                                       .is_harmless = value->kind != MT_SIGMA_TEXT};
+}
+
+static void gather_test(struct gathering *g, uint32_t test)
+{
+    gather_value(g, g->judging->program->tests[test]->field, &g->judging->state->hits[test]);
+}
+
+static bool on_shown(void *ctx, const struct mt_sigma_value *value)
+{
+    struct gathering *g = ctx;
+    gather_value(g, g->field, value);
+    return g->count < g->count_max;
+}
+
+/* What an analyst is to see, in the order of the rule, as far as it is there. */
+static uint32_t gather_shown(struct gathering *g, const struct mt_sigma_loaded *loaded)
+{
+    g->count_max = loaded->rule.is_silent ? MT_SIGMA_FEED_SHOWN_MAX : MT_SIGMA_SHOWN_MAX;
+    for (uint32_t i = 0; i < loaded->shown_count && g->count < g->count_max; i++) {
+        g->field = loaded->shown[i];
+        mt_sigma_field_each(g->field, g->judging->event, on_shown, g);
+    }
+    return g->count;
 }
 
 /* The tests that hold and that the node holds by, in the order of the rule. is_met:
@@ -187,7 +210,9 @@ static void tell(const struct judging *j, const struct mt_sigma_entry *entry)
     struct gathering g; /* most of it is storage, which is not cleared */
     g.judging = j;
     g.count = 0;
-    g.count_max = entry->loaded->rule.is_silent ? MT_SIGMA_FEED_LINES_MAX : MT_SIGMA_EVIDENCE_MAX;
+    uint32_t shown = entry->loaded->shown_count > 0 ? gather_shown(&g, entry->loaded) : 0;
+    g.count_max = shown + (entry->loaded->rule.is_silent ? MT_SIGMA_FEED_EVIDENCE_MAX
+                                                         : MT_SIGMA_EVIDENCE_MAX - MT_SIGMA_SHOWN_MAX);
     gather(&g, entry->root, true);
     const struct mt_sigma_match match = {
         .rule = &entry->loaded->rule,
@@ -198,6 +223,7 @@ static void tell(const struct judging *j, const struct mt_sigma_entry *entry)
         .auth = event->auth,
         .evidence = g.items,
         .evidence_count = g.count,
+        .shown_count = shown,
         .feeds = entry->loaded->route_count > 0,
     };
     j->match(j->ctx, &match);

@@ -322,6 +322,8 @@ void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *
     }
     for (uint32_t i = 0; i < l->ref_count && rule->kind == MT_SIGMA_KIND_FILTER; i++)
         put_line(b, i == 0 ? "Of the rules   " : "               ", l->refs[i].name);
+    for (uint32_t i = 0; i < l->shown_count; i++)
+        put_line(b, i == 0 ? "Shows          " : "               ", l->shown[i]->path);
     put_line(b, "Of the rules   ", l->is_for_any ? "any of its category" : NULL);
     put(b, "\nLooks at ");
     put(b, meanings[rule->category]);

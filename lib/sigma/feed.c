@@ -32,7 +32,7 @@ struct packing {
     struct key_values *slots; /* SLOTS; twenty kilobytes, so they are not cleared */
     const struct key_values *keys[MT_SIGMA_KEYS_MAX];
     uint32_t filled; /* bit n: slot n is */
-    bool has_texts;  /* values are shown; not when they would leave no room for what counts */
+    bool has_texts;  /* lines and values are shown; not when they would leave no room for what counts */
     bool is_number;  /* values are added up, not told apart */
     bool is_visible; /* the values of the field in hand */
     uint64_t hash;   /* of the values of the fields before, where there are several */
@@ -230,7 +230,7 @@ static bool pack(const struct mt_sigma_match *match, const struct mt_sigma_feed_
     head.source_port = (uint16_t)session->source_port;
     head.destination_port = (uint16_t)session->destination_port;
     head.sequence = more->sequence;
-    head.line_count = (uint8_t)mt_min_u64(more->line_count, MT_SIGMA_FEED_LINES_MAX);
+    head.line_count = (uint8_t)mt_min_u64(more->line_count, has_texts ? MT_SIGMA_FEED_LINES_MAX : 0);
     head.frame_count = (uint8_t)l->route_count;
     head.event_id_size = (uint8_t)mt_min_u64(session->event_id.size, 64);
     mt_buf_put(ret_feed, &head, sizeof(head));

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define SHOWN_MAX 64u
+
 static const char *const modifier_names[] = {
 #define MT_SIGMA_MODIFIER(NAME, name) [MT_SIGMA_MOD_##NAME] = name,
 #include "sigma/modifiers.def"
@@ -186,6 +188,35 @@ static int find_field(const struct item *item, const struct mt_yaml *at, struct 
     field->next = sigma->fields[category];
     sigma->fields[category] = field;
     *ret_field = field;
+    return 0;
+}
+
+int mt_sigma_read_shown(struct mt_sigma_reading *reading, const struct mt_yaml *value)
+{
+    struct item item = {.reading = reading, .key = value};
+    struct mt_sigma_loaded *loaded = reading->loaded;
+    bool is_list = value->kind == MT_YAML_LIST;
+    uint32_t count = 0;
+    for (const struct mt_yaml *v = is_list ? value->child : value; v; v = is_list ? v->next : NULL)
+        count++;
+    if (value->kind == MT_YAML_NOTHING)
+        return 0;
+    if (count > SHOWN_MAX)
+        return wrong(&item, value, "fields: more than 64 names");
+    loaded->shown = mt_sigma_alloc(&reading->sigma->memory, ((size_t)count + 1) * sizeof(*loaded->shown));
+    if (!loaded->shown)
+        return -ENOMEM;
+    for (const struct mt_yaml *v = is_list ? value->child : value; v; v = is_list ? v->next : NULL) {
+        if (v->kind != MT_YAML_TEXT || v->text.size == 0)
+            return wrong(&item, v, "fields: expected a name or a list of names of fields");
+        const struct mt_sigma_field **field = &loaded->shown[loaded->shown_count];
+        int rc = find_field(&item, v, v->text, field);
+        if (rc != 0)
+            return rc;
+        if ((*field)->kind == MT_SIGMA_LIST)
+            return wrong(&item, v, "fields: a list of objects can't be shown; name one of their members");
+        loaded->shown_count++;
+    }
     return 0;
 }
 

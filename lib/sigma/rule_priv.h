@@ -8,6 +8,7 @@
 #define MT_SIGMA_RULE_PRIV_H
 
 #include "sigma/fields_priv.h"
+#include "sigma/pattern_priv.h"
 #include "yaml/yaml.h"
 
 #define MT_SIGMA_FILE_MAX ((size_t)10 << 20)
@@ -19,16 +20,6 @@
 #define MT_SIGMA_NESTING_MAX 32u   /* of a condition */
 
 /* --- tests ------------------------------------------------------------------- */
-
-/* A text pattern: bytes and wildcards. */
-#define MT_SIGMA_ANY 256u     /* * */
-#define MT_SIGMA_ONE 257u     /* ? */
-#define MT_SIGMA_PERCENT 258u /* % that may begin or end a placeholder */
-
-struct mt_sigma_pattern {
-    uint16_t *symbols;
-    uint32_t count;
-};
 
 enum mt_sigma_op {
     MT_SIGMA_OP_TEXT,
@@ -207,7 +198,9 @@ struct mt_sigma_loaded {
     bool has_name;        /* else it is made of the title */
     uint8_t placeholders; /* bit n: mt_sigma_placeholders[n] is asked for */
     uint32_t id_line, id_column;
-    uint32_t index; /* among the rules */
+    uint32_t index;                      /* among the rules */
+    const struct mt_sigma_field **shown; /* RULE: `fields:` */
+    uint32_t shown_count;
     struct mt_sigma_correlation *correlation;
     struct mt_sigma_route *routes; /* RULE */
     uint32_t route_count;
@@ -258,6 +251,8 @@ int mt_sigma_read_texts(struct mt_sigma_reading *reading, const char *name, cons
                         struct mt_names *ret_names);
 /* The members of `detection:` or `filter:` but `condition` and those named in skip. */
 int mt_sigma_read_selections(struct mt_sigma_reading *reading, const struct mt_yaml *map, const char *skip);
+/* `fields:`, whose values an alert shows. */
+int mt_sigma_read_shown(struct mt_sigma_reading *reading, const struct mt_yaml *value);
 int mt_sigma_read_condition(struct mt_sigma_reading *reading, const struct mt_yaml *value);
 /* The tests of `field|modifier...: values`; name NULL: keywords. */
 int mt_sigma_read_item(struct mt_sigma_reading *reading, const struct mt_yaml *key,
@@ -268,12 +263,6 @@ int mt_sigma_read_item(struct mt_sigma_reading *reading, const struct mt_yaml *k
 int mt_sigma_placeholder(struct mt_sigma_reading *reading, struct mt_span name, struct mt_names *ret_values);
 extern const char *const mt_sigma_placeholders[];
 extern const size_t mt_sigma_placeholder_count;
-
-int mt_sigma_pattern_parse(struct mt_sigma_memory *memory, struct mt_span text, bool has_placeholders,
-                           struct mt_sigma_pattern *ret_pattern);
-bool mt_sigma_pattern_is_plain(const struct mt_sigma_pattern *pattern); /* no wildcard */
-/* Slow, obvious: for nearness and for texts that Hyperscan is not asked about. */
-bool mt_sigma_pattern_matches(const struct mt_sigma_pattern *pattern, bool is_cased, struct mt_span text);
 
 /* Looks up references, finds double names and cycles, marks what is inactive. */
 int mt_sigma_link(struct mt_sigma *sigma);

@@ -96,9 +96,10 @@ void mt_sigma_explain(const struct mt_sigma *sigma, const struct mt_sigma_rule *
 
 /* --- evaluation -------------------------------------------------------------- */
 
-#define MT_SIGMA_EVIDENCE_MAX 8u
+#define MT_SIGMA_SHOWN_MAX 8u     /* values of a rule's `fields` */
+#define MT_SIGMA_EVIDENCE_MAX 16u /* with these */
 
-/* A field whose value made the rule true. */
+/* A field whose value made the rule true, or that the rule wants to be shown. */
 struct mt_sigma_evidence {
     const char *path;
     struct mt_span value;               /* as text; cut to 256 bytes */
@@ -130,9 +131,10 @@ struct mt_sigma_match {
     const struct mt_record_transaction *transaction; /* categories transaction, recipient */
     const struct mt_record_recipient *recipient;
     const struct mt_record_auth *auth;
-    const struct mt_sigma_evidence *evidence;
+    const struct mt_sigma_evidence *evidence; /* what the rule wants to be shown first */
     uint32_t evidence_count;
-    bool feeds; /* correlations: sigma/correlate.h; with rule->is_silent nothing else */
+    uint32_t shown_count; /* of these */
+    bool feeds;           /* correlations: sigma/correlate.h; with rule->is_silent nothing else */
 };
 
 typedef void mt_sigma_match_fn(void *ctx, const struct mt_sigma_match *match);

@@ -65,6 +65,22 @@ filter:
     condition: selection
 """
 
+SHOWN = """title: Shown
+logsource: {product: mailtap, service: smtp, category: recipient}
+detection:
+    selection: {smtp.transactions.recipients.code|gte: 500}
+    condition: selection
+fields: [smtp.helo.name, smtp.transactions.from.address, smtp.auth.user, smtp.transactions.recipients.code]
+---
+title: Shown of many
+correlation: {type: event_count, rules: [shown], group-by: [source.ip], timespan: 60s, generate: true, condition: {gte: 1}}
+---
+title: Unknown
+logsource: {product: mailtap, service: smtp, category: recipient}
+detection: {selection: {source.port: 25}, condition: selection}
+fields: [smtp.helo.nmae]
+"""
+
 CORRELATIONS = """title: Mail
 logsource: {product: mailtap, service: smtp, category: session}
 detection: {s: {source.ip|exists: true}, condition: s}
@@ -245,6 +261,28 @@ def check_alert(bench):
                     "smtp.transactions.recipients.address: someone@example.net"]:
         reasons.append(f"evidence: {evidence}")
     bench.tap.check("A rule that matches raises an alert with its names, level and evidence", reasons)
+
+
+def check_shown(bench):
+    """`fields:` of a rule: what an analyst is to see."""
+    path = bench.file("shown.yml", SHOWN)
+    shown = ["smtp.helo.name: mail.example.com", "smtp.transactions.from.address: carol@example.com",
+             "smtp.transactions.recipients.code: 554"]
+    run, alerts = bench.alerts("--rules", path, bench.denied)
+    reasons = []
+    for name, expected in (("shown", shown), ("shown_of_many", [None, None] + shown)):
+        found = named(alerts, name)
+        said = [line.split(" ", 1)[1] for line in found[0]["mailtap"]["evidence"]] if found else []
+        if len(said) != len(expected) or any(e and e != s for e, s in zip(expected, said)):
+            reasons.append(f"{name}: {said}")
+    if "shown.yml:14:10: unknown field \"smtp.helo.nmae\"; did you mean \"smtp.helo.name\"?" not in ''.join(run.errors()):
+        reasons.append(f"of an unknown field: {run.errors()}")
+    _, alerts = bench.alerts("--rules", path, "--redact", "drop", bench.denied)
+    said = [line.split(" ", 1)[1] for alert in alerts for line in alert["mailtap"]["evidence"]
+            if alert["rule"]["name"].startswith("shown")]
+    if "smtp.transactions.from.address" not in said or any("@" in line for line in said):
+        reasons.append(f"with --redact: {said}")
+    bench.tap.check("An alert shows the values of the fields that its rule names, and hides them like others", reasons)
 
 
 def check_workers(bench):
@@ -647,7 +685,7 @@ def main():
     tap = Tap()
     with scratch() as folder:
         bench = Bench(sys.argv[1], sys.argv[2], sys.argv[3], folder, tap)
-        for check in (check_alert, check_workers, check_site, check_redaction, check_filter, check_errors, check_bad_input,
+        for check in (check_alert, check_shown, check_workers, check_site, check_redaction, check_filter, check_errors, check_bad_input,
                       check_words,
                       check_correlations, check_correlation_words, check_correlation_memory,
                       check_correlation_privacy, check_events, check_event_order, check_event_words, check_shipped):
