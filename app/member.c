@@ -395,7 +395,7 @@ static void read_state(struct part *part, const struct mt_topic_message *message
         return; /* of somebody else, in between */
     if (get_le(head.rest.ptr, 4) != part->state_index++ ||
         !load_pieces(part->share, mt_span_from(head.rest, 8))) {
-        give_state_up(part, "can't be read");
+        give_state_up(part, "is damaged, holds what can't be, or is of another version of mailtap");
         return;
     }
     if (get_le(head.rest.ptr + 4, 4) == 0)

@@ -288,7 +288,10 @@ static void send(struct mt_collector *collector, struct mt_span packed)
     mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED, 1);
     if (!collector->sigma || !sink_enter(collector, 0, 0))
         return;
-    mt_sigma_event_write(collector->sigma, &collector->sender, packed, on_event, collector);
+    struct mt_sigma_written written =
+        mt_sigma_event_write(collector->sigma, &collector->sender, packed, on_event, collector);
+    mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED_SHED, written.lost);
+    mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED_STALE, written.stale);
     sink_leave(collector);
 }
 

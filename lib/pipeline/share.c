@@ -305,14 +305,17 @@ static bool load_share(struct mt_share *share, struct mt_span rest)
         return false;
     memcpy(&piece, rest.ptr, sizeof(piece));
     rest = mt_span_from(rest, sizeof(piece));
-    if (piece.sensor_count > MT_SHARE_SENSORS_MAX || rest.size != piece.sensor_count * sizeof(struct sensor))
+    if (piece.now > 2 * MT_SIGMA_TIME_MAX || piece.sensor_count > MT_SHARE_SENSORS_MAX ||
+        rest.size != piece.sensor_count * sizeof(struct sensor))
         return false;
     if (rest.size > 0)
         memcpy(share->sensors, rest.ptr, rest.size);
     share->sensor_count = piece.sensor_count;
     share->now = piece.now;
     for (uint32_t i = 0; i < share->sensor_count; i++) {
-        if (share->sensors[i].heard > share->now)
+        const struct sensor *sensor = &share->sensors[i];
+        if (sensor->heard > share->now || sensor->stamp > MT_SIGMA_TIME_MAX ||
+            (sensor->mark > MT_SIGMA_TIME_MAX && sensor->mark != MT_SIGMA_MARK_END))
             return false;
     }
     share->is_over = piece.is_over != 0;

@@ -19,7 +19,8 @@ static void on_match(void *ctx, const struct mt_sigma_match *match)
         if (mt_match_pack_feed(match, &feed, &packed))
             mt_collector_feed(collector, mt_buf_span(&packed));
         else
-            mt_stats_add(&collector->stats, MT_COUNTER_CORRELATED_UNGROUPED, 1);
+            mt_stats_add(&collector->stats,
+                         packed.overflow ? MT_COUNTER_CORRELATED_SHED : MT_COUNTER_CORRELATED_UNGROUPED, 1);
     }
     if (match->rule->is_silent)
         return;

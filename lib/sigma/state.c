@@ -1,6 +1,7 @@
 #include "sigma/state.h"
 
 #include "sigma/correlate_priv.h"
+#include "sigma/wire.h"
 
 #define STAMP_VERSION 2u
 
@@ -204,6 +205,7 @@ static bool is_feed(const struct mt_sigma *sigma, struct mt_span bytes, const st
     struct mt_sigma_frame_head frame;
     struct mt_span rest = bytes;
     if (!take(&rest, &head, sizeof(head)) || rest.size < head.event_id_size ||
+        head.time > MT_SIGMA_TIME_MAX || head.completed > MT_SIGMA_TIME_MAX ||
         head.line_count > MT_SIGMA_FEED_LINES_MAX || head.frame_count > MT_SIGMA_ROUTES_MAX ||
         bytes.size > 2u * MT_SIGMA_FEED_MAX)
         return false;
@@ -244,6 +246,19 @@ static bool are_values(struct mt_span values)
     return true;
 }
 
+static bool are_times(const struct mt_sigma_loaded *of, const struct group_piece *piece, struct mt_span rest)
+{
+    bool is_chain = of->correlation->type == MT_SIGMA_CORRELATE_TEMPORAL_ORDERED;
+    struct mt_sigma_entry entry;
+    for (uint32_t i = 0; i < piece->entry_count; i++) {
+        if (!take(&rest, &entry, sizeof(entry)) || entry.time > MT_SIGMA_TIME_MAX ||
+            (is_chain && entry.value > MT_SIGMA_TIME_MAX))
+            return false;
+    }
+    return piece->start <= MT_SIGMA_TIME_MAX && piece->newest <= MT_SIGMA_TIME_MAX &&
+           piece->latest <= MT_SIGMA_TIME_MAX && piece->first.time <= MT_SIGMA_TIME_MAX;
+}
+
 static bool is_sound(const struct mt_sigma *sigma, const struct mt_sigma_loaded *of,
                      const struct group_piece *piece, struct mt_span rest)
 {
@@ -258,7 +273,8 @@ static bool is_sound(const struct mt_sigma *sigma, const struct mt_sigma_loaded 
         return false;
     /* each is bounded by the piece's size, so the sum can't run over */
     if (piece->values_size > rest.size || piece->feed_size > rest.size ||
-        entries + piece->sketch_size + piece->values_size + piece->feed_size != rest.size)
+        entries + piece->sketch_size + piece->values_size + piece->feed_size != rest.size ||
+        !are_times(of, piece, rest))
         return false;
     struct mt_span values =
         mt_span_head(mt_span_from(rest, entries + piece->sketch_size), piece->values_size);
@@ -311,7 +327,8 @@ static bool load_group(struct mt_sigma_correlator *c, struct mt_span rest)
 static bool load_waiting(struct mt_sigma_correlator *c, struct mt_span rest)
 {
     struct waiting_piece piece;
-    if (!take(&rest, &piece, sizeof(piece)) || rest.size != piece.size || !is_feed(c->sigma, rest, NULL))
+    if (!take(&rest, &piece, sizeof(piece)) || rest.size != piece.size || piece.order > MT_SIGMA_TIME_MAX ||
+        piece.time > MT_SIGMA_TIME_MAX || !is_feed(c->sigma, rest, NULL))
         return false;
     mt_sigma_feed_wait(c, rest, piece.order, piece.time, piece.sequence);
     return true;
@@ -321,7 +338,9 @@ static bool load_head(struct mt_sigma_correlator *c, struct mt_span rest)
 {
     struct head_piece head;
     if (!take(&rest, &head, sizeof(head)) || rest.size > 0 || head.stamp != layout_stamp() ||
-        mt_sigma_correlator_has_work(c) || head.last_id_size > sizeof(head.last_id))
+        mt_sigma_correlator_has_work(c) || head.last_id_size > sizeof(head.last_id) ||
+        head.judged > MT_SIGMA_TIME_MAX || head.last_order > MT_SIGMA_TIME_MAX ||
+        head.last_time > MT_SIGMA_TIME_MAX)
         return false;
     c->judged = head.judged;
     c->last.order = head.last_order;

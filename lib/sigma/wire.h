@@ -40,10 +40,17 @@ struct mt_sigma_sender {
 
 typedef void mt_sigma_event_out_fn(void *ctx, struct mt_span key, struct mt_span event);
 
+struct mt_sigma_written {
+    uint32_t events;
+    uint32_t lost;  /* there was no room */
+    uint32_t stale; /* what correlations would have got that are not of these rules */
+};
+
 /* The events of a feed that was packed for these rules (or for others: what these
- * don't have is left out). Returns how many. */
-uint32_t mt_sigma_event_write(const struct mt_sigma *sigma, struct mt_sigma_sender *sender,
-                              struct mt_span feed, mt_sigma_event_out_fn *out, void *ctx);
+ * don't have is left out). Names of keys, which are for people, are left out where
+ * all would not fit. */
+struct mt_sigma_written mt_sigma_event_write(const struct mt_sigma *sigma, struct mt_sigma_sender *sender,
+                                             struct mt_span feed, mt_sigma_event_out_fn *out, void *ctx);
 
 /* Everything that was over MT_SIGMA_SLACK before time has been sent. */
 void mt_sigma_mark_write(struct mt_sigma_sender *sender, uint64_t time, struct mt_buf *ret_mark);

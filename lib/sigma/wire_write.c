@@ -18,6 +18,7 @@ struct writing {
     uint32_t frame_count;
     struct shard shards[SHARDS_MAX];
     uint32_t shard_count;
+    bool has_names; /* of keys */
 };
 
 static void put_number(struct mt_buf *b, uint64_t number, unsigned size)
@@ -124,15 +125,17 @@ static void put_groups(struct mt_buf *b, const struct mt_sigma_frame *frame, con
         b->ptr[count_at] = count;
 }
 
-static void put_frame(struct mt_buf *b, const struct mt_sigma_frame *frame, const struct mt_sigma_loaded *of,
-                      uint8_t parent, const struct shard *shard)
+static void put_frame(struct mt_buf *b, const struct writing *w, uint32_t index, uint8_t parent,
+                      const struct shard *shard)
 {
+    const struct mt_sigma_frame *frame = &w->frames[index];
+    const struct mt_sigma_loaded *of = w->of[index];
     put_number(b, frame->head.identity, 8);
     mt_buf_put_byte(b, frame->head.ref);
     mt_buf_put_byte(b, parent);
     mt_buf_put_byte(b, frame->head.key_count);
     for (uint32_t i = 0; i < frame->head.key_count; i++)
-        put_text(b, mt_span_cstr(mt_sigma_key_path(of, frame->head.ref, i)));
+        put_text(b, w->has_names ? mt_span_cstr(mt_sigma_key_path(of, frame->head.ref, i)) : mt_span_none());
     put_groups(b, frame, of, shard);
     struct mt_span rest = frame->values;
     mt_buf_put_byte(b, frame->head.value_count);
@@ -155,7 +158,7 @@ static void put_frames(struct mt_buf *b, const struct writing *w, const struct s
         if (!w->of[i] || w->of[i]->correlation->family != shard->family)
             continue;
         uint8_t parent = w->frames[i].head.parent;
-        put_frame(b, &w->frames[i], w->of[i], parent == MT_SIGMA_ROUTE_NONE ? parent : place[parent], shard);
+        put_frame(b, w, i, parent == MT_SIGMA_ROUTE_NONE ? parent : place[parent], shard);
         place[i] = count++;
     }
     if (!b->overflow)
@@ -212,29 +215,42 @@ static void find_frames(const struct mt_sigma *sigma, struct writing *w)
     }
 }
 
-uint32_t mt_sigma_event_write(const struct mt_sigma *sigma, struct mt_sigma_sender *sender,
-                              struct mt_span bytes, mt_sigma_event_out_fn *out, void *ctx)
+struct mt_sigma_written mt_sigma_event_write(const struct mt_sigma *sigma, struct mt_sigma_sender *sender,
+                                             struct mt_span bytes, mt_sigma_event_out_fn *out, void *ctx)
 {
     uint8_t room[MT_SIGMA_EVENT_MAX];
     uint8_t key[MT_SIGMA_EVENT_KEY_SIZE];
     struct mt_sigma_feed feed;
     struct writing w = {.feed = &feed, .shard_count = 0};
-    uint32_t count = 0;
+    struct mt_sigma_written written = {.events = 0};
     mt_sigma_feed_open(bytes, &feed);
     find_frames(sigma, &w);
     find_shards(&w);
+    for (uint32_t i = 0; i < w.frame_count; i++)
+        written.stale += !w.of[i];
     for (uint32_t i = 0; i < w.shard_count; i++) {
         struct mt_buf b = mt_buf(room, sizeof(room));
         uint64_t hash = __builtin_bswap64(w.shards[i].hash);
         put_head(&b, sender, MT_SIGMA_MESSAGE_EVENT);
+        size_t start = b.size;
+        w.has_names = true;
         put_event(&b, &w, i);
-        if (b.overflow) /* it can't: a feed has half the room and says as much */
+        if (b.overflow) { /* without them: a feed has half the room and says as much */
+            b.size = start;
+            b.overflow = false;
+            w.has_names = false;
+            put_event(&b, &w, i);
+        }
+        if (b.overflow) {
+            sender->number--; /* nobody is to miss it */
+            written.lost++;
             continue;
+        }
         mt_text_hex(key, (const uint8_t *)&hash, sizeof(hash));
         out(ctx, mt_span(key, sizeof(key)), mt_buf_span(&b));
-        count++;
+        written.events++;
     }
-    return count;
+    return written;
 }
 
 void mt_sigma_mark_write(struct mt_sigma_sender *sender, uint64_t time, struct mt_buf *ret_mark)

@@ -78,7 +78,8 @@ static void event(struct mt_sigma_sender *sender, unsigned second, uint64_t stam
     record->event_end = CORRELATED_BASE + second * SECOND;
     correlated_add(&feeds, mt_sigma_evaluator(sigma, 0), record);
     stamp_in_hand = stamp;
-    assert_int_equal(mt_sigma_event_write(sigma, sender, feeds.feeds[feeds.count - 1], on_event, NULL), 1);
+    assert_int_equal(mt_sigma_event_write(sigma, sender, feeds.feeds[feeds.count - 1], on_event, NULL).events,
+                     1);
 }
 
 static void end(struct mt_sigma_sender *sender)

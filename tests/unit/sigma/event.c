@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#define LIST_MAX 4u
+#define LIST_MAX 8u
 
 static struct mt_record_session session;
 static struct mt_record_command command;

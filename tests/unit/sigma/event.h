@@ -2,7 +2,7 @@
  *   source.ip=192.0.2.1 | smtp.transactions[0].recipients[1].domain=ours.test
  * and events that are no part of a record: smtp.command.verb=mail
  *
- * Ownership: one record at a time, in static room. Thread: one. Limits: 4 members
+ * Ownership: one record at a time, in static room. Thread: one. Limits: 8 members
  * a list, 64 KiB of texts.
  */
 #ifndef MT_TESTS_SIGMA_EVENT_H

@@ -50,10 +50,10 @@ static void add(const char *line, unsigned second)
     correlated_add(&feeds, mt_sigma_evaluator(sigma, 0), record);
 }
 
-#define EVENTS_MAX 4096u
+#define EVENTS_MAX 512u
 
 struct events {
-    uint8_t bytes[EVENTS_MAX][2048];
+    uint8_t bytes[EVENTS_MAX][MT_SIGMA_EVENT_MAX];
     size_t sizes[EVENTS_MAX];
     char keys[EVENTS_MAX][MT_SIGMA_EVENT_KEY_SIZE + 1];
     uint32_t count;
@@ -76,11 +76,16 @@ static void write_all(void)
 {
     sender = (struct mt_sigma_sender){.sensor = mt_span_cstr("tap-1"), .run = 7};
     events.count = 0;
-    for (uint32_t i = 0; i < feeds.count; i++)
-        mt_sigma_event_write(sigma, &sender, feeds.feeds[i], on_event, &events);
+    for (uint32_t i = 0; i < feeds.count; i++) {
+        uint32_t before = events.count;
+        struct mt_sigma_written written =
+            mt_sigma_event_write(sigma, &sender, feeds.feeds[i], on_event, &events);
+        assert_int_equal(written.lost, 0);
+        assert_int_equal(written.events, events.count - before);
+    }
 }
 
-static char said[16384];
+static char said[65536];
 static size_t said_size;
 
 static void on_alarm(void *ctx, const struct mt_sigma_alarm *alarm)
@@ -206,6 +211,48 @@ static void test_parts_say_the_same(void **state)
     }
 }
 
+/* 32 correlations in a row, each by eight fields whose names are as long as they may be. */
+static void test_long_names_of_keys_cost_no_event(void **state)
+{
+    static char text[131072];
+    char keys[2048];
+    char line[4096] = "destination.port=25";
+    struct mt_buf b = mt_buf((uint8_t *)keys, sizeof(keys) - 1);
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        char name[160];
+        snprintf(name, sizeof(name), "smtp.commands.%0120u", i);
+        mt_buf_put_cstr(&b, i > 0 ? ", " : "");
+        mt_buf_put_cstr(&b, name);
+        snprintf(line + strlen(line), sizeof(line) - strlen(line), " | %s=1", name);
+    }
+    keys[b.size] = '\0';
+    b = mt_buf((uint8_t *)text, sizeof(text) - 1);
+    mt_buf_put_cstr(&b, RULE("a"));
+    for (unsigned i = 0; i < 32; i++) {
+        char one[4096];
+        snprintf(one, sizeof(one), COUNT("c%u", "%s", "%s", "1"), i, i, i > 0 ? "c0" : "a", keys);
+        mt_buf_put_cstr(&b, one);
+    }
+    assert_false(b.overflow);
+    text[b.size] = '\0';
+    use(text);
+    add(line, 0);
+    assert_int_equal(feeds.count, 1);
+    compare_both();
+    assert_int_equal(events.count, 1);
+    assert_non_null(strstr(said, "c31 "));
+    /* other rules: nothing is for them, and that is told, too */
+    struct mt_sigma *first = sigma;
+    const struct mt_sigma_config config = {.evaluators = 1};
+    assert_int_equal(mt_sigma_load_text(&config, "f.yml", mt_span_cstr(alone), &sigma), 0);
+    struct mt_sigma_written written = mt_sigma_event_write(sigma, &sender, feeds.feeds[0], on_event, &events);
+    assert_int_equal(written.events, 0);
+    assert_int_equal(written.stale, 32);
+    mt_sigma_destroy(first);
+    done();
+}
+
 static uint32_t count_keys(void)
 {
     uint32_t count = 0;
@@ -319,6 +366,57 @@ static void test_state(void **state)
     }
 }
 
+struct damage {
+    uint64_t from; /* numbers between these are times */
+    uint64_t to;
+    uint32_t times;
+};
+
+/* Into a correlator of its own, but for one time: whichever it is, it can't be. */
+static void on_piece_with_times(void *ctx, struct mt_span piece)
+{
+    static uint8_t first[MT_SIGMA_STATE_PIECE_MAX];
+    static size_t first_size;
+    const uint64_t never = 2 * MT_SIGMA_TIME_MAX + 1;
+    struct damage *damage = ctx;
+    uint8_t bytes[MT_SIGMA_STATE_PIECE_MAX];
+    bool is_head = piece.ptr[0] == 'h';
+    if (is_head) {
+        memcpy(first, piece.ptr, piece.size);
+        first_size = piece.size;
+    }
+    for (size_t at = 1; at + sizeof(never) <= piece.size; at++) {
+        uint64_t number;
+        memcpy(&number, piece.ptr + at, sizeof(number));
+        if (number < damage->from || number > damage->to)
+            continue;
+        struct mt_sigma_correlator *c = start();
+        assert_true(is_head || mt_sigma_correlator_load(c, mt_span(first, first_size)));
+        memcpy(bytes, piece.ptr, piece.size);
+        memcpy(bytes + at, &never, sizeof(never));
+        if (mt_sigma_correlator_load(c, mt_span(bytes, piece.size)))
+            fail_msg("a piece %c takes the number at %zu", piece.ptr[0], at);
+        mt_sigma_correlator_destroy(c);
+        damage->times++;
+    }
+}
+
+static void test_state_of_impossible_times_is_refused(void **state)
+{
+    struct damage damage = {.from = CORRELATED_BASE, .to = CORRELATED_BASE + UINT64_C(1000000000000)};
+    (void)state;
+    use(chain);
+    add_traffic();
+    struct mt_sigma_correlator *c = start();
+    for (uint32_t i = 0; i < feeds.count; i++)
+        mt_sigma_correlator_feed(c, feeds.feeds[i]);
+    mt_sigma_correlator_advance(c, feeds.completed[feeds.count / 2]);
+    mt_sigma_correlator_save(c, on_piece_with_times, &damage);
+    assert_true(damage.times > 50);
+    mt_sigma_correlator_destroy(c);
+    done();
+}
+
 /* What may be said may be known: a group of the latest time is taken up again. */
 static void test_latest_time(void **state)
 {
@@ -345,10 +443,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts_say_the_same),
+        cmocka_unit_test(test_long_names_of_keys_cost_no_event),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_state),
+        cmocka_unit_test(test_state_of_impossible_times_is_refused),
         cmocka_unit_test(test_latest_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
