@@ -37,6 +37,8 @@ void mt_message_header_start(struct mt_message_header *header)
     header->flags = 0;
 }
 
+#define NAME_LONG 64 /* octets; longer ones have been used against programs with fixed buffers */
+
 /* Size of the name, without the blanks that RFC 5322 §4.5 lets stand before
  * the colon; 0 when what stands there is no name. */
 static size_t name_size(struct mt_span before_colon)
@@ -59,6 +61,8 @@ static bool give_field(struct mt_span field, bool is_cut, const struct mt_messag
     struct mt_span name = mt_span_head(field, name_size(mt_span_head(field, colon)));
     if (colon == field.size || name.size == 0)
         return false;
+    if (MT_UNLIKELY(name.size > NAME_LONG))
+        events->anomaly(ctx, MT_ANOMALY_HEADER_NAME_LONG);
     if (is_cut)
         events->anomaly(ctx, MT_ANOMALY_LONG_CONTENT_LINE);
     events->field(ctx, name, mt_span_trim(mt_span_from(field, colon + 1)), is_cut);

@@ -1,6 +1,7 @@
 /* The client's direction: command lines, AUTH responses, chunks; content.c has
  * DATA content. */
 #include "base/check.h"
+#include "base/codec.h"
 #include "smtp/client_priv.h"
 #include "smtp/line_priv.h"
 
@@ -37,7 +38,7 @@ static bool may_be_8bit(const struct mt_smtp_command *command)
 static void report_odd_bytes(struct mt_span line, const struct mt_smtp_command *command,
                              const struct mt_smtp_client_events *events, void *ctx)
 {
-    bool has_nul = false, has_cr = false, has_control = false, has_8bit = false;
+    bool has_nul = false, has_cr = false, has_control = false, has_8bit = false, has_iac = false;
 
     for (size_t i = 0; i < line.size; i++) {
         uint8_t byte = line.ptr[i];
@@ -45,6 +46,7 @@ static void report_odd_bytes(struct mt_span line, const struct mt_smtp_command *
         has_cr |= byte == '\r';
         has_control |= (byte > 0 && byte < 0x20 && byte != '\r' && byte != '\t') || byte == 0x7f;
         has_8bit |= byte > 0x7f;
+        has_iac |= byte == 0xff;
     }
     if (has_nul)
         events->anomaly(ctx, MT_ANOMALY_NUL_BYTE);
@@ -52,8 +54,14 @@ static void report_odd_bytes(struct mt_span line, const struct mt_smtp_command *
         events->anomaly(ctx, MT_ANOMALY_BARE_CR);
     if (has_control)
         events->anomaly(ctx, MT_ANOMALY_CONTROL_BYTE);
-    if (has_8bit && !may_be_8bit(command))
+    if (has_iac)
+        events->anomaly(ctx, MT_ANOMALY_TELNET_OCTET);
+    if (!has_8bit)
+        return;
+    if (!may_be_8bit(command))
         events->anomaly(ctx, MT_ANOMALY_EIGHT_BIT);
+    else if (!mt_utf8_valid(line))
+        events->anomaly(ctx, MT_ANOMALY_INVALID_UTF8);
 }
 
 static void report_line(const struct mt_smtp_line *line, const struct mt_smtp_command *command,
@@ -126,6 +134,30 @@ static void split_command(struct mt_span line, struct mt_smtp_command *ret_comma
         .argument = mt_span_trim(mt_span_from(rest, size)),
     };
     ret_command->verb = mt_smtp_verb_of(ret_command->word);
+    if (ret_command->verb == MT_VERB_UNKNOWN)
+        return;
+    struct mt_span behind = mt_span_from(rest, size);
+    ret_command->has_odd_blanks = is_blank(line.ptr[line.size - 1]) ||
+                                  (behind.size > 0 && (behind.ptr[0] == '\t' || is_blank(behind.ptr[1])));
+}
+
+/* Octets of the longest line that a verb has use for, as Snort has them. Those with
+ * parameters have none, their paths are measured. */
+#define VERB_LINE_MIN 500u
+static size_t line_max_of(enum mt_smtp_verb verb)
+{
+    switch (verb) {
+    case MT_VERB_HELO:
+    case MT_VERB_EHLO:
+    case MT_VERB_LHLO:
+    case MT_VERB_HELP:
+    case MT_VERB_ETRN:
+        return 500;
+    case MT_VERB_X_LINK2STATE: /* CVE-2005-0560 */
+        return 520;
+    default:
+        return SIZE_MAX;
+    }
 }
 
 static void report_command(const struct mt_smtp_command *command, const struct mt_smtp_client_events *events,
@@ -139,6 +171,10 @@ static void report_command(const struct mt_smtp_command *command, const struct m
         events->anomaly(ctx, MT_ANOMALY_UNKNOWN_COMMAND);
     if (command->line.size > 0 && is_blank(command->line.ptr[0]))
         events->anomaly(ctx, MT_ANOMALY_BLANK_BEFORE_VERB);
+    if (MT_UNLIKELY(command->has_odd_blanks))
+        events->anomaly(ctx, MT_ANOMALY_BLANKS_IN_COMMAND);
+    if (MT_UNLIKELY(command->line.size > VERB_LINE_MIN) && command->line.size > line_max_of(command->verb))
+        events->anomaly(ctx, MT_ANOMALY_VERB_LINE_TOO_LONG);
     if (flags & MT_VERB_OBSOLETE)
         events->anomaly(ctx, MT_ANOMALY_OBSOLETE_COMMAND);
     if ((flags & MT_VERB_ARG_NEEDED) && command->argument.size == 0)

@@ -21,6 +21,9 @@ enum mt_smtp_tail {
     MT_TAIL_CR_DOT_CR,
     MT_TAIL_CRLF_DOT,
     MT_TAIL_CRLF_DOT_CR,
+    MT_TAIL_CRLF_NUL,
+    MT_TAIL_DOT_AND_NUL, /* behind CRLF, in either order */
+    MT_TAIL_DOT_AND_NUL_CR,
     MT_TAIL_LOST, /* bytes are missing */
 };
 

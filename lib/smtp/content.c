@@ -87,7 +87,14 @@ static void give_held_cr(struct content *c)
 static bool is_cr(enum mt_smtp_tail tail)
 {
     return tail == MT_TAIL_CR || tail == MT_TAIL_LF_DOT_CR || tail == MT_TAIL_CR_DOT_CR ||
-           tail == MT_TAIL_CRLF_DOT_CR;
+           tail == MT_TAIL_CRLF_DOT_CR || tail == MT_TAIL_DOT_AND_NUL_CR;
+}
+
+/* The LF here ends a line of a dot and a NUL. */
+static void end_nul(struct content *c, size_t at)
+{
+    give_to(c, at);
+    report(c, at, MT_LOOK_ALIKE_NUL);
 }
 
 /* One byte, at a place that the scan can't skip. True: it ended the content. */
@@ -102,6 +109,10 @@ static bool step(struct content *c, size_t at)
         give_to(c, at);
     switch (client->tail) {
     case MT_TAIL_CRLF:
+        if (byte == 0) {
+            client->tail = MT_TAIL_CRLF_NUL;
+            return false;
+        }
         if (byte != '.')
             break;
         give_to(c, at);
@@ -117,6 +128,9 @@ static bool step(struct content *c, size_t at)
         if (byte == '\n') {
             c->events->anomaly(c->ctx, MT_ANOMALY_LF_DOT_LF);
             report(c, at, MT_LOOK_ALIKE_CRLF_LF);
+        } else if (byte == 0) {
+            client->tail = MT_TAIL_DOT_AND_NUL;
+            return false;
         }
         break;
     case MT_TAIL_CRLF_DOT_CR:
@@ -143,11 +157,47 @@ static bool step(struct content *c, size_t at)
         report(c, at, byte == '\n' ? MT_LOOK_ALIKE_CR_CRLF : MT_LOOK_ALIKE_CR_CR);
         client->tail = MT_TAIL_CR;
         break;
+    case MT_TAIL_CRLF_NUL:
+        if (byte != '.')
+            break;
+        client->tail = MT_TAIL_DOT_AND_NUL;
+        return false;
+    case MT_TAIL_DOT_AND_NUL:
+        if (byte != '\r')
+            break;
+        client->tail = MT_TAIL_DOT_AND_NUL_CR;
+        return false;
+    case MT_TAIL_DOT_AND_NUL_CR:
+        if (byte == '\n')
+            end_nul(c, at);
+        client->tail = MT_TAIL_CR;
+        break;
     default:
         break;
     }
     client->tail = (uint8_t)tail_after(client->tail, byte);
     return false;
+}
+
+/* Lines of a NUL and a dot in the octets from start to end, which the scan does not stop
+ * for. Returns the tail when the end cuts one, else TEXT. */
+static MT_NOINLINE enum mt_smtp_tail look_for_nul(struct content *c, size_t start, size_t end)
+{
+    static const uint8_t line[] = {'\r', '\n', 0, '.', '\r', '\n'};
+    static const enum mt_smtp_tail tails[] = {MT_TAIL_CRLF_NUL, MT_TAIL_DOT_AND_NUL, MT_TAIL_DOT_AND_NUL_CR};
+
+    for (size_t at = start; at < end; at++) {
+        at += mt_scan_byte(mt_span(c->bytes.ptr + at, end - at), 0);
+        if (at == end || at - start < 2 || memcmp(c->bytes.ptr + at - 2, line, 2) != 0)
+            continue;
+        size_t size = mt_min_u64(end - at, sizeof(line) - 2);
+        if (memcmp(c->bytes.ptr + at, line + 2, size) != 0)
+            continue;
+        if (size <= MT_ARRAY_COUNT(tails))
+            return tails[size - 1];
+        end_nul(c, at + size - 1);
+    }
+    return MT_TAIL_TEXT;
 }
 
 /* From a place inside a line: to the next dot behind a line end, or to the end
@@ -160,7 +210,12 @@ static size_t skip_lines(struct content *c, size_t at)
     size_t last = found < rest.size ? found : rest.size - 1;
 
     enum mt_smtp_tail before = last > 0 && rest.ptr[last - 1] == '\r' ? MT_TAIL_CR : MT_TAIL_TEXT;
-    c->client->tail = (uint8_t)tail_after(before, rest.ptr[last]);
+    enum mt_smtp_tail tail = tail_after(before, rest.ptr[last]);
+    if (MT_UNLIKELY(c->is_odd)) {
+        enum mt_smtp_tail cut = look_for_nul(c, at, at + last + 1);
+        tail = cut != MT_TAIL_TEXT ? cut : tail;
+    }
+    c->client->tail = (uint8_t)tail;
     return at + last + 1;
 }
 

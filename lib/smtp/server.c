@@ -4,6 +4,8 @@
 
 MT_STATIC_ASSERT(sizeof(struct mt_smtp_server) == 8, "sessions count on 8 bytes of server state");
 
+#define REPLY_LINE_MAX 512 /* RFC 5321 §4.5.3.1.5 */
+
 /* mt_smtp_server.flags: the next byte is no line start, because a line was cut
  * or bytes are missing. */
 #define SKIP_TO_LF 1
@@ -76,6 +78,8 @@ static void report_line(const struct mt_smtp_line *line, const struct mt_smtp_se
 {
     if (line->is_cut)
         events->anomaly(ctx, MT_ANOMALY_LINE_TOO_LONG);
+    if (MT_UNLIKELY(line->taken > REPLY_LINE_MAX))
+        events->anomaly(ctx, MT_ANOMALY_REPLY_LINE_LONG);
     if (line->has_bare_lf)
         events->anomaly(ctx, MT_ANOMALY_REPLY_BARE_LF);
     if (MT_UNLIKELY(line->is_odd) && mt_scan_byte(line->text, 0) < line->text.size)

@@ -94,6 +94,7 @@ struct mt_smtp_command {
     uint32_t octets;         /* of the line with its line end, as far as it is there */
     struct mt_span word;     /* the verb as it stood */
     struct mt_span argument; /* behind the verb, blanks trimmed at both ends */
+    bool has_odd_blanks;     /* a tab or several blanks behind a known verb, or blanks at the line's end */
     bool is_odd;             /* the line holds bytes that are no printable ASCII */
     uint64_t chunk_size;     /* BDAT */
     bool chunk_last;         /* BDAT ... LAST */

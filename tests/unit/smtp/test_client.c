@@ -302,7 +302,9 @@ static void every_byte_value_has_its_anomaly_in_a_command(void **state)
         assert_int_equal(has_anomaly(&s, MT_ANOMALY_BARE_CR), byte == '\r');
         assert_int_equal(has_anomaly(&s, MT_ANOMALY_CONTROL_BYTE), is_control);
         assert_int_equal(has_anomaly(&s, MT_ANOMALY_EIGHT_BIT), byte > 0x7f);
-        assert_int_equal(s.anomalies, byte == 0 || byte == '\r' || is_control || byte > 0x7f);
+        assert_int_equal(has_anomaly(&s, MT_ANOMALY_TELNET_OCTET), byte == 0xff);
+        unsigned count = byte == 0xff ? 2 : byte == 0 || byte == '\r' || is_control || byte > 0x7f;
+        assert_int_equal(s.anomalies, count);
     }
 }
 
