@@ -188,6 +188,23 @@ static void build_extensions(struct mt_run *run, const struct mt_entry_extension
     }
 }
 
+/* The network of the client, as text. */
+static struct mt_span network_of(struct mt_run *run)
+{
+    struct mt_buf *b = &run->engine->build->b;
+    size_t start = b->size;
+    struct mt_ip ip;
+
+    mt_session_address(run->session, MT_CLIENT, &ip);
+    size_t octets = ip.family == 4 ? 3 : 6;
+    if (b->cap - b->size < MT_IP_TEXT_MAX + 3)
+        return mt_span_none();
+    memset(ip.bytes + octets, 0, sizeof(ip.bytes) - octets);
+    mt_buf_put_ip(b, &ip);
+    mt_buf_put_cstr(b, ip.family == 4 ? "/24" : "/48");
+    return mt_span(b->ptr + start, b->size - start);
+}
+
 static void build_auth(struct mt_run *run, const struct mt_entry_auth *entry, uint32_t index)
 {
     static const char *const outcomes[] = {
@@ -202,6 +219,7 @@ static void build_auth(struct mt_run *run, const struct mt_entry_auth *entry, ui
         .mechanism = mechanism.size > 0 ? mechanism : mt_span_none(),
         .code = mt_reply_code(entry->reply),
         .outcome = outcomes[entry->outcome],
+        .network = entry->outcome == MT_AUTH_FAILURE ? network_of(run) : mt_span_none(),
     };
 }
 

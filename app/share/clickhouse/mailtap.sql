@@ -72,6 +72,7 @@ CREATE TABLE IF NOT EXISTS mailtap.events
       `auth` Array(Tuple(
         `code` UInt16,
         `mechanism` String,
+        `network` String,
         `outcome` LowCardinality(String),
         `user` String
       )),
