@@ -5,7 +5,8 @@
 #include "base/hash.h"
 
 #define PIVOT_UNKNOWN 253u
-#define FAMILY_SEED UINT64_C(0x6D61696C74617003)
+/* Another one with each change of how keys are hashed: then sensors differ in their rules. */
+#define FAMILY_SEED UINT64_C(0x6D61696C74617004)
 
 /* A route that begins at another one: how a correlation feeds another. */
 struct edge {

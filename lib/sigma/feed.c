@@ -1,5 +1,6 @@
 #include "sigma/feed_priv.h"
 
+#include "base/siphash.h"
 #include "sigma/program_priv.h"
 
 /* The same in every run and on every sensor, so that groups are. */
@@ -10,7 +11,7 @@
 /* Values of one field, of which each is another group. */
 struct key_value {
     struct mt_span text;
-    uint64_t hash[2]; /* of the lower case: by KEY_SEED, by its complement */
+    struct mt_hash128 hash; /* of the lower case */
 };
 
 struct key_values {
@@ -46,15 +47,16 @@ static void put_small_text(struct mt_buf *b, struct mt_span text, size_t size_ma
     mt_buf_put(b, text.ptr, size);
 }
 
-static void hash_text(struct mt_span text, uint64_t ret_hash[2])
+/* Texts come from senders, and equal hashes are taken for equal texts. */
+static struct mt_hash128 hash_text(struct mt_span text)
 {
+    static const struct mt_siphash_key key = {.bytes = "mailtap groups"};
     uint8_t lower[256];
     if (text.size <= sizeof(lower)) {
         mt_ascii_put_lower(lower, text.ptr, text.size);
         text.ptr = lower;
     }
-    ret_hash[0] = mt_hash_bytes(KEY_SEED, text);
-    ret_hash[1] = mt_hash_bytes(~KEY_SEED, text);
+    return mt_siphash128(&key, text);
 }
 
 /* --- values of fields ------------------------------------------------------------- */
@@ -73,7 +75,7 @@ static bool on_key_value(void *ctx, const struct mt_sigma_value *value)
     if (values->count == 0)
         values->number = value->number;
     next->text = text;
-    hash_text(text, next->hash);
+    next->hash = hash_text(text);
     return ++values->count < KEY_VALUES_MAX;
 }
 
@@ -106,8 +108,8 @@ static uint32_t put_groups(struct packing *p, const struct mt_sigma_route *route
         struct mt_hash128 key = {.word = {route->to->correlation->identity, KEY_SEED}};
         for (uint32_t i = 0; i < route->key_count; i++) {
             const struct key_value *value = &p->keys[i]->items[at[i]];
-            key.word[0] = mt_hash_pair(key.word[0], value->hash[0], value->text.size);
-            key.word[1] = mt_hash_pair(key.word[1], value->hash[1], value->text.size);
+            key.word[0] = mt_hash_pair(key.word[0], value->hash.word[0], value->text.size);
+            key.word[1] = mt_hash_pair(key.word[1], value->hash.word[1], value->text.size);
         }
         mt_buf_put(p->b, &key, sizeof(key));
         for (uint32_t i = 0; i < route->key_count; i++)
@@ -136,13 +138,13 @@ static bool on_value(void *ctx, const struct mt_sigma_value *value)
 {
     struct packing *p = ctx;
     uint8_t storage[MT_SIGMA_TEXT_ROOM];
-    uint64_t hash[2] = {0, 0};
+    uint64_t hash = 0;
     if (value->kind == MT_SIGMA_LIST)
         return true;
     struct mt_span text = mt_sigma_value_text(value, storage);
     if (!p->is_number)
-        hash_text(text, hash);
-    put_value(p, value->number, hash[0], text);
+        hash = hash_text(text).word[0];
+    put_value(p, value->number, hash, text);
     return p->value_count < MT_SIGMA_VALUES_SENT_MAX;
 }
 
@@ -162,7 +164,7 @@ static uint32_t put_values(struct packing *p, const struct mt_sigma_route *route
         values = values_of(p, route->values[at], route->value_at[at], 0);
         if (values->count == 0)
             return 0;
-        p->hash = mt_hash_pair(p->hash, values->items[0].hash[0], values->items[0].text.size);
+        p->hash = mt_hash_pair(p->hash, values->items[0].hash.word[0], values->items[0].text.size);
     }
     const struct mt_sigma_field *last = route->values[at];
     p->is_visible = p->has_texts && (!p->more->may_show || p->more->may_show(last->group, last->listed));
@@ -172,7 +174,7 @@ static uint32_t put_values(struct packing *p, const struct mt_sigma_route *route
     }
     values = values_of(p, last, route->value_at[at], 0);
     if (values->count > 0)
-        put_value(p, values->number, values->items[0].hash[0], values->items[0].text);
+        put_value(p, values->number, values->items[0].hash.word[0], values->items[0].text);
     return p->value_count;
 }
 

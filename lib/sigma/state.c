@@ -3,7 +3,7 @@
 #include "sigma/correlate_priv.h"
 #include "sigma/wire.h"
 
-#define STAMP_VERSION 2u
+#define STAMP_VERSION 3u
 
 enum piece { PIECE_HEAD = 'h', PIECE_GROUP = 'g', PIECE_WAITING = 'w' };
 
