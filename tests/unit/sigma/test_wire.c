@@ -1,6 +1,7 @@
 /* Events of correlations written and read again, and what is refused. */
 #include "correlated.h"
 #include "event.h"
+#include "sigma/feed_priv.h"
 #include "sigma/state.h"
 #include "sigma/wire.h"
 
@@ -253,6 +254,26 @@ static void test_long_names_of_keys_cost_no_event(void **state)
     done();
 }
 
+/* A command, a finding and a record of one session may have the same time and number. */
+static void test_kinds_of_feeds_stay_apart(void **state)
+{
+    static const uint32_t kinds[] = {0, MT_SIGMA_SEQUENCE_FINDING, MT_SIGMA_SEQUENCE_RECORD};
+    (void)state;
+    use(RULE("a") COUNT("c", "a", "source.ip", "3"));
+    for (size_t i = 0; i < MT_ARRAY_COUNT(kinds); i++) {
+        struct mt_sigma_feed_head head;
+        struct mt_record_session *record = event_of("destination.port=25 | source.ip=192.0.2.1");
+        record->event_end = CORRELATED_BASE;
+        correlated_add_at(&feeds, mt_sigma_evaluator(sigma, 0), record, CORRELATED_BASE, 1);
+        memcpy(&head, feeds.feeds[i].ptr, sizeof(head));
+        head.sequence = kinds[i] + 5;
+        memcpy((uint8_t *)(uintptr_t)feeds.feeds[i].ptr, &head, sizeof(head));
+    }
+    compare_both();
+    assert_non_null(strstr(said, " 3 low|"));
+    done();
+}
+
 static uint32_t count_keys(void)
 {
     uint32_t count = 0;
@@ -444,6 +465,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts_say_the_same),
         cmocka_unit_test(test_long_names_of_keys_cost_no_event),
+        cmocka_unit_test(test_kinds_of_feeds_stay_apart),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_marks),
