@@ -64,6 +64,9 @@ struct mt_detect_config {
 /* Every default of thresholds.def. */
 void mt_detect_config_init(struct mt_detect_config *config);
 
+/* Lines of evidence of a finding, at most. */
+#define MT_FINDING_LINES_MAX 16u
+
 /* Whether it is to be told of has been decided: it was not suppressed. */
 struct mt_finding {
     enum mt_finding_kind kind;

@@ -19,6 +19,9 @@ struct mt_finding_event {
     struct mt_record_session session;
     struct mt_record_finding finding;
     const char *helo_findings[32];
+    struct mt_span
+        evidence[MT_FINDING_LINES_MAX + MT_SIGMA_SHOWN_MAX]; /* of an alert with values of `fields` */
+    uint8_t shown[MT_SIGMA_SHOWN_MAX][MT_MATCH_LINE_MAX];
 };
 
 struct mt_collector {

@@ -91,6 +91,21 @@ static void feed(struct mt_collector *collector, const struct mt_sigma_match *ma
                      packed.overflow ? MT_COUNTER_CORRELATED_SHED : MT_COUNTER_CORRELATED_UNGROUPED, 1);
 }
 
+/* Values of the rule's `fields` behind the finding's own lines. */
+static struct mt_texts with_shown(struct mt_collector *collector, const struct mt_sigma_match *match,
+                                  const struct mt_texts *lines)
+{
+    struct mt_finding_event *event = &collector->finding_event;
+    uint32_t count = (uint32_t)mt_min_u64(lines->count, MT_FINDING_LINES_MAX);
+    memcpy(event->evidence, lines->items, count * sizeof(event->evidence[0]));
+    for (uint32_t i = 0; i < match->shown_count && i < MT_SIGMA_SHOWN_MAX; i++) {
+        struct mt_buf line = mt_buf(event->shown[i], sizeof(event->shown[i]));
+        mt_match_put_evidence(match, &match->evidence[i], collector->redact != NULL, &line);
+        event->evidence[count++] = mt_buf_span(&line);
+    }
+    return (struct mt_texts){.items = event->evidence, .count = count};
+}
+
 static void on_match(void *ctx, const struct mt_sigma_match *match)
 {
     const struct judging *judging = ctx;
@@ -110,6 +125,8 @@ static void on_match(void *ctx, const struct mt_sigma_match *match)
     alert.threat_technique_id = rule->techniques;
     if (alert.threat_technique_id.count > MT_MATCH_TECHNIQUES_MAX)
         alert.threat_technique_id.count = MT_MATCH_TECHNIQUES_MAX;
+    if (match->shown_count > 0)
+        alert.evidence = with_shown(collector, match, &alert.evidence);
     mt_stats_add(&collector->stats, MT_COUNTER_ALERTS, 1);
     mt_collector_alert(collector, &alert, MT_RULE_LOADED, level);
 }

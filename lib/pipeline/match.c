@@ -57,8 +57,8 @@ static bool is_open(const struct mt_sigma_evidence *evidence)
 }
 
 /* "2026-11-22T13:38:00.000000000Z smtp.helo.name: mail.example.org" */
-static void put_evidence(struct mt_buf *line, const struct mt_sigma_match *match,
-                         const struct mt_sigma_evidence *evidence, bool hides)
+void mt_match_put_evidence(const struct mt_sigma_match *match, const struct mt_sigma_evidence *evidence,
+                           bool hides, struct mt_buf *line)
 {
     mt_buf_put_time(line, time_of(match));
     mt_buf_put_byte(line, ' ');
@@ -72,9 +72,9 @@ static void put_evidence(struct mt_buf *line, const struct mt_sigma_match *match
 static void pack_evidence(struct mt_buf *b, const struct mt_sigma_match *match,
                           const struct mt_sigma_evidence *evidence, bool hides)
 {
-    uint8_t line[1200];
+    uint8_t line[MT_MATCH_LINE_MAX];
     struct mt_buf text = mt_buf(line, sizeof(line));
-    put_evidence(&text, match, evidence, hides);
+    mt_match_put_evidence(match, evidence, hides, &text);
     put_text(b, mt_buf_span(&text));
 }
 

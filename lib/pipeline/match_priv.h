@@ -17,6 +17,12 @@
  * the buffer is too small. */
 bool mt_match_pack(const struct mt_sigma_match *match, bool hides, struct mt_buf *ret_packed);
 
+/* "2026-11-22T13:38:00.000000000Z smtp.helo.name: mail.example.org", in at most so many
+ * octets. */
+#define MT_MATCH_LINE_MAX 1200u
+void mt_match_put_evidence(const struct mt_sigma_match *match, const struct mt_sigma_evidence *evidence,
+                           bool hides, struct mt_buf *ret_line);
+
 struct mt_match_feed {
     uint64_t completed; /* of mt_sigma_feed_more */
     uint32_t sequence;

@@ -434,6 +434,43 @@ def check_other_rules(bench, tap):
     cluster.close()
 
 
+FINDINGS = """
+title: Forged greeting
+name: a_forgery
+logsource: {product: mailtap, service: smtp, category: finding}
+detection:
+    selection: {mailtap.finding: helo_forged}
+    condition: selection
+---
+title: Forged greetings of one client
+name: forgeries
+correlation:
+    type: value_count
+    rules: [a_forgery]
+    group-by: [source.ip]
+    timespan: 30s
+    condition: {field: smtp.helo.name, gte: 2}
+"""
+
+
+def check_findings(bench, tap):
+    """A finding that one session makes is the same whichever sensor has the session."""
+    cluster, path = bench.cluster(), os.path.join(bench.folder, "findings.yml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(FINDINGS)
+    keep, bench.rules = bench.rules, ["--rules", path, "--no-shipped-rules"]
+    expected = alerts_of(Run(bench.mailtap, ["read", bench.capture, "--alerts", "-", *bench.rules]).stdout.decode())
+    reasons = [] if len(expected) > 20 else [f"only {len(expected)} alerts"]
+    reasons += list(bench.send(cluster, bench.parts))
+    member = Member(bench, cluster, "--sensors", str(SENSORS), "--until-end")
+    bench.rules = keep
+    code = member.wait()
+    reasons += [] if code == 0 else [f"exit code {code}: {member.said()}"]
+    reasons += differences(member.written(), expected)
+    tap.check("findings of three sensors are correlated as those of one", reasons)
+    cluster.close()
+
+
 def check_gone(bench, tap):
     """A sensor that has spoken once, and never again."""
     cluster = bench.cluster()
@@ -472,7 +509,7 @@ def main():
     with scratch() as folder:
         bench = Bench(mailtap, traffic, mock, folder)
         for check in (check_same, check_killed, check_restart, check_two, check_handover, check_away, check_foreign,
-                      check_other_rules, check_gone, check_forgotten):
+                      check_other_rules, check_findings, check_gone, check_forgotten):
             check(bench, tap)
     return tap.finish()
 

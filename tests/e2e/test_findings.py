@@ -252,6 +252,22 @@ def check_thresholds(bench):
     bench.tap.check("Thresholds of the site file decide in read and rules test, and rules explain says them", reasons)
 
 
+def check_shown(bench):
+    text = OWN + "fields: [smtp.helo.name, smtp.helo.findings, smtp.probes.vrfy.argument]\n"
+    rules = ["--no-shipped-rules", "--rules", bench.file("shown.yml", text)]
+    alerts, _, reasons = bench.read(*rules, bench.capture("helo-own-name"))
+    for alert in alerts:
+        evidence = alert["mailtap"]["evidence"]
+        if " C: " not in evidence[0] or [line.split(" ", 1)[1].split(":")[0] for line in evidence[-3:]] != [
+                "smtp.helo.name", "smtp.helo.findings", "smtp.helo.findings"]:
+            reasons.append(f"{evidence}")
+    hidden, _, more = bench.read(*rules, "--redact", "drop", bench.capture("helo-own-name"))
+    reasons += more + [f"{alert['mailtap']['evidence']}" for alert in hidden
+                       if not any(line.endswith(" smtp.helo.name") for line in alert["mailtap"]["evidence"])]
+    bench.tap.check("Values of a rule's fields stand behind the lines of the finding",
+                    reasons + ["no alert"] * (not alerts or not hidden))
+
+
 def check_errors(bench):
     reasons = []
     for field, wanted in (("smtp.helo.kind", "field \"smtp.helo.kind\" is not known of a finding"),
@@ -281,7 +297,7 @@ def main():
     with scratch() as folder:
         bench = Bench(sys.argv[1], sys.argv[2], sys.argv[3], folder, tap)
         for check in (check_none, check_filter, check_own, check_fields, check_correlations, check_workers, check_thresholds,
-                      check_errors, check_redaction):
+                      check_shown, check_errors, check_redaction):
             check(bench)
     return tap.finish()
 
