@@ -14,7 +14,6 @@ static struct mt_record_command command;
 static struct mt_record_reply reply;
 static struct mt_sigma_statistics statistics;
 static struct mt_record_finding finding;
-static bool has_finding;
 static _Alignas(16) uint8_t room[256 << 10];
 static size_t used;
 
@@ -35,7 +34,6 @@ struct mt_record_session *event_start(void)
     memset(&reply, 0, sizeof(reply));
     memset(&statistics, 0, sizeof(statistics));
     memset(&finding, 0, sizeof(finding));
-    has_finding = false;
     used = 0;
     return &session;
 }
@@ -159,11 +157,13 @@ void event_set(struct mt_record_session *record, const char *path, struct mt_spa
     if (value.size > 0)
         memcpy(copy, value.ptr, value.size);
     struct mt_span kept = mt_span(copy, value.size);
-    /* what follows its name is the finding's where it has such a field */
-    has_finding |= strcmp(path, "mailtap.finding") == 0;
-    if (has_finding && is_of(&mt_group_finding, path))
+    bool is_of_finding = is_of(&mt_group_finding, path);
+    /* some names are the session's too */
+    if (is_of_finding)
         set_in(&mt_group_finding, &finding, path, kept);
-    else if (strncmp(path, "smtp.command.", 13) == 0)
+    if (is_of_finding && !is_of(&mt_group_session, path))
+        return;
+    if (strncmp(path, "smtp.command.", 13) == 0)
         set_in(&mt_group_command, &command, path, kept);
     else if (strncmp(path, "smtp.reply.", 11) == 0)
         set_in(&mt_group_reply, &reply, path, kept);

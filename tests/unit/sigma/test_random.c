@@ -96,6 +96,11 @@ static const struct kind kinds[] = {
      .texts = {"smtp.reply.text", "smtp.reply.argument", "smtp.reply.enhanced", "smtp.helo.name"},
      .numbers = {"smtp.reply.code", "smtp.reply.lines", "source.port"},
      .is_single = true},
+    {.category = MT_SIGMA_FINDING,
+     .texts = {"mailtap.finding", "smtp.probes.vrfy.argument", "smtp.transactions.recipients.address",
+               "smtp.helo.name"},
+     .numbers = {"mailtap.count", "smtp.transactions.recipients.code", "source.port"},
+     .is_single = true},
 };
 #undef T
 #undef R
@@ -329,6 +334,12 @@ static bool value_matches(const struct item *item, const char *wanted, const cha
 
 static const char *of_member(const char *member, const char *field);
 
+/* source.ip is the session's. */
+static bool is_of_finding(const char *field)
+{
+    return kind->category == MT_SIGMA_FINDING && strncmp(field, "source.", 7) != 0;
+}
+
 /* Keywords are looked for in texts and addresses of what the event is. */
 static bool is_searched(const char *field)
 {
@@ -337,8 +348,9 @@ static bool is_searched(const char *field)
         if (field == kind->numbers[i])
             return false;
     }
-    return is_whole || field == kind->mark || (kind->member && of_member(kind->member, field)) ||
-           strncmp(field, "smtp.command.", 13) == 0 || strncmp(field, "smtp.reply.", 11) == 0;
+    return is_whole || is_of_finding(field) || field == kind->mark ||
+           (kind->member && of_member(kind->member, field)) || strncmp(field, "smtp.command.", 13) == 0 ||
+           strncmp(field, "smtp.reply.", 11) == 0;
 }
 
 static bool is_of(const struct item *item, const struct value *value)
