@@ -19,13 +19,17 @@ static void put_measure(struct mt_buf *b, const struct mt_sigma_group *g, uint64
         [MT_SIGMA_CORRELATE_TEMPORAL_ORDERED] = " events",
         [MT_SIGMA_CORRELATE_VALUE_SUM] = " in all of ",
         [MT_SIGMA_CORRELATE_VALUE_AVG] = " on average of ",
-        [MT_SIGMA_CORRELATE_VALUE_PERCENTILE] = " at the percentile of ",
+        [MT_SIGMA_CORRELATE_VALUE_PERCENTILE] = " at percentile ",
         [MT_SIGMA_CORRELATE_VALUE_MEDIAN] = " in the median of ",
     };
     const struct mt_sigma_correlation *c = g->of->correlation;
     if (c->type == MT_SIGMA_CORRELATE_VALUE_COUNT && g->sketch)
         mt_buf_put_cstr(b, "about ");
+    if (c->type == MT_SIGMA_CORRELATE_VALUE_SUM && measure == UINT64_MAX)
+        mt_buf_put_cstr(b, "at least ");
     put_number(b, measure, words[c->type]);
+    if (c->type == MT_SIGMA_CORRELATE_VALUE_PERCENTILE)
+        put_number(b, c->percentile, " of ");
     for (uint32_t i = 0; i < c->fields.count; i++) {
         mt_buf_put_cstr(b, i > 0 ? " and " : "");
         mt_buf_put_escaped(b, mt_span_head(mt_span_cstr(c->fields.items[i]), 64));

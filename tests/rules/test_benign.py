@@ -96,7 +96,7 @@ def rate_files(rules, rates):
         with open(path, encoding="utf-8") as stored:
             text = stored.read()
         lines = [rate_line(rule.name, rates.get(rule.name, {})) for rule in alerting(rules) if rule.file == file]
-        texts[path] = "".join(f"{line}\n" for line in lines) + re.sub(r"^# .* on ordinary mail: .*\n", "", text, flags=re.M)
+        texts[path] = "".join(f"{line}\n" for line in lines) + re.sub(r"^# (.* )?on ordinary mail: .*\n", "", text, flags=re.M | re.I)
     return texts
 
 

@@ -357,6 +357,50 @@ static void keep_alarm(void *ctx, const struct mt_sigma_alarm *alarm)
     strncat(lines_seen, (const char *)alarm->message.ptr, alarm->message.size);
 }
 
+static void check_message(const char *correlation, const char *const bytes[2], const char *end)
+{
+    char text[1024];
+    char line[256];
+    struct mt_sigma_correlator *c;
+    snprintf(text, sizeof(text),
+             "title: mail\nlogsource: {product: mailtap, service: smtp, category: session}\n"
+             "detection: {s: {source.ip|exists: true}, condition: s}\n---\ntitle: Sizes\n"
+             "correlation: {rules: [mail], timespan: 1m, %s}\n",
+             correlation);
+    struct mt_sigma *sigma = load(text);
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(line, sizeof(line), "source.ip=10.0.0.1 | destination.ip=10.0.0.2 | source.bytes=%s",
+                 bytes[i]);
+        add(sigma, i + 1, line);
+    }
+    assert_int_equal(mt_sigma_correlator_create(sigma, 0, keep_alarm, NULL, &c), 0);
+    for (uint32_t i = 0; i < feeds.count; i++)
+        mt_sigma_correlator_feed(c, feeds.feeds[i]);
+    lines_seen[0] = '\0';
+    mt_sigma_correlator_finish(c);
+    size_t size = strlen(lines_seen);
+    if (size < strlen(end) || strcmp(lines_seen + size - strlen(end), end) != 0)
+        fail_msg("%s: %s", correlation, lines_seen);
+    mt_sigma_correlator_destroy(c);
+    correlated_free(&feeds);
+    mt_sigma_destroy(sigma);
+}
+
+static void an_alert_says_which_percentile_it_means_and_that_a_sum_is_larger_than_can_be_said(void **state)
+{
+    static const char *const small[] = {"30", "40"};
+    static const char *const large[] = {"18446744073709551615", "40"};
+    (void)state;
+    check_message("type: value_percentile, condition: {field: source.bytes, percentile: 95, gte: 30}", small,
+                  ", 40 at percentile 95 of source.bytes within 60 s");
+    check_message("type: value_median, condition: {field: source.bytes, gte: 30}", small,
+                  ", 30 in the median of source.bytes within 60 s");
+    check_message("type: value_sum, condition: {field: source.bytes, gte: 70}", small,
+                  ", 70 in all of source.bytes within 60 s");
+    check_message("type: value_sum, condition: {field: source.bytes, gte: 50}", large,
+                  ", at least 18446744073709551615 in all of source.bytes within 60 s");
+}
+
 static void an_alert_shows_the_first_and_the_last_event_and_the_values(void **state)
 {
     (void)state;
@@ -403,6 +447,7 @@ int main(void)
         cmocka_unit_test(many_long_values_do_not_keep_an_event_from_being_counted),
         cmocka_unit_test(an_event_that_comes_too_late_is_counted),
         cmocka_unit_test(a_reload_keeps_the_groups_of_correlations_that_say_the_same),
+        cmocka_unit_test(an_alert_says_which_percentile_it_means_and_that_a_sum_is_larger_than_can_be_said),
         cmocka_unit_test(an_alert_shows_the_first_and_the_last_event_and_the_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,9 @@ static const struct {
     {FED
      "correlation: {type: value_sum, rules: [r], timespan: 5m, condition: {gte: 1, field: smtp.auth.user}}\n",
      "f.yml:6:85: correlation: condition: not a field of numbers: \"smtp.auth.user\""},
+    {FED "correlation: {type: value_percentile, rules: [r], timespan: 5m, condition: {gte: 1, field: "
+         "smtp.auth.user}}\n",
+     "f.yml:6:92: correlation: condition: not a field of numbers: \"smtp.auth.user\""},
     {FED "correlation: {type: value_sum, rules: [r], timespan: 5m, condition: {gte: 1, field: [source.port, "
          "source.port]}}\n",
      "f.yml:6:14: correlation: condition: value_sum takes one field"},
