@@ -268,6 +268,8 @@ void mt_auth_command(struct mt_run *run, const struct mt_smtp_command *command)
 
     if (session->flags & MT_S_AUTHED)
         mt_anomaly(run, MT_ANOMALY_AUTH_TWICE);
+    if (session->transactions == 0 && !(session->flags & MT_S_AUTH_SEEN))
+        mt_starttls_clear(run);
     session->flags |= MT_S_AUTH_OPEN | MT_S_AUTH_SEEN;
     if (extra != NULL) {
         extra->auth = keep_auth(run, extra, mechanism);

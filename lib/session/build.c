@@ -310,6 +310,9 @@ static bool build_entries(struct mt_run *run, struct mt_record_session *record)
         case MT_TAG_HISTORY:
             mt_build_history((const struct mt_entry_history *)entry, record);
             break;
+        case MT_TAG_PAIR:
+            mt_build_pair((const struct mt_entry_history *)entry, record);
+            break;
         case MT_TAG_PHASES:
             build_phases(run, (const struct mt_entry_phases *)entry, record);
             break;

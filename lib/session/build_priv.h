@@ -127,6 +127,7 @@ void mt_build_tls_certificate(struct mt_run *run, const struct mt_entry_tls_cert
                               struct mt_record_session *record);
 void mt_build_tls_alert(const struct mt_entry_tls_alert *entry, struct mt_record_session *record);
 void mt_build_history(const struct mt_entry_history *entry, struct mt_record_session *record);
+void mt_build_pair(const struct mt_entry_history *entry, struct mt_record_session *record);
 /* Behind the others. */
 void mt_build_tls(struct mt_run *run, struct mt_record_session *record);
 /* Have two names one owner, as far as that can be told? Also when one has none. */

@@ -191,3 +191,10 @@ void mt_build_history(const struct mt_entry_history *entry, struct mt_record_ses
     record->starttls_history_share = (uint64_t)entry->offered * 100 / entry->answers;
     record->starttls_history_last = entry->last;
 }
+
+void mt_build_pair(const struct mt_entry_history *entry, struct mt_record_session *record)
+{
+    record->starttls_pair_tls = entry->offered;
+    record->starttls_pair_share = (uint64_t)entry->offered * 100 / entry->answers;
+    record->starttls_pair_last = entry->last;
+}

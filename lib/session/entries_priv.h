@@ -43,6 +43,7 @@ enum mt_tag {
     MT_TAG_CHUNK,
     MT_TAG_OCTETS,
     MT_TAG_HISTORY,
+    MT_TAG_PAIR, /* a mt_entry_history of client and server */
     MT_TAG_PHASES,
 };
 

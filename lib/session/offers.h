@@ -1,5 +1,6 @@
 /* What servers offered before: of each address and port how many answers to EHLO
- * named STARTTLS, in the last three and a half to seven days of packet time.
+ * named STARTTLS, in the last three and a half to seven days of packet time; and of pairs of
+ * client and server that used TLS, how many of their sessions did.
  *
  * Workers see different clients of one server, and must know the same. So time has
  * rounds of a minute: a worker notes answers for the others, and takes up what all
@@ -12,8 +13,9 @@
  * Ownership: the board owns all desks; it outlives their workers. Thread: a desk is its
  * worker's; mt_offers_has_entered may be asked by any. Limits: MT_OFFERS_SERVERS servers,
  * of which the ones noted longest ago give way (session.offers_forgotten); of a round and
- * worker MT_OFFERS_NOTES servers, more are not noted (session.offers_unnoted). A desk
- * is 2.4 MiB of address space, touched as it is used.
+ * worker MT_OFFERS_NOTES servers, more are not noted (session.offers_unnoted). As many
+ * pairs, in a book of their own (session.tls_pairs_forgotten, session.tls_pairs_unnoted). A desk
+ * is 4.8 MiB of address space, touched as it is used.
  */
 #ifndef MT_SESSION_OFFERS_H
 #define MT_SESSION_OFFERS_H
@@ -66,5 +68,12 @@ void mt_offers_note(struct mt_offers *offers, const struct mt_ip *server, uint16
 /* What was noted up to two rounds ago; false: nothing. */
 bool mt_offers_find(const struct mt_offers *offers, const struct mt_ip *server, uint16_t port,
                     struct mt_offers_history *ret_history);
+
+/* The same of a client with a server: a session with TLS, or (worth while only for a pair that is
+ * found) one in clear. In what is found answers are sessions, and offered those with TLS. */
+void mt_offers_note_pair(struct mt_offers *offers, const struct mt_ip *client, const struct mt_ip *server,
+                         uint16_t port, bool is_tls);
+bool mt_offers_find_pair(const struct mt_offers *offers, const struct mt_ip *client,
+                         const struct mt_ip *server, uint16_t port, struct mt_offers_history *ret_history);
 
 #endif

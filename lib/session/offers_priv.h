@@ -17,7 +17,7 @@
 /* Pages of a desk: one is written, one waits for its round, and two are for whoever is late. */
 #define MT_OFFERS_PAGES 4u
 
-/* A server, as a desk knows it. Counts of the half window that last is in, and of the
+/* A server or pair, as a desk knows it. Counts of the half window that last is in, and of the
  * one before. */
 struct mt_offers_server {
     uint64_t key; /* 0: nobody */
@@ -41,15 +41,27 @@ struct mt_offers_page {
     struct mt_offers_note notes[MT_OFFERS_NOTES];
 };
 
+/* Servers, or pairs of client and server: neither takes the room of the other. */
+struct mt_offers_book {
+    uint32_t pages_used;                 /* so far; the last is being written */
+    uint32_t known;                      /* of servers are in use */
+    uint16_t place_of[MT_OFFERS_PLACES]; /* index of a note of this round + 1, by key; 0: none */
+    struct mt_offers_page pages[MT_OFFERS_PAGES];
+    struct mt_offers_server servers[MT_OFFERS_SERVERS];
+};
+
+enum {
+    MT_OFFERS_BOOK_SERVERS,
+    MT_OFFERS_BOOK_PAIRS,
+    MT_OFFERS_BOOKS,
+};
+
 struct mt_offers {
     struct mt_offers_board *board;
     struct mt_stats *stats;
     _Atomic uint64_t round;              /* that it has come to; 0: none yet */
     uint64_t taken[MT_OFFERS_DESKS_MAX]; /* the last round taken up of each desk */
-    uint32_t pages_used;                 /* so far; the last is being written */
-    uint16_t place_of[MT_OFFERS_PLACES]; /* index of a note of this round + 1, by key; 0: none */
-    struct mt_offers_page pages[MT_OFFERS_PAGES];
-    struct mt_offers_server servers[MT_OFFERS_SERVERS];
+    struct mt_offers_book books[MT_OFFERS_BOOKS];
 };
 
 struct mt_offers_board {

@@ -40,12 +40,13 @@ void mt_starttls_reply(struct mt_run *run, uint32_t reply)
         mt_resume(run, MT_SMTP_COMMAND);
 }
 
-static void keep_history(struct mt_run *run, const struct mt_offers_history *history)
+static void keep_history(struct mt_run *run, enum mt_tag tag, enum mt_cut cut,
+                         const struct mt_offers_history *history)
 {
-    struct mt_entry_history *entry = mt_store_put(run, MT_TAG_HISTORY, sizeof(*entry), mt_span_none(), false);
+    struct mt_entry_history *entry = mt_store_put(run, tag, sizeof(*entry), mt_span_none(), false);
 
     if (entry == NULL) {
-        mt_cut(run, MT_CUT_HISTORY);
+        mt_cut(run, cut);
         return;
     }
     entry->answers = history->answers;
@@ -77,7 +78,47 @@ void mt_starttls_offer(struct mt_run *run, const struct mt_expect *expect, uint1
         mt_offers_note(offers, &server, session->port[MT_SERVER], is_offered);
     bool is_known = !is_offered && mt_offers_find(offers, &server, session->port[MT_SERVER], &history);
     if (is_known && history.offered > 0)
-        keep_history(run, &history);
+        keep_history(run, MT_TAG_HISTORY, MT_CUT_HISTORY, &history);
+}
+
+static bool find_pair(const struct mt_run *run, struct mt_ip *ret_client, struct mt_ip *ret_server,
+                      struct mt_offers_history *ret_history)
+{
+    const struct mt_session *session = run->session;
+
+    mt_session_address(session, MT_CLIENT, ret_client);
+    mt_session_address(session, MT_SERVER, ret_server);
+    return mt_offers_find_pair(run->engine->offers, ret_client, ret_server, session->port[MT_SERVER],
+                               ret_history);
+}
+
+/* Clear sessions are noted of pairs alone that are known for TLS: of others there is nothing
+ * to compare with. */
+void mt_starttls_clear(struct mt_run *run)
+{
+    struct mt_session *session = run->session;
+    struct mt_offers_history history;
+    struct mt_ip client, server;
+
+    if (run->engine->offers == NULL || run->is_forced || session->state == MT_STATE_LOST ||
+        (session->flags & (MT_S_MIDSTREAM | MT_S_STARTTLS)) || mt_has_anomaly(session, MT_ANOMALY_GAP) ||
+        !find_pair(run, &client, &server, &history))
+        return;
+    mt_offers_note_pair(run->engine->offers, &client, &server, session->port[MT_SERVER], false);
+    if (history.offered > 0)
+        keep_history(run, MT_TAG_PAIR, MT_CUT_PAIR, &history);
+}
+
+static void note_tls(struct mt_run *run)
+{
+    const struct mt_session *session = run->session;
+    struct mt_ip client, server;
+
+    if (run->engine->offers == NULL || run->is_forced)
+        return;
+    mt_session_address(session, MT_CLIENT, &client);
+    mt_session_address(session, MT_SERVER, &server);
+    mt_offers_note_pair(run->engine->offers, &client, &server, session->port[MT_SERVER], true);
 }
 
 static void go_opaque(struct mt_run *run, enum mt_side side)
@@ -110,8 +151,10 @@ void mt_tls_begin(struct mt_run *run, bool is_handshake)
         session->flags |= run->side == MT_CLIENT ? MT_S_TLS_CLIENT : MT_S_TLS_SERVER;
     if (is_negotiated) {
         bool is_established = (session->flags & both) == both && (session->flags & MT_S_TLS_WAIT);
-        if (is_established && session->starttls_outcome != MT_STARTTLS_INJECTED)
+        if (is_established && session->starttls_outcome != MT_STARTTLS_INJECTED) {
             session->starttls_outcome = MT_STARTTLS_ESTABLISHED;
+            note_tls(run);
+        }
         return;
     }
     /* TLS that nobody asked for in clear: from the start of the connection, or

@@ -80,6 +80,8 @@ static struct mt_entry_mail *keep_mail(struct mt_run *run, struct mt_span text)
     struct mt_session *session = run->session;
     struct mt_entry_mail *tx = NULL;
 
+    if (session->transactions == 0 && !(session->flags & MT_S_AUTH_SEEN))
+        mt_starttls_clear(run);
     session->transactions++;
     if (session->kept_transactions < run->engine->limits.transactions_max)
         tx = mt_store_put(run, MT_TAG_MAIL, sizeof(*tx), text, false);

@@ -156,6 +156,9 @@ CREATE TABLE IF NOT EXISTS mailtap.events
         `history_share` UInt64,
         `offered` Nullable(Bool),
         `outcome` LowCardinality(String),
+        `pair_last` DateTime64(9, 'UTC'),
+        `pair_share` UInt64,
+        `pair_tls` UInt64,
         `requested` Nullable(Bool)
       ),
       `transactions` Array(Tuple(

@@ -189,7 +189,7 @@ static void fill(const struct mt_field_group *group, void *record)
 
 struct paths {
     unsigned count;
-    char path[256][128];
+    char path[320][128];
 };
 
 static void collect_path(void *ctx, const char *path, struct mt_span value)

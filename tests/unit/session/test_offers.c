@@ -82,6 +82,54 @@ static void what_is_noted_is_known_two_rounds_later(void **state)
     mt_offers_board_destroy(b.board);
 }
 
+static void pairs_are_known_apart_from_servers_and_from_each_other(void **state)
+{
+    (void)state;
+    struct board b;
+    struct mt_offers_history history = {0};
+    struct mt_ip a = server(1), c = server(2), d = server(3);
+    start(&b, 2);
+    for (uint32_t i = 0; i < 2; i++)
+        mt_offers_enter(b.desks[i], MONDAY);
+    mt_offers_note_pair(b.desks[0], &a, &c, 25, true);
+    mt_offers_note_pair(b.desks[1], &a, &c, 25, true);
+    mt_offers_note_pair(b.desks[1], &a, &c, 25, false);
+    assert_false(mt_offers_find_pair(b.desks[0], &a, &c, 25, &history));
+    for (uint64_t round = MONDAY + 1; round <= MONDAY + 3; round++) {
+        for (uint32_t i = 0; i < 2; i++)
+            mt_offers_enter(b.desks[i], round);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_true(mt_offers_find_pair(b.desks[i], &a, &c, 25, &history));
+        assert_int_equal(history.answers, 3);
+        assert_int_equal(history.offered, 2);
+        assert_int_equal(history.last, MONDAY * MT_OFFERS_ROUND);
+        assert_false(mt_offers_find_pair(b.desks[i], &c, &a, 25, &history));
+        assert_false(mt_offers_find_pair(b.desks[i], &a, &c, 587, &history));
+        assert_false(mt_offers_find_pair(b.desks[i], &a, &d, 25, &history));
+        assert_known(b.desks[i], 2, 0, 0);
+    }
+    mt_offers_board_destroy(b.board);
+}
+
+static void pairs_have_limits_of_their_own(void **state)
+{
+    (void)state;
+    struct board b;
+    struct mt_ip to = server(1 << 20);
+    start(&b, 1);
+    mt_offers_enter(b.desks[0], MONDAY);
+    for (uint32_t i = 0; i < MT_OFFERS_NOTES + 10; i++) {
+        struct mt_ip from = server(i);
+        mt_offers_note_pair(b.desks[0], &from, &to, 25, true);
+    }
+    assert_int_equal(mt_stats_get(&b.stats, MT_COUNTER_TLS_PAIRS_UNNOTED), 10);
+    assert_int_equal(mt_stats_get(&b.stats, MT_COUNTER_OFFERS_UNNOTED), 0);
+    note(b.desks[0], 1, true, 1);
+    assert_int_equal(mt_stats_get(&b.stats, MT_COUNTER_OFFERS_UNNOTED), 0);
+    mt_offers_board_destroy(b.board);
+}
+
 static void answers_are_forgotten_after_one_to_two_half_windows(void **state)
 {
     (void)state;
@@ -222,6 +270,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_noted_is_known_two_rounds_later),
+        cmocka_unit_test(pairs_are_known_apart_from_servers_and_from_each_other),
+        cmocka_unit_test(pairs_have_limits_of_their_own),
         cmocka_unit_test(answers_are_forgotten_after_one_to_two_half_windows),
         cmocka_unit_test(each_desk_knows_what_all_have_noted_once_they_have_closed_it),
         cmocka_unit_test(a_desk_that_is_hours_behind_takes_what_is_left),
