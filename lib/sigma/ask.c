@@ -244,6 +244,7 @@ static bool on_value(void *ctx, const struct mt_sigma_value *value)
         ask_numbers(a, value->number);
     if (plan->prefix_count > 0)
         ask_prefixes(a, value);
+    a->value = NULL;
     return !plan->is_existence;
 }
 
@@ -324,6 +325,7 @@ static bool on_text(struct asking *a, struct mt_span text)
         ask_exacts(a, text);
     if (a->plan->text_count > 0)
         ask_texts(a, text);
+    a->value = NULL;
     return true;
 }
 
@@ -338,6 +340,7 @@ static bool on_flag(struct asking *a, uint8_t flag)
             .kind = MT_SIGMA_FLAG, .text = flag == MT_FLAG_TRUE ? mt_span("true", 4) : mt_span("false", 5)};
         a->value = &value;
         meet(a, test);
+        a->value = NULL;
     }
     return true;
 }
@@ -488,6 +491,7 @@ static void meet_at_a_glance(struct asking *a, const struct mt_sigma_glance *gla
     if (mt_sigma_field_get(a->plan->field, a->event, &value)) {
         a->value = &value;
         meet(a, glance->meets);
+        a->value = NULL;
     }
 }
 

@@ -95,11 +95,11 @@ static void set_pivots(const struct mt_sigma *sigma, uint64_t family, uint8_t pi
 
 static void find_pivots(const struct mt_sigma *sigma, struct mt_sigma_correlation *first)
 {
-    for (uint8_t i = 0; i < first->group_by.count; i++) {
+    for (uint32_t i = 0; i < first->group_by.count; i++) {
         struct pivots pivots = {.family = first->family};
         bool is_found;
         set_pivots(sigma, first->family, PIVOT_UNKNOWN);
-        first->pivot = i;
+        first->pivot = (uint8_t)i;
         do {
             pivots.has_changed = false;
             is_found = each_edge(sigma, spread, &pivots);

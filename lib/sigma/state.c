@@ -207,7 +207,7 @@ static bool is_feed(const struct mt_sigma *sigma, struct mt_span bytes, const st
     if (!take(&rest, &head, sizeof(head)) || rest.size < head.event_id_size ||
         head.time > MT_SIGMA_TIME_MAX || head.completed > MT_SIGMA_TIME_MAX ||
         head.line_count > MT_SIGMA_FEED_LINES_MAX || head.frame_count > MT_SIGMA_ROUTES_MAX ||
-        bytes.size > 2u * MT_SIGMA_FEED_MAX)
+        bytes.size > (size_t)2 * MT_SIGMA_FEED_MAX)
         return false;
     rest = mt_span_from(rest, head.event_id_size);
     if (!skip_lines(&rest, head.line_count) || bytes.size - rest.size != head.frames_off)

@@ -2,7 +2,7 @@
 #include "sigma/wire.h"
 
 #define HEAD_SIZE 22u
-#define PARTS (MT_SIGMA_ROUTES_MAX * MT_SIGMA_GROUPS_MAX)
+#define PARTS ((uint64_t)MT_SIGMA_ROUTES_MAX * MT_SIGMA_GROUPS_MAX)
 #define KINDS MT_SIGMA_SEQUENCE_KINDS
 
 /* Bytes that nobody vouches for. Once they are short, all that is read is zero. */
