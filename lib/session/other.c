@@ -42,7 +42,9 @@ static enum start start_of_client(struct mt_span bytes)
 /* TLS (RFC 8446 §5.1) we read ourselves. */
 static enum start start_of(enum mt_side side, struct mt_span bytes)
 {
-    if (bytes.ptr[0] == 0x16 && (bytes.size < 2 || bytes.ptr[1] == 0x03))
+    if (bytes.ptr[0] == 0x16 && bytes.size < 2)
+        return START_SHORT;
+    if (bytes.ptr[0] == 0x16 && bytes.ptr[1] == 0x03)
         return START_MAIL;
     return side == MT_CLIENT ? start_of_client(bytes) : start_of_server(bytes);
 }
