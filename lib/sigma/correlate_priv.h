@@ -14,6 +14,9 @@
 /* What most groups have no more of lies in the group. */
 #define MT_SIGMA_OWN_ENTRIES 2u
 #define MT_SIGMA_OWN_VALUES 40u /* bytes */
+/* Groups fed within one step may give way in any order: to keep the list exact would
+ * fetch two more of them for each event. */
+#define MT_SIGMA_AGE_STEP UINT64_C(1000000000) /* ns */
 
 /* An event in a window, by type: of event_count its time; of value_count a value and
  * when it came last; of value_sum an event and its sum; of value_percentile a value;
@@ -64,6 +67,7 @@ struct mt_sigma_group {
     uint32_t feed_size;
     uint32_t frame; /* of it */
     uint32_t group_in_frame;
+    uint32_t aged; /* when it was put among the newest, in MT_SIGMA_AGE_STEPs */
     struct mt_sigma_seen first;
     struct mt_sigma_entry own_entries[MT_SIGMA_OWN_ENTRIES];
     uint8_t own_values[MT_SIGMA_OWN_VALUES];
@@ -114,6 +118,7 @@ struct mt_sigma_correlator {
     uint32_t waiting_cap;
     struct mt_sigma_bin *bin; /* that is being filled */
     size_t bin_size;          /* of all */
+    uint64_t advanced;        /* to this time of the workers */
     uint64_t judged;          /* order of the latest feed that was */
     bool drops_repeats;
     bool is_loading;              /* state.h */
@@ -147,6 +152,9 @@ struct mt_sigma_group *mt_sigma_group_find(struct mt_sigma_correlator *correlato
 struct mt_sigma_group *mt_sigma_group_get(struct mt_sigma_correlator *correlator, struct mt_sigma_loaded *of,
                                           struct mt_hash128 key, bool *ret_is_new);
 void mt_sigma_group_free(struct mt_sigma_correlator *correlator, struct mt_sigma_group *group);
+/* A group will be got soon: asks the memory for where it is found, then for itself. */
+void mt_sigma_group_expect(const struct mt_sigma_correlator *correlator, struct mt_hash128 key);
+void mt_sigma_group_prefetch(const struct mt_sigma_correlator *correlator, struct mt_hash128 key);
 /* What it has gathered goes, it stays. */
 void mt_sigma_group_clear(struct mt_sigma_correlator *correlator, struct mt_sigma_group *group);
 /* The entries go; and the texts of values. */

@@ -144,8 +144,14 @@ static void age_remove(struct mt_sigma_correlator *c, struct mt_sigma_group *gro
     *(group->older ? &group->older->newer : &c->oldest) = group->newer;
 }
 
+static uint32_t age_now(const struct mt_sigma_correlator *c)
+{
+    return (uint32_t)(c->judged / MT_SIGMA_AGE_STEP);
+}
+
 static void age_add(struct mt_sigma_correlator *c, struct mt_sigma_group *group)
 {
+    group->aged = age_now(c);
     group->newer = NULL;
     group->older = c->newest;
     *(c->newest ? &c->newest->newer : &c->oldest) = group;
@@ -163,7 +169,7 @@ static bool make_buckets(struct mt_sigma_correlator *c)
     return c->buckets != NULL;
 }
 
-static struct mt_sigma_group **bucket_of(struct mt_sigma_correlator *c, struct mt_hash128 key)
+static struct mt_sigma_group **bucket_of(const struct mt_sigma_correlator *c, struct mt_hash128 key)
 {
     return &c->buckets[mt_hash_pair(c->bucket_seed, key.word[0], key.word[1]) & c->bucket_mask];
 }
@@ -208,7 +214,7 @@ struct mt_sigma_group *mt_sigma_group_get(struct mt_sigma_correlator *c, struct 
         return NULL;
     struct mt_sigma_group *g = mt_sigma_group_find(c, of, key);
     if (g) {
-        if (c->newest != g) {
+        if (g->aged != age_now(c)) {
             age_remove(c, g);
             age_add(c, g);
         }
@@ -216,6 +222,19 @@ struct mt_sigma_group *mt_sigma_group_get(struct mt_sigma_correlator *c, struct 
     }
     *ret_is_new = true;
     return group_make(c, of, key);
+}
+
+void mt_sigma_group_expect(const struct mt_sigma_correlator *c, struct mt_hash128 key)
+{
+    if (c->buckets)
+        __builtin_prefetch(bucket_of(c, key), 1);
+}
+
+void mt_sigma_group_prefetch(const struct mt_sigma_correlator *c, struct mt_hash128 key)
+{
+    const struct mt_sigma_group *group = c->buckets ? *bucket_of(c, key) : NULL;
+    for (size_t off = 0; group && off < sizeof(*group); off += MT_CACHE_LINE)
+        __builtin_prefetch((const uint8_t *)group + off, 1);
 }
 
 void mt_sigma_group_drop_entries(struct mt_sigma_correlator *c, struct mt_sigma_group *g)
@@ -255,7 +274,8 @@ void mt_sigma_group_clear(struct mt_sigma_correlator *c, struct mt_sigma_group *
                                  .key = g->key,
                                  .timer = g->timer,
                                  .heap_time = g->heap_time,
-                                 .heap_at = g->heap_at};
+                                 .heap_at = g->heap_at,
+                                 .aged = g->aged};
 }
 
 void mt_sigma_group_free(struct mt_sigma_correlator *c, struct mt_sigma_group *group)

@@ -259,11 +259,12 @@ static void add_distinct(const struct arrival *a)
     struct mt_span text;
     for (uint32_t i = 0; i < a->frame->head.value_count; i++) {
         uint64_t value = mt_sigma_frame_next_value(&rest, &text);
-        show_value(a, text);
         if (!g->sketch) {
             uint32_t at = find(g, value);
             if (at < g->entry_count && g->is_standing)
                 continue;
+            if (at == g->entry_count)
+                show_value(a, text);
             uint64_t time = at < g->entry_count ? g->entries[at].time : 0;
             if (time > a->time)
                 continue;
