@@ -133,10 +133,9 @@ bool mt_match_pack(const struct mt_sigma_match *match, bool hides, struct mt_buf
     return true;
 }
 
-bool mt_match_pack_feed(const struct mt_sigma_match *match, const struct mt_match_feed *feed,
-                        struct mt_buf *ret_packed)
+static struct mt_sigma_feed_more more_of(const struct mt_sigma_match *match, const struct mt_match_feed *feed,
+                                         struct mt_sigma_feed_line lines[MT_SIGMA_FEED_LINES_MAX])
 {
-    struct mt_sigma_feed_line lines[MT_SIGMA_FEED_LINES_MAX];
     struct mt_sigma_feed_more more = {
         .time = time_of(match),
         .completed = feed->completed,
@@ -153,7 +152,23 @@ bool mt_match_pack_feed(const struct mt_sigma_match *match, const struct mt_matc
         lines[i].path = mt_span_cstr(evidence->path);
         lines[i].value = !feed->hides || is_open(evidence) ? evidence->value : mt_span_none();
     }
+    return more;
+}
+
+bool mt_match_pack_feed(const struct mt_sigma_match *match, const struct mt_match_feed *feed,
+                        struct mt_buf *ret_packed)
+{
+    struct mt_sigma_feed_line lines[MT_SIGMA_FEED_LINES_MAX];
+    struct mt_sigma_feed_more more = more_of(match, feed, lines);
     return mt_sigma_feed_pack(match, &more, ret_packed);
+}
+
+bool mt_match_join_feed(const struct mt_sigma_match *match, const struct mt_match_feed *feed,
+                        struct mt_sigma_joiner *joiner, mt_sigma_feed_out_fn *out, void *ctx)
+{
+    struct mt_sigma_feed_line lines[MT_SIGMA_FEED_LINES_MAX];
+    struct mt_sigma_feed_more more = more_of(match, feed, lines);
+    return mt_sigma_joiner_take(joiner, match, &more, out, ctx);
 }
 
 static struct mt_span get_text(struct mt_span *packed)

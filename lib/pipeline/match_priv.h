@@ -33,6 +33,10 @@ struct mt_match_feed {
 bool mt_match_pack_feed(const struct mt_sigma_match *match, const struct mt_match_feed *feed,
                         struct mt_buf *ret_packed);
 
+/* mt_sigma_joiner_take with evidence. */
+bool mt_match_join_feed(const struct mt_sigma_match *match, const struct mt_match_feed *feed,
+                        struct mt_sigma_joiner *joiner, mt_sigma_feed_out_fn *out, void *ctx);
+
 struct mt_match_alert {
     struct mt_record_alert alert;
     enum mt_level level;

@@ -79,14 +79,22 @@ static uint64_t completed_at(const struct mt_worker *worker, uint64_t last)
     return last + (is_idle ? worker->config->idle_timeout * MT_SEC : 0);
 }
 
+static void on_feed(void *ctx, struct mt_span feed)
+{
+    struct mt_worker *worker = ctx;
+    worker->output->feed(worker->output_ctx, feed, worker->now.number);
+}
+
 static void put_feed(struct mt_worker *worker, const struct mt_sigma_match *match)
 {
     struct mt_buf packed = mt_buf(worker->line, mt_min_u64(worker->line_cap, MT_SIGMA_FEED_MAX));
     const struct mt_match_feed feed = {.completed = completed_at(worker, match->session->event_end),
                                        .sequence = worker->feed_count++,
                                        .hides = worker->redact != NULL};
+    if (mt_match_join_feed(match, &feed, worker->joiner, on_feed, worker))
+        return;
     if (mt_match_pack_feed(match, &feed, &packed))
-        worker->output->feed(worker->output_ctx, mt_buf_span(&packed), worker->now.number);
+        on_feed(worker, mt_buf_span(&packed));
     else
         mt_stats_add(&worker->stats,
                      packed.overflow ? MT_COUNTER_CORRELATED_SHED : MT_COUNTER_CORRELATED_UNGROUPED, 1);
@@ -120,6 +128,7 @@ static void judge_record(struct mt_worker *worker, const struct mt_record_sessio
     struct mt_sigma_counts before = *mt_sigma_counts(worker->rules);
     worker->feed_count = MT_SIGMA_SEQUENCE_RECORD;
     mt_sigma_evaluate(worker->rules, record, on_match, worker);
+    mt_sigma_joiner_flush(worker->joiner, on_feed, worker);
     count_rules(worker, &before);
 }
 
@@ -307,6 +316,8 @@ int mt_worker_create(const struct mt_pipeline_config *config, uint32_t share,
         rc = mt_encoders_create(config, &worker->encoders);
     if (rc == 0)
         rc = mt_redact_create(&config->redact, &worker->redact);
+    if (rc == 0)
+        rc = mt_sigma_joiner_create(&worker->joiner);
     if (rc != 0) {
         mt_worker_destroy(worker);
         return rc;
@@ -343,6 +354,7 @@ void mt_worker_destroy(struct mt_worker *worker)
     mt_charset_cache_fini(&worker->charsets);
     mt_encoders_destroy(worker->encoders);
     mt_redact_destroy(worker->redact);
+    mt_sigma_joiner_destroy(worker->joiner);
     if (worker->line)
         munmap(worker->line, worker->line_cap);
     free(worker->tally);

@@ -52,7 +52,8 @@ struct mt_worker {
     struct mt_mark now; /* the packet being processed */
     uint64_t round_end; /* of the round of offers that it has come to */
     struct mt_charset_cache charsets;
-    struct mt_sigma_eval *rules;  /* NULL: none */
+    struct mt_sigma_eval *rules; /* NULL: none */
+    struct mt_sigma_joiner *joiner;
     struct mt_redact *redact;     /* NULL: nothing is taken out */
     struct mt_encoders *encoders; /* NULL: native lines are all */
     struct mt_tally *tally;

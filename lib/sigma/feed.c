@@ -235,6 +235,7 @@ static bool pack(const struct mt_sigma_match *match, const struct mt_sigma_feed_
     head.line_count = (uint8_t)mt_min_u64(more->line_count, has_texts ? MT_SIGMA_FEED_LINES_MAX : 0);
     head.frame_count = (uint8_t)l->route_count;
     head.event_id_size = (uint8_t)mt_min_u64(session->event_id.size, 64);
+    head.events = 1;
     mt_buf_put(ret_feed, &head, sizeof(head));
     mt_buf_put(ret_feed, session->event_id.ptr, head.event_id_size);
     for (uint32_t i = 0; i < head.line_count; i++)
@@ -260,6 +261,53 @@ bool mt_sigma_feed_pack(const struct mt_sigma_match *match, const struct mt_sigm
     ret_feed->size = start;
     ret_feed->overflow = false;
     return pack(match, more, false, ret_feed);
+}
+
+/* --- joining -------------------------------------------------------------------------- */
+
+/* Values that differ from one recipient to the next, where each counts. A frame that
+ * another leads to stands for one event of that, and keeps the values of the first. */
+static bool join_frame(struct packing *p, const struct mt_sigma_route *route, struct mt_span bytes)
+{
+    size_t start = p->b->size;
+    struct mt_sigma_frame_head head;
+    memcpy(&head, bytes.ptr, sizeof(head));
+    mt_buf_put_span(p->b, bytes);
+    if (head.parent != MT_SIGMA_ROUTE_NONE || head.group_count == 0 || route->has_same_values)
+        return !p->b->overflow;
+    uint32_t count = head.value_count + put_values(p, route);
+    if (p->b->overflow || count > MT_SIGMA_VALUES_SENT_MAX)
+        return false;
+    head.value_count = (uint8_t)count;
+    head.size = (uint16_t)(p->b->size - start);
+    memcpy(p->b->ptr + start, &head, sizeof(head));
+    return true;
+}
+
+bool mt_sigma_feed_join(const struct mt_sigma_match *match, const struct mt_sigma_feed_more *more,
+                        struct mt_span feed, struct mt_buf *ret_feed)
+{
+    const struct mt_sigma_loaded *l = mt_sigma_loaded_of(match->rule);
+    struct key_values slots[SLOTS];
+    struct packing p = {
+        .more = more, .b = ret_feed, .event = match->event, .slots = slots, .has_texts = true};
+    struct mt_sigma_feed_head head;
+    size_t start = ret_feed->size;
+    memcpy(&head, feed.ptr, sizeof(head));
+    if (head.events == UINT8_MAX || head.frame_count != l->route_count)
+        return false;
+    mt_buf_put_span(ret_feed, mt_span_head(feed, head.frames_off));
+    struct mt_span rest = mt_span_from(feed, head.frames_off);
+    for (uint32_t i = 0; i < head.frame_count; i++) {
+        uint16_t size;
+        memcpy(&size, rest.ptr + offsetof(struct mt_sigma_frame_head, size), sizeof(size));
+        if (!join_frame(&p, &l->routes[i], mt_span_head(rest, size)))
+            return false;
+        rest = mt_span_from(rest, size);
+    }
+    head.events++;
+    memcpy(ret_feed->ptr + start, &head, sizeof(head));
+    return true;
 }
 
 /* --- reading -------------------------------------------------------------------------- */

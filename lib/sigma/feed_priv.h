@@ -12,6 +12,7 @@
 #include "sigma/correlate.h"
 #include "sigma/rule_priv.h"
 
+#define MT_SIGMA_FEED_FIELDS 8u /* of all routes of a rule: as many are looked at once an event */
 #define MT_SIGMA_GROUPS_MAX 16u /* of one event: combinations of values of its lists */
 #define MT_SIGMA_VALUES_SENT_MAX 64u
 #define MT_SIGMA_KEY_TEXT_MAX 96u
@@ -32,6 +33,7 @@ struct mt_sigma_feed_head {
     uint8_t line_count;
     uint8_t frame_count;
     uint8_t event_id_size;
+    uint8_t events; /* matches that it stands for: mt_sigma_feed_join */
 };
 
 struct mt_sigma_frame_head {
@@ -62,6 +64,11 @@ struct mt_sigma_feed {
     struct mt_span lines; /* each a path and a value */
     uint32_t frame_off[MT_SIGMA_ROUTES_MAX];
 };
+
+/* The feed with one match more of its rule, at the same time and with the same
+ * groups; false: no room. */
+bool mt_sigma_feed_join(const struct mt_sigma_match *match, const struct mt_sigma_feed_more *more,
+                        struct mt_span feed, struct mt_buf *ret_feed);
 
 /* What a correlation groups by, of events that come by this reference. */
 const char *mt_sigma_key_path(const struct mt_sigma_loaded *of, uint32_t ref, uint32_t key);

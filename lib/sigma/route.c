@@ -215,6 +215,28 @@ static void share_fields(struct mt_sigma_loaded *rule)
     }
 }
 
+/* Of the recipient in hand, not of its transaction or session. */
+static bool is_of_recipient(const struct mt_sigma_field *field)
+{
+    static const char group[] = "smtp.transactions.recipients.";
+    return strncmp(field->path, group, sizeof(group) - 1) == 0;
+}
+
+/* Sums count each value, whatever it is. */
+static void find_joins(struct mt_sigma_loaded *rule)
+{
+    rule->joins = rule->rule.category == MT_SIGMA_RECIPIENT && rule->route_count > 0;
+    for (uint32_t i = 0; i < rule->route_count; i++) {
+        struct mt_sigma_route *route = &rule->routes[i];
+        route->has_same_values =
+            route->value_count == 0 || route->to->correlation->type == MT_SIGMA_CORRELATE_VALUE_COUNT;
+        for (uint32_t k = 0; k < route->key_count; k++)
+            rule->joins &= !is_of_recipient(route->keys[k]);
+        for (uint32_t k = 0; k < route->value_count; k++)
+            route->has_same_values &= !is_of_recipient(route->values[k]);
+    }
+}
+
 /* --- routes --------------------------------------------------------------------- */
 
 /* Depth first, so that a route stands behind its parent. */
@@ -257,6 +279,7 @@ static int route_rule(struct mt_sigma *sigma, struct mt_sigma_loaded *rule, stru
     memcpy(rule->routes, routing->routes, routing->count * sizeof(*rule->routes));
     rule->route_count = routing->count;
     share_fields(rule);
+    find_joins(rule);
     return 0;
 }
 

@@ -170,7 +170,6 @@ struct mt_sigma_correlation {
 #define MT_SIGMA_VALUED_MAX 4u /* fields to count the values of */
 #define MT_SIGMA_ROUTES_MAX 32u
 #define MT_SIGMA_ROUTE_NONE 255u
-#define MT_SIGMA_FEED_FIELDS 8u /* of all routes of a rule: as many are looked at once an event */
 
 /* Where a match goes: a correlation that names the rule, or (parent: another of the
  * rule's routes) one that names that correlation. */
@@ -184,6 +183,7 @@ struct mt_sigma_route {
     const struct mt_sigma_field *values[MT_SIGMA_VALUED_MAX];
     uint8_t key_at[MT_SIGMA_KEYS_MAX]; /* which of the rule's fields; MT_SIGMA_FEED_FIELDS: another */
     uint8_t value_at[MT_SIGMA_VALUED_MAX];
+    bool has_same_values; /* of all recipients of a transaction; or none */
 };
 
 struct mt_sigma_loaded {
@@ -204,11 +204,11 @@ struct mt_sigma_loaded {
     struct mt_sigma_correlation *correlation;
     struct mt_sigma_route *routes; /* RULE */
     uint32_t route_count;
+    bool joins; /* groups of its events are the same for all recipients of a transaction */
 };
 
 struct mt_sigma_error_text; /* load.c */
 struct mt_sigma_program;
-
 struct mt_sigma {
     struct mt_sigma_memory memory;
     const struct mt_site *site;

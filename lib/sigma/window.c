@@ -12,6 +12,7 @@ struct arrival {
     const struct mt_sigma_frame *frame;
     uint32_t frame_index;
     uint32_t group_in_frame;
+    uint32_t events; /* that it stands for */
     uint64_t time;
     uint64_t span; /* ns */
 };
@@ -309,7 +310,7 @@ static void add_to_standing(const struct arrival *a)
 {
     struct mt_sigma_group *g = a->group;
     uint64_t sum = 0;
-    g->events++;
+    g->events += a->events;
     switch (a->c->type) {
     case MT_SIGMA_CORRELATE_VALUE_COUNT:
         add_distinct(a);
@@ -349,15 +350,17 @@ static void stand(const struct arrival *a)
 
 /* --- windows that slide ------------------------------------------------------------------ */
 
+/* value: of all its events together. */
 static void slide_events(const struct arrival *a, uint64_t value)
 {
     trim(a->group, a->span);
-    if (is_full(a->group)) {
+    if (a->group->entry_count + a->events > MT_SIGMA_EXACT_MAX) {
         stand(a);
         add_to_standing(a);
-    } else {
-        insert(a, value);
+        return;
     }
+    for (uint32_t i = 0; i < a->events; i++)
+        insert(a, i == 0 ? value : 0);
 }
 
 /* The rules that matched within the span. */
@@ -575,7 +578,7 @@ static bool take_growing(const struct arrival *a)
             if (measure_of(g) / 2 >= g->said) /* sums may be as large as a number gets */
                 raise_alarm(a, MT_SIGMA_OCCASION_STEP);
             else
-                a->correlator->counts.held++;
+                a->correlator->counts.held += a->events;
             return false;
         }
         if (!is_met(g))
@@ -597,12 +600,14 @@ void mt_sigma_window_take(struct mt_sigma_judging *judging, struct mt_sigma_load
                           struct mt_hash128 key)
 {
     struct mt_sigma_correlator *correlator = judging->correlator;
+    bool is_first = opened->head.parent == MT_SIGMA_ROUTE_NONE; /* else one alert, however many made it */
     struct arrival a = {.judging = judging,
                         .correlator = correlator,
                         .c = of->correlation,
                         .frame = opened,
                         .frame_index = frame,
                         .group_in_frame = group_in_frame,
+                        .events = is_first ? judging->feed->head.events : 1,
                         .time = judging->time,
                         .span = of->correlation->timespan * MT_SEC};
     bool is_new;

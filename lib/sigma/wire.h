@@ -11,7 +11,7 @@
  *
  *   "mtev" 4 · version 1 · kind 1 · run 8 · number 8 · sensor
  *   event: fingerprint 8 · name · time 8 · completed 8 · addresses · ports 2 2 ·
- *     sequence 4 · part 2 · event.id · lines · frames
+ *     sequence 4 · part 2 · events 1 · event.id · lines · frames
  *   mark: time 8
  *
  * Numbers are little-endian, a text stands behind its size (one byte).
@@ -26,7 +26,7 @@
 
 #include "sigma/correlate.h"
 
-#define MT_SIGMA_EVENT_VERSION 1u
+#define MT_SIGMA_EVENT_VERSION 2u
 #define MT_SIGMA_EVENT_MAX (2u * MT_SIGMA_FEED_MAX)
 #define MT_SIGMA_EVENT_KEY_SIZE 16u           /* hexadecimal digits */
 #define MT_SIGMA_MARK_END UINT64_MAX          /* the sender has ended */

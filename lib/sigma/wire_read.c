@@ -171,13 +171,15 @@ static bool copy_head(struct reading *r, struct mt_sigma_feed_head *head, struct
     head->destination_port = (uint16_t)take_number(r, 2);
     uint64_t sequence = take_number(r, 4);
     uint64_t part = take_number(r, 2);
+    head->events = (uint8_t)take_number(r, 1);
     /* what kind of feed it is stays in the uppermost bits */
     head->sequence = (uint32_t)((sequence & KINDS) | ((sequence * PARTS + part) & ~KINDS));
     struct mt_span event_id = take_text(r);
     head->event_id_size = (uint8_t)event_id.size;
     head->line_count = (uint8_t)take_number(r, 1);
-    if (!has_ips || part >= PARTS || event_id.size > 64 || head->line_count > MT_SIGMA_FEED_LINES_MAX ||
-        head->time > MT_SIGMA_TIME_MAX || head->completed > MT_SIGMA_TIME_MAX)
+    if (!has_ips || part >= PARTS || head->events == 0 || event_id.size > 64 ||
+        head->line_count > MT_SIGMA_FEED_LINES_MAX || head->time > MT_SIGMA_TIME_MAX ||
+        head->completed > MT_SIGMA_TIME_MAX)
         return false;
     mt_buf_put(b, head, sizeof(*head));
     mt_buf_put_span(b, event_id);

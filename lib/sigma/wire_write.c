@@ -190,6 +190,7 @@ static void put_event(struct mt_buf *b, const struct writing *w, uint32_t part)
     put_number(b, head->destination_port, 2);
     put_number(b, head->sequence, 4);
     put_number(b, part, 2);
+    put_number(b, head->events, 1);
     put_text(b, w->feed->event_id);
     mt_buf_put_byte(b, head->line_count);
     struct mt_span lines = w->feed->lines;

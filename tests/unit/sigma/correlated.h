@@ -17,6 +17,7 @@ struct correlated {
     uint64_t completed[CORRELATED_MAX];
     uint32_t owner[CORRELATED_MAX]; /* the session: all its feeds are one worker's */
     uint32_t count;
+    bool joins; /* matches on recipients of one transaction, as workers do */
 };
 
 void correlated_start(struct correlated *feeds);

@@ -437,6 +437,76 @@ static void an_alert_shows_the_first_and_the_last_event_and_the_values(void **st
     mt_sigma_destroy(sigma);
 }
 
+#define RECIPIENTS                                                                        \
+    "title: refused\nlogsource: {product: mailtap, service: smtp, category: recipient}\n" \
+    "detection: {s: {smtp.transactions.recipients.code: 550}, condition: s}\n---\n"
+
+static const char recipient_rules[] = RECIPIENTS
+    "title: names\ncorrelation: {type: value_count, rules: [refused], group-by: [source.ip], timespan: 1h, "
+    "condition: {field: smtp.transactions.recipients.address, gte: 3}}\n---\n"
+    "title: clients\ncorrelation: {type: value_count, rules: [refused], group-by: [destination.ip], "
+    "timespan: 1h, condition: {field: source.ip, gte: 2}}\n---\n"
+    "title: events\ncorrelation: {type: event_count, rules: [refused], group-by: [destination.ip], "
+    "timespan: 1h, condition: {gte: 4}}\n---\n"
+    "title: codes\ncorrelation: {type: value_sum, rules: [refused], group-by: [source.ip], timespan: 1h, "
+    "condition: {field: smtp.transactions.recipients.code, gte: 1650}}\n---\n"
+    "title: both\ncorrelation: {type: temporal, rules: [names, events], generate: true, group-by: "
+    "[destination.ip], timespan: 1h}\n";
+
+static void add_recipients(struct mt_sigma *sigma)
+{
+    add(sigma, 1,
+        "source.ip=10.0.0.1 | destination.ip=10.0.0.2 | "
+        "smtp.transactions[0].recipients[0].code=550 | smtp.transactions[0].recipients[0].address=a@b.test | "
+        "smtp.transactions[0].recipients[1].code=250 | smtp.transactions[0].recipients[1].address=c@b.test | "
+        "smtp.transactions[0].recipients[2].code=550 | smtp.transactions[0].recipients[2].address=d@b.test | "
+        "smtp.transactions[1].recipients[0].code=550 | smtp.transactions[1].recipients[0].address=e@b.test");
+    add(sigma, 2,
+        "source.ip=10.0.0.3 | destination.ip=10.0.0.2 | "
+        "smtp.transactions[0].recipients[0].code=550 | smtp.transactions[0].recipients[0].address=a@b.test");
+}
+
+static void recipients_of_one_transaction_are_one_feed_and_count_each(void **state)
+{
+    (void)state;
+    static char apart[65536];
+    struct mt_sigma *sigma = load(recipient_rules);
+    add_recipients(sigma);
+    assert_int_equal(feeds.count, 4);
+    run(sigma, false);
+    assert_string_equal(said, "= names medium 3 source.ip=10.0.0.1\n"
+                              "= codes medium 3 source.ip=10.0.0.1\n"
+                              "= clients medium 2 destination.ip=10.0.0.2\n"
+                              "= events medium 4 destination.ip=10.0.0.2\n"
+                              "= both medium 2 destination.ip=10.0.0.2\n");
+    snprintf(apart, sizeof(apart), "%s", said);
+    correlated_free(&feeds);
+    feeds.joins = true;
+    add_recipients(sigma);
+    feeds.joins = false;
+    assert_int_equal(feeds.count, 3);
+    run(sigma, false);
+    assert_string_equal(said, apart);
+    correlated_free(&feeds);
+    mt_sigma_destroy(sigma);
+}
+
+static void recipients_that_make_groups_of_their_own_are_feeds_of_their_own(void **state)
+{
+    (void)state;
+    struct mt_sigma *sigma =
+        load(RECIPIENTS "title: one\ncorrelation: {type: event_count, rules: [refused], group-by: "
+                        "[smtp.transactions.recipients.address], timespan: 1h, condition: {gte: 2}}\n");
+    feeds.joins = true;
+    add_recipients(sigma);
+    feeds.joins = false;
+    assert_int_equal(feeds.count, 4);
+    run(sigma, false);
+    assert_string_equal(said, "= one medium 2 smtp.transactions.recipients.address=a@b.test\n");
+    correlated_free(&feeds);
+    mt_sigma_destroy(sigma);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +519,8 @@ int main(void)
         cmocka_unit_test(a_reload_keeps_the_groups_of_correlations_that_say_the_same),
         cmocka_unit_test(an_alert_says_which_percentile_it_means_and_that_a_sum_is_larger_than_can_be_said),
         cmocka_unit_test(an_alert_shows_the_first_and_the_last_event_and_the_values),
+        cmocka_unit_test(recipients_of_one_transaction_are_one_feed_and_count_each),
+        cmocka_unit_test(recipients_that_make_groups_of_their_own_are_feeds_of_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
