@@ -402,7 +402,7 @@ def check_away(bench, tap):
 
 def check_foreign(bench, tap):
     cluster = bench.cluster()
-    for partition, message in enumerate((b"hello", b"mtev\1\1", b"mtev\1\2" + b"\xff" * 40, b"mtev\2" + bytes(40))):
+    for partition, message in enumerate((b"hello", b"mtev\2\1", b"mtev\2\2" + b"\xff" * 40, b"mtev\1" + bytes(40))):
         cluster.tell("put", partition, message.hex())
     reasons = list(bench.send(cluster, [bench.capture]))
     member = Member(bench, cluster, "--until-end")
@@ -474,7 +474,7 @@ def check_findings(bench, tap):
 def check_gone(bench, tap):
     """A sensor that has spoken once, and never again."""
     cluster = bench.cluster()
-    mark = b"mtev\1\2" + struct.pack("<QQ", 99, 1) + b"\4gone" + struct.pack("<Q", 1)
+    mark = b"mtev\2\2" + struct.pack("<QQ", 99, 1) + b"\4gone" + struct.pack("<Q", 1)
     for partition in range(PARTITIONS):
         cluster.tell("put", partition, mark.hex())
     time.sleep(1)
