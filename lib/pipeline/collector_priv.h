@@ -76,6 +76,9 @@ void mt_collector_alert(struct mt_collector *collector, const struct mt_record_a
                         enum mt_rule rule, enum mt_level level);
 /* Called by detect. findings.c */
 void mt_collector_finding(void *ctx, const struct mt_finding *found);
+/* What a match on this thread means for correlations. statistics.c */
+void mt_collector_match_feed(struct mt_collector *collector, const struct mt_sigma_match *match,
+                             const struct mt_match_feed *feed);
 /* An event against the rules about it (eval NULL: none), counted. */
 void mt_collector_judge(struct mt_collector *collector, struct mt_sigma_eval *eval,
                         enum mt_sigma_category category, const struct mt_sigma_event *event,

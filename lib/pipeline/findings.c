@@ -78,17 +78,11 @@ struct judging {
 
 static void feed(struct mt_collector *collector, const struct mt_sigma_match *match)
 {
-    uint8_t bytes[MT_SIGMA_FEED_MAX];
-    struct mt_buf packed = mt_buf(bytes, sizeof(bytes));
     uint32_t number = collector->finding_feeds++ & (MT_SIGMA_SEQUENCE_FINDING - 1);
     const struct mt_match_feed more = {.completed = collector->completed,
                                        .sequence = MT_SIGMA_SEQUENCE_FINDING | number,
                                        .hides = collector->redact != NULL};
-    if (mt_match_pack_feed(match, &more, &packed))
-        mt_collector_feed(collector, mt_buf_span(&packed));
-    else
-        mt_stats_add(&collector->stats,
-                     packed.overflow ? MT_COUNTER_CORRELATED_SHED : MT_COUNTER_CORRELATED_UNGROUPED, 1);
+    mt_collector_match_feed(collector, match, &more);
 }
 
 /* Values of the rule's `fields` behind the finding's own lines. */

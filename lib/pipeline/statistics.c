@@ -7,24 +7,31 @@ struct judging {
     uint32_t sequence;
 };
 
+void mt_collector_match_feed(struct mt_collector *collector, const struct mt_sigma_match *match,
+                             const struct mt_match_feed *feed)
+{
+    uint8_t bytes[MT_SIGMA_FEED_MAX];
+    struct mt_buf packed = mt_buf(bytes, sizeof(bytes));
+    if (mt_match_pack_feed(match, feed, &packed))
+        mt_collector_feed(collector, mt_buf_span(&packed));
+    else
+        mt_stats_add(&collector->stats,
+                     packed.overflow ? MT_COUNTER_CORRELATED_SHED : MT_COUNTER_CORRELATED_UNGROUPED, 1);
+}
+
 static void on_match(void *ctx, const struct mt_sigma_match *match)
 {
     struct judging *judging = ctx;
     struct mt_collector *collector = judging->collector;
-    uint8_t bytes[MT_MATCH_MAX];
-    struct mt_buf packed = mt_buf(bytes, sizeof(bytes));
     if (match->feeds) {
         const struct mt_match_feed feed = {.completed = match->event->statistics->time,
                                            .sequence = judging->sequence++};
-        if (mt_match_pack_feed(match, &feed, &packed))
-            mt_collector_feed(collector, mt_buf_span(&packed));
-        else
-            mt_stats_add(&collector->stats,
-                         packed.overflow ? MT_COUNTER_CORRELATED_SHED : MT_COUNTER_CORRELATED_UNGROUPED, 1);
+        mt_collector_match_feed(collector, match, &feed);
     }
     if (match->rule->is_silent)
         return;
-    packed = mt_buf(bytes, sizeof(bytes));
+    uint8_t bytes[MT_MATCH_MAX];
+    struct mt_buf packed = mt_buf(bytes, sizeof(bytes));
     if (mt_match_pack(match, false, &packed))
         mt_collector_match(collector, mt_buf_span(&packed));
     else

@@ -190,30 +190,18 @@ static bool is_repeated(struct mt_sigma_correlator *c, const struct mt_sigma_wai
 }
 
 /* Feeds waited for long, and groups lie anywhere: what a turn needs is asked for
- * before the turns before it are done. */
-static void ask_for_buckets(const struct mt_sigma_correlator *c, const struct mt_sigma_feed *feed)
+ * before the turns before it are done. ask: for the bucket, then for the group. */
+static void ask_ahead(const struct mt_sigma_correlator *c, const struct mt_sigma_feed *feed,
+                      void (*ask)(const struct mt_sigma_correlator *c, struct mt_hash128 key))
 {
     for (uint32_t i = 0; i < feed->head.frame_count; i++) {
         struct mt_sigma_frame frame;
+        struct mt_hash128 key;
         mt_sigma_frame_open(feed, i, &frame);
         if (frame.head.parent != MT_SIGMA_ROUTE_NONE || frame.head.group_count == 0)
             continue;
-        struct mt_hash128 key;
         memcpy(&key, frame.groups.ptr, sizeof(key));
-        mt_sigma_group_expect(c, key);
-    }
-}
-
-static void ask_for_groups(const struct mt_sigma_correlator *c, const struct mt_sigma_feed *feed)
-{
-    for (uint32_t i = 0; i < feed->head.frame_count; i++) {
-        struct mt_sigma_frame frame;
-        mt_sigma_frame_open(feed, i, &frame);
-        if (frame.head.parent != MT_SIGMA_ROUTE_NONE || frame.head.group_count == 0)
-            continue;
-        struct mt_hash128 key;
-        memcpy(&key, frame.groups.ptr, sizeof(key));
-        mt_sigma_group_prefetch(c, key);
+        ask(c, key);
     }
 }
 
@@ -244,10 +232,10 @@ static uint32_t judge_some(struct mt_sigma_correlator *c, uint64_t limit)
     }
     for (uint32_t i = 0; i < count; i++) {
         mt_sigma_feed_open(mt_span(ones[i]->feed, ones[i]->size), &feeds[i]);
-        ask_for_buckets(c, &feeds[i]);
+        ask_ahead(c, &feeds[i], mt_sigma_group_expect);
     }
     for (uint32_t i = 0; i < count; i++)
-        ask_for_groups(c, &feeds[i]);
+        ask_ahead(c, &feeds[i], mt_sigma_group_prefetch);
     for (uint32_t i = 0; i < count; i++) {
         judge(c, ones[i], &feeds[i]);
         bin_release(c, ones[i]->bin);

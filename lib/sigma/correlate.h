@@ -67,7 +67,8 @@ bool mt_sigma_feed_pack(const struct mt_sigma_match *match, const struct mt_sigm
 /* Matches of one rule on several recipients of one transaction, which have one time
  * and mostly the same groups, are one feed that stands for as many events.
  *
- * Limits: some rules at once, whose feeds are small; others find no room. */
+ * Limits: four rules at once, and a feed of MT_SIGMA_FEED_MAX bytes, 255 matches or 64
+ * values; what is more begins another feed. */
 struct mt_sigma_joiner;
 
 typedef void mt_sigma_feed_out_fn(void *ctx, struct mt_span feed);
@@ -76,7 +77,8 @@ int mt_sigma_joiner_create(struct mt_sigma_joiner **ret_joiner);
 void mt_sigma_joiner_destroy(struct mt_sigma_joiner *joiner);
 
 /* Takes what the match means; may hand out feeds that had to make room, which are
- * lent. False: it is for mt_sigma_feed_pack. */
+ * lent. False: it joins no others, or has nothing to say; then it is for
+ * mt_sigma_feed_pack. */
 bool mt_sigma_joiner_take(struct mt_sigma_joiner *joiner, const struct mt_sigma_match *match,
                           const struct mt_sigma_feed_more *more, mt_sigma_feed_out_fn *out, void *ctx);
 /* Hands out all that it holds. To be called before the record goes. */

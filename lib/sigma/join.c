@@ -3,21 +3,20 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define JOINED_MAX 4u     /* rules */
-#define JOINED_SIZE 2048u /* bytes of a feed */
+#define JOINED_MAX 4u /* rules */
 
 struct joined {
     const struct mt_sigma_rule *rule; /* NULL: free */
     const struct mt_record_transaction *transaction;
     uint32_t size;
-    _Alignas(8) uint8_t bytes[JOINED_SIZE];
+    _Alignas(8) uint8_t bytes[MT_SIGMA_FEED_MAX];
 };
 
 struct mt_sigma_joiner {
     uint32_t next; /* to make room */
     uint32_t used;
     struct joined joined[JOINED_MAX];
-    uint8_t room[JOINED_SIZE];
+    uint8_t room[MT_SIGMA_FEED_MAX];
 };
 
 int mt_sigma_joiner_create(struct mt_sigma_joiner **ret_joiner)

@@ -507,6 +507,46 @@ static void recipients_that_make_groups_of_their_own_are_feeds_of_their_own(void
     mt_sigma_destroy(sigma);
 }
 
+/* Twelve correlations whose keys alone are longer than most feeds. */
+static void a_long_feed_of_joined_recipients_keeps_its_values(void **state)
+{
+    (void)state;
+    static char rules[8192];
+    char fields[640];
+    struct mt_sigma_correlator *c;
+    snprintf(rules, sizeof(rules), "%s", RECIPIENTS);
+    for (unsigned i = 0; i < 12; i++) {
+        char one[320];
+        snprintf(one, sizeof(one),
+                 "%stitle: names %u\ncorrelation: {type: value_count, rules: [refused], group-by: "
+                 "[smtp.helo.name], timespan: 1h, condition: {field: smtp.transactions.recipients.address, "
+                 "gte: %u}}\n",
+                 i > 0 ? "---\n" : "", i, i == 0 ? 2 : 99);
+        append(rules, sizeof(rules), one);
+    }
+    struct mt_sigma *sigma = load(rules);
+    snprintf(
+        fields, sizeof(fields),
+        "source.ip=10.0.0.1 | destination.ip=10.0.0.2 | smtp.helo.name=%090u | "
+        "smtp.transactions[0].recipients[0].code=550 | smtp.transactions[0].recipients[0].address=%040u@a | "
+        "smtp.transactions[0].recipients[1].code=550 | smtp.transactions[0].recipients[1].address=%040u@b",
+        1u, 2u, 3u);
+    feeds.joins = true;
+    add(sigma, 1, fields);
+    feeds.joins = false;
+    assert_int_equal(feeds.count, 1);
+    assert_true(feeds.feeds[0].size > 2048);
+    assert_int_equal(mt_sigma_correlator_create(sigma, 0, keep_alarm, NULL, &c), 0);
+    mt_sigma_correlator_feed(c, feeds.feeds[0]);
+    mt_sigma_correlator_finish(c);
+    assert_int_equal(alarm_seen.count, 2);
+    assert_non_null(strstr(lines_seen, "values: 0000000000000000000000000000000000000002@a, "
+                                       "0000000000000000000000000000000000000003@b"));
+    mt_sigma_correlator_destroy(c);
+    correlated_free(&feeds);
+    mt_sigma_destroy(sigma);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -521,6 +561,7 @@ int main(void)
         cmocka_unit_test(an_alert_shows_the_first_and_the_last_event_and_the_values),
         cmocka_unit_test(recipients_of_one_transaction_are_one_feed_and_count_each),
         cmocka_unit_test(recipients_that_make_groups_of_their_own_are_feeds_of_their_own),
+        cmocka_unit_test(a_long_feed_of_joined_recipients_keeps_its_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
